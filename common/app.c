@@ -1,0 +1,2 @@
+/* app.c - see app.h. */
+#include "common/app.h"

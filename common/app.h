@@ -1,0 +1,64 @@
+/*
+ * app.h - a service's process: options, workers, life and death.
+ *
+ *   app_run() -- master: sockets, memory file, workers, signals
+ *             -- worker (or --single): loop, Redis, server, service
+ *
+ * The routes every service has (/healthz, /readyz, /metrics, /openapi.yaml,
+ * /, /debug/…) are added here.
+ */
+#pragma once
+
+#include "common/config.h"
+#include "common/metrics.h"
+#include "common/pubsub.h"
+#include "common/redis.h"
+#include "common/route.h"
+
+struct app;
+
+#define APP_SECRET_LEN 32
+
+struct app_service {
+    const char *name;   /* "shortener" */
+    const char *prefix; /* of Redis keys: "sh" */
+    uint16_t port;
+    const struct route *routes;          /* ended by a NULL pattern */
+    const struct config_option *options; /* the service's own, or NULL */
+    void *config;                        /* what they fill */
+    const char *const *track;            /* tracked key prefixes, or NULL */
+    const char *const *secrets; /* names under <prefix>:secrets, or NULL */
+    struct span openapi, page;  /* compiled in */
+
+    /* The service's state, given to handlers as arg.  Redis may be away. */
+    void *(*open)(struct app *app);
+    /* Once, when the secrets are there; the service is not ready before. */
+    void (*on_secrets)(void *state);
+    /* See pubsub.h; may be NULL. */
+    void (*on_invalidate)(void *state, struct span key);
+    void (*on_epoch)(void *state, bool live);
+    /* No request is left: flush, then call done once, at once or later. */
+    void (*drain)(void *state, void (*done)(void *arg), void *arg);
+    /* After drain: free everything.  The loop turns once more afterwards. */
+    void (*close)(void *state);
+    /* Checks of its own options: a line in reason and false to refuse. */
+    bool (*check)(char *reason, size_t reason_size);
+};
+
+/* main() is this call; returns the exit status. */
+int app_run(const struct app_service *service, int argc, char **argv);
+
+/* For services. */
+struct stream_loop *app_loop(const struct app *app);
+struct redis *app_redis(const struct app *app);
+struct pubsub *app_pubsub(const struct app *app);
+struct metrics *app_metrics(const struct app *app);
+const unsigned char *app_secret(const struct app *app, const char *name);
+const char *app_node_id(const struct app *app);
+/* Unique among all processes that ever ran: node, pid and a random part. */
+const char *app_instance_id(const struct app *app);
+/* Ends in no slash; "" unless --public-url. */
+const char *app_public_url(const struct app *app);
+uint16_t app_port(const struct app *app);
+/* --crash-at NAME in test builds; nothing in others. */
+void app_crash_point(const struct app *app, const char *name);

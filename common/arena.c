@@ -1,0 +1,2 @@
+/* arena.c - see arena.h. */
+#include "common/arena.h"

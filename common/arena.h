@@ -1,0 +1,32 @@
+/*
+ * arena.h - memory that is freed all at once.
+ *
+ * Used for what lives exactly as long as one request or one job.
+ */
+#pragma once
+
+#include "common/mem.h"
+#include "common/span.h"
+
+struct arena_chunk;
+
+struct arena {
+    struct arena_chunk *chunk; /* newest first */
+    char *next, *end;          /* what is free in it */
+    enum mem_tag tag;
+};
+
+/* first: the size of the first chunk; 0 waits for the first allocation. */
+void arena_init(struct arena *arena, enum mem_tag tag, size_t first);
+void arena_deinit(struct arena *arena);
+
+/* Aligned to 16 bytes, uninitialised, never NULL. */
+void *arena_alloc(struct arena *arena, size_t size);
+void *arena_zalloc(struct arena *arena, size_t size);
+
+/* A copy of bytes; a NUL follows that is not part of it. */
+struct span arena_copy(struct arena *arena, struct span bytes);
+
+/* A NUL follows that is not part of the result. */
+struct span arena_printf(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));

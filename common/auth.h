@@ -1,0 +1,36 @@
+/*
+ * auth.h - who a request comes from.
+ *
+ * A verified token is remembered by its digest until it ends, in a bounded
+ * cache; without a token an open service's caller is anonymous.
+ */
+#pragma once
+
+#include "common/token.h"
+
+#define AUTH_MAX_CACHED 4096
+
+struct auth;
+
+struct auth_identity {
+    struct span sub;    /* borrowed until the next auth_ call */
+    struct span scopes; /* an open service's anonymous: every one but admin */
+    bool all_but_admin;
+};
+
+/* keys NULL: no token is good; takes keys over. */
+struct auth *auth_create(struct token_keys *keys, bool open);
+void auth_destroy(struct auth *auth);
+/* Change keys; forgets what was verified. */
+void auth_set_keys(struct auth *auth, struct token_keys *keys);
+
+/*
+ * authorization and cookie are header values (ptr NULL when absent); the
+ * cookie counts when there is no authorization.  0, or UV_EACCES: a token is
+ * missing where it must be, or is bad.
+ */
+int auth_identify(struct auth *auth, struct span authorization,
+                  struct span cookie, int64_t now_s,
+                  struct auth_identity *identity);
+bool auth_allows(const struct auth_identity *identity, struct span wanted,
+                 struct span object);

@@ -1,0 +1,2 @@
+/* buf.c - see buf.h. */
+#include "common/buf.h"

@@ -1,0 +1,2 @@
+/* hash.c - see hash.h. */
+#include "common/hash.h"

@@ -1,0 +1,26 @@
+/*
+ * hash.h - keyed hashing, and the partition of a name.
+ *
+ * SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012)
+ * serves wherever a peer chooses the input: hash tables, the code permutation,
+ * visitors' daily hashes.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/span.h"
+
+#define HASH_PARTITIONS 128 /* fixed for ever: part of every Redis key */
+
+struct hash_key {
+    uint64_t k0, k1;
+};
+
+uint64_t hash_sip(const struct hash_key *key, struct span bytes);
+
+/* A key from the system's random source. */
+struct hash_key hash_random_key(void);
+
+/* FNV-1a (64 bits) of name, folded and modulo HASH_PARTITIONS. */
+uint32_t hash_partition(struct span name);

@@ -1,0 +1,2 @@
+/* hist.c - see hist.h. */
+#include "common/hist.h"

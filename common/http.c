@@ -1,0 +1,2 @@
+/* http.c */
+typedef int http_is_empty;

@@ -1,0 +1,2 @@
+/* idempotency.c - see idempotency.h. */
+#include "common/idempotency.h"

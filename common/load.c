@@ -1,0 +1,2 @@
+/* load.c - see load.h. */
+#include "common/load.h"

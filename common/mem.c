@@ -1,0 +1,2 @@
+/* mem.c - see mem.h. */
+#include "common/mem.h"

@@ -1,0 +1,2 @@
+/* metrics.c - see metrics.h. */
+#include "common/metrics.h"

@@ -1,0 +1,2 @@
+/* nodes.c */
+typedef int nodes_is_empty;

@@ -1,0 +1,2 @@
+/* pubsub.c - see pubsub.h. */
+#include "common/pubsub.h"

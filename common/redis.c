@@ -1,0 +1,2 @@
+/* redis.c - see redis.h. */
+#include "common/redis.h"

@@ -1,0 +1,2 @@
+/* request.c - see request.h. */
+#include "common/request.h"

@@ -1,0 +1,111 @@
+/*
+ * request.h - one HTTP request, from its handler to its answer.
+ *
+ * A handler ends every request with exactly one request_reply…(),
+ * request_problem(), request_invalid() or request_fail(), now or from a later
+ * callback (or by request_end() after request_begin()).  The request and all
+ * that it lends stay valid until then even if the client goes away, in which
+ * case the answer is dropped.  What is lent lives in the request's arena.
+ */
+#pragma once
+
+#include "common/arena.h"
+#include "common/json.h"
+#include "common/span.h"
+
+struct request;
+
+enum request_method {
+    REQUEST_GET,
+    REQUEST_HEAD,
+    REQUEST_POST,
+    REQUEST_PUT,
+    REQUEST_PATCH,
+    REQUEST_DELETE,
+    REQUEST_OPTIONS,
+};
+
+enum request_method request_method(const struct request *req);
+struct arena *request_arena(struct request *req);
+
+/* What is in the request line, undecoded; the query without its '?'. */
+struct span request_path(const struct request *req);
+struct span request_query_string(const struct request *req);
+
+/* The value the route matched for name, percent-decoded; never missing. */
+struct span request_param(const struct request *req, const char *name);
+
+/* The first name= of the query, decoded; ptr NULL when absent. */
+struct span request_query(struct request *req, const char *name);
+
+/* The first header of that name (any case), trimmed; ptr NULL when absent. */
+struct span request_header(const struct request *req, const char *name);
+
+struct span request_body(const struct request *req);
+
+/* The echoed X-Request-Id and the W3C trace id. */
+struct span request_id(const struct request *req);
+struct span request_trace_id(const struct request *req);
+
+/* The client's address as text, behind trusted proxies too. */
+struct span request_address(const struct request *req);
+/* "http" or "https", and the Host it asked for. */
+struct span request_scheme(const struct request *req);
+struct span request_host(const struct request *req);
+
+/* Who asks: the token's sub, or "anonymous". */
+struct span request_subject(const struct request *req);
+/* Does the caller hold wanted on object?  See token_scope_allows(). */
+bool request_allows(const struct request *req, struct span wanted,
+                    struct span object);
+
+/* Does Accept prefer text/html to JSON? */
+bool request_prefers_html(const struct request *req);
+
+/* Milliseconds left until the request's deadline, 0 when passed. */
+uint32_t request_time_left(const struct request *req);
+
+/* One more header line of the answer; copied; value without CR or LF. */
+void request_add_header(struct request *req, const char *name,
+                        struct span value);
+
+/* type NULL: no body (and no Content-Length for 204 and 304). */
+void request_reply(struct request *req, int status, const char *type,
+                   struct span body);
+void request_reply_json(struct request *req, int status, struct span json);
+
+/*
+ * An answer without a body whose status line and headers, each with its CRLF,
+ * are ready; the server adds what differs each time.  The hot path.
+ */
+void request_reply_ready(struct request *req, int status, struct span head);
+
+/*
+ * problem+json (or, where the client prefers it, a page): slug ends the type
+ * "/problems/<slug>"; title is the status's phrase when NULL.
+ */
+void request_problem(struct request *req, int status, const char *slug,
+                     const char *title, const char *detail);
+/* 422 "invalid" with its list. */
+void request_invalid(struct request *req, const struct json_errors *errors);
+
+/* The 4xx or 5xx that err, a UV_E* code, stands for; 503 has Retry-After. */
+void request_fail(struct request *req, int err);
+
+/* An answer of unknown length: chunked, or ended by close for HTTP/1.0. */
+void request_begin(struct request *req, int status, const char *type);
+/* UV_ENOBUFS: the client is slow; wait for on_drain.  UV_ECANCELED: gone. */
+int request_write(struct request *req, struct span bytes);
+void request_on_drain(struct request *req, void (*cb)(void *arg), void *arg);
+void request_end(struct request *req);
+
+/*
+ * The body as an object taken apart by json_bind(); on false the request has
+ * been answered (400 no JSON, 415 no application/json, 422 the rest).
+ */
+bool request_read_json(struct request *req, const struct json_field *fields,
+                       size_t count, struct json_value *values);
+
+/* ?limit= and ?cursor= of a list; on false answered with 422. */
+bool request_read_page(struct request *req, uint32_t *limit,
+                       struct span *cursor);

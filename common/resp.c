@@ -1,0 +1,2 @@
+/* resp.c */
+typedef int resp_is_empty;

@@ -1,0 +1,53 @@
+/*
+ * route.h - from a method and a path to a handler.
+ *
+ * A pattern is segments of text, each a literal, {name}, or {name} followed by
+ * a literal ("{code}+", "{id}:cancel"); the last may be a literal with a verb
+ * ("links:batch").  A literal segment wins over a longer suffix, that over a
+ * bare {name}.  A path with an empty {name}, or with a %2F in it, does not
+ * match.  GET routes answer HEAD too.
+ */
+#pragma once
+
+#include "common/request.h"
+
+#define ROUTE_MAX 128 /* routes of a service */
+#define ROUTE_MAX_PARAMS 4
+
+typedef void (*route_handler)(struct request *req, void *arg);
+
+enum route_flags {
+    ROUTE_PAGE = 1,  /* problems may be pages */
+    ROUTE_LOCAL = 2, /* from loopback, or with scope admin */
+};
+
+struct route {
+    enum request_method method;
+    const char *pattern; /* static */
+    const char *scope;   /* NULL: public */
+    route_handler handler;
+    unsigned flags;
+};
+
+struct router;
+
+/* Both tables static, ended by a NULL pattern; second may be NULL. */
+struct router *router_create(const struct route *first,
+                             const struct route *second);
+void router_destroy(struct router *router);
+
+struct route_match {
+    const struct route *route; /* NULL: not found, or not this method */
+    size_t index;              /* of the route, for its counters */
+    unsigned allowed;          /* bits 1 << method the path knows; 0: 404 */
+    struct {
+        const char *name;
+        struct span value; /* still percent-encoded */
+    } params[ROUTE_MAX_PARAMS];
+    size_t param_count;
+};
+
+void router_match(const struct router *router, enum request_method method,
+                  struct span path, struct route_match *match);
+size_t router_count(const struct router *router);
+const struct route *router_at(const struct router *router, size_t index);

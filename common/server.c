@@ -1,0 +1,2 @@
+/* server.c - see server.h. */
+#include "common/server.h"

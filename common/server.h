@@ -1,0 +1,64 @@
+/*
+ * server.h - the HTTP/1.1 server: connections in, requests to their routes.
+ *
+ *   read -> http_parser -> struct request -> router -> handler -> answer
+ *
+ * Answers to pipelined requests keep their order and leave in one write per
+ * read.  Limits and deadlines are those of struct server_options; what breaks
+ * one is answered (400, 408, 413, 414, 431, 503) and closed.
+ */
+#pragma once
+
+#include "common/route.h"
+#include "common/stream.h"
+
+struct server;
+struct metrics;
+struct auth;
+
+struct server_options {
+    const char *service;         /* prefix of metrics and problems */
+    const struct router *router; /* borrowed, outlives the server */
+    void *arg;                   /* of the handlers */
+    struct auth *auth;           /* NULL: everybody is anonymous, may all */
+    struct metrics *metrics;     /* may be NULL */
+    size_t max_request_line, max_header, max_head, max_body;
+    uint32_t max_headers;
+    uint32_t max_connections, max_connections_per_address; /* 0: no limit */
+    uint32_t max_pipelined; /* unanswered requests of one connection; past it
+                               reading stops */
+    uint32_t header_timeout_ms, body_timeout_ms, idle_timeout_ms,
+        write_timeout_ms, request_timeout_ms;
+    uint64_t max_lag_us;   /* loop lag past which requests are shed; 0: never */
+    uint32_t max_inflight; /* unanswered requests likewise */
+    const char *const *trusted_proxies; /* CIDRs, NULL-ended; may be NULL */
+    const char *const *cors_origins;    /* likewise */
+    const char *public_url;             /* may be NULL */
+    bool access_log;
+};
+
+struct server *server_open(struct stream_loop *loop,
+                           const struct server_options *options);
+
+/* Serve what the bound socket fd accepts; tls NULL: plain.  0 or UV_E*. */
+int server_listen(struct server *server, uv_os_sock_t fd,
+                  struct stream_tls *tls);
+/* New connections of the TLS listeners use this one from now on. */
+void server_set_tls(struct server *server, struct stream_tls *tls);
+
+/*
+ * Stop accepting; answer the next request of each connection with
+ * Connection: close; close idle ones at 80 % of timeout_ms, all at its end.
+ * cb runs once, when the last connection is gone.
+ */
+void server_drain(struct server *server, uint64_t timeout_ms,
+                  void (*cb)(void *arg), void *arg);
+
+size_t server_connections(const struct server *server);
+size_t server_inflight(const struct server *server);
+
+/* Drop every connection; memory goes later, then cb runs. */
+void server_close(struct server *server, void (*cb)(void *arg), void *arg);
+
+/* The slowest recent requests as a JSON array, for /debug/slow. */
+void server_write_slow(const struct server *server, struct buf *out);

@@ -1,0 +1,2 @@
+/* span.c - see span.h. */
+#include "common/span.h"

@@ -1,0 +1,2 @@
+/* stream.c - see stream.h. */
+#include "common/stream.h"

@@ -1,0 +1,94 @@
+/*
+ * stream.h - bytes over TCP, a unix socket, or TLS on either.
+ *
+ * Hides uv handles and OpenSSL.  Reads land in one buffer that all streams of
+ * a loop share; a write goes to the socket at once and only what that does
+ * not take is kept, up to a bound.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "common/span.h"
+#include "common/wheel.h"
+
+struct stream;
+
+/* What all streams of one loop share: read buffer, wheel. */
+struct stream_loop;
+
+struct stream_loop *stream_loop_open(uv_loop_t *loop);
+/* Every stream must be closed; memory goes as the loop turns. */
+void stream_loop_close(struct stream_loop *loop);
+uv_loop_t *stream_loop_uv(struct stream_loop *loop);
+struct wheel *stream_loop_wheel(struct stream_loop *loop);
+
+/* A TLS context, server or client; swapped whole on reload. */
+struct stream_tls;
+
+/* PEM files; TLS 1.2 and 1.3.  NULL and a line in reason on failure. */
+struct stream_tls *stream_tls_server(const char *cert, const char *key,
+                                     char *reason, size_t reason_size);
+/* Verifies the peer's name against ca (a PEM file) or the system's store. */
+struct stream_tls *stream_tls_client(const char *ca, char *reason,
+                                     size_t reason_size);
+/* Streams that use it keep it alive. */
+void stream_tls_unref(struct stream_tls *tls);
+
+struct stream_events {
+    /* bytes are borrowed until it returns.  Never after on_end. */
+    void (*on_read)(void *arg, struct span bytes);
+    /* Once: nothing more will be read.  0 is the peer's orderly end (a write
+       may still reach it), else UV_E*.  The stream still wants its close. */
+    void (*on_end)(void *arg, int err);
+    /* The kept bytes have all gone out. */
+    void (*on_drain)(void *arg);
+    /* Connected, or accepted and TLS is up; may be NULL on plain accepts. */
+    void (*on_open)(void *arg);
+};
+typedef void (*stream_close_cb)(void *arg);
+
+struct stream_options {
+    const struct stream_events *events; /* static */
+    void *arg;
+    size_t max_kept;        /* unsent bytes that may be kept */
+    struct stream_tls *tls; /* NULL: plain */
+};
+
+/*
+ * Accept a waiting connection of listener (uv_tcp_t or uv_pipe_t); reads at
+ * once.  NULL and *err when there is none, or no descriptor for it.
+ */
+struct stream *stream_accept(struct stream_loop *loop, uv_stream_t *listener,
+                             const struct stream_options *options, int *err);
+
+/*
+ * Connect to "host" and port (resolved off the loop thread), or to the unix
+ * socket at path when that is not NULL.  Ends in on_open or in on_end.
+ */
+struct stream *stream_connect(struct stream_loop *loop, const char *host,
+                              uint16_t port, const char *path,
+                              uint64_t timeout_ms,
+                              const struct stream_options *options);
+
+/* Who is at the other end, as text; "" on a unix socket. */
+#define STREAM_ADDRESS_MAX 64
+void stream_peer(const struct stream *stream, char out[STREAM_ADDRESS_MAX]);
+
+/*
+ * Send bytes; what the socket does not take is copied.  UV_ENOBUFS past
+ * max_kept (nothing of bytes was sent then), UV_ENOTCONN before on_open or
+ * after a write failed.
+ */
+int stream_write(struct stream *stream, struct span bytes);
+size_t stream_kept(const struct stream *stream);
+
+/* Stop and go on reading (backpressure). */
+void stream_read_stop(struct stream *stream);
+void stream_read_start(struct stream *stream);
+
+/* Send what is kept, then an end of stream; reading goes on. */
+void stream_end(struct stream *stream);
+
+/* Drop what is kept and close; cb runs later, after which arg is not used. */
+void stream_close(struct stream *stream, stream_close_cb cb);

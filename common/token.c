@@ -1,0 +1,2 @@
+/* token.c - see token.h. */
+#include "common/token.h"

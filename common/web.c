@@ -1,0 +1,2 @@
+/* web.c */
+typedef int web_is_empty;

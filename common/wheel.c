@@ -1,0 +1,2 @@
+/* wheel.c - see wheel.h. */
+#include "common/wheel.h"

@@ -1,0 +1,43 @@
+/*
+ * wheel.h - one timer wheel per loop.
+ *
+ * Starting, moving and stopping a timer is O(1) and touches no kernel state,
+ * so that every connection and every command can carry its own deadline.
+ * Hashed hierarchical wheel (Varghese, Lauck: "Hashed and hierarchical timing
+ * wheels", 1987), ticks of one millisecond, one uv_timer_t below it that
+ * sleeps until the next timer that is due.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "common/list.h"
+
+struct wheel;
+struct wheel_timer;
+
+/* The timer is stopped before this runs, and may be started again inside. */
+typedef void (*wheel_timer_cb)(struct wheel_timer *timer);
+
+/* Inside the caller's struct (LIST_ENTRY finds it); all zero is stopped. */
+struct wheel_timer {
+    struct list node;
+    uint64_t due; /* in ticks of the loop's clock */
+    wheel_timer_cb cb;
+};
+
+#define WHEEL_MAX_MS (UINT64_C(1) << 32) /* longer waits are cut to this */
+
+struct wheel *wheel_open(uv_loop_t *loop);
+/* All timers must be stopped.  Memory goes when the loop has closed it. */
+void wheel_close(struct wheel *wheel);
+
+/* Run cb once, not before ms have passed; moves a timer already started. */
+void wheel_start(struct wheel *wheel, struct wheel_timer *timer, uint64_t ms,
+                 wheel_timer_cb cb);
+void wheel_stop(struct wheel *wheel, struct wheel_timer *timer);
+
+static inline bool wheel_is_started(const struct wheel_timer *timer)
+{
+    return timer->node.next != NULL && timer->node.next != &timer->node;
+}
