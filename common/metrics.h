@@ -12,14 +12,17 @@
 
 #include "common/buf.h"
 
-#define METRICS_MAX_SERIES                                \
-    2048                     /* later ones are counted in \
-                                metrics_overflow_total and dropped */
-#define METRICS_NAME_MAX 160 /* bytes of name and labels */
+/* Later ones are counted in metrics_overflow_total and dropped. */
+#define METRICS_MAX_SERIES 2048
+#define METRICS_NAME_MAX 160 /* bytes of name and labels, with their NULs */
 
 struct metrics;
 
-enum metrics_kind { METRICS_COUNTER, METRICS_GAUGE };
+enum metrics_kind {
+    METRICS_COUNTER,
+    METRICS_GAUGE,
+    METRICS_GAUGE_SECONDS, /* set in microseconds, shown in seconds */
+};
 
 /* Make a memory file with so many slots; its descriptor, or UV_E*. */
 int metrics_make(uint32_t slots);
@@ -27,7 +30,8 @@ int metrics_make(uint32_t slots);
 /*
  * Map the file of fd and take a slot that no live process holds; the process
  * must end before its slot is free again (a robust file lock says so).
- * NULL when none is free.  observer: take no slot, only read.
+ * NULL when none is free.  observer: take no slot, only read; its cells count
+ * nowhere.
  */
 struct metrics *metrics_open(int fd, bool observer);
 void metrics_close(struct metrics *metrics);
@@ -61,7 +65,10 @@ struct metrics_histogram *metrics_histogram(struct metrics *metrics,
                                             const char *help);
 void metrics_observe(struct metrics_histogram *histogram, uint64_t us);
 
-/* A series summed over all slots, for health and tests; 0 when unknown. */
+/*
+ * A series summed over all slots, for health and tests: 0 when unknown, of a
+ * histogram the number of observations.
+ */
 uint64_t metrics_sum(const struct metrics *metrics, const char *name,
                      const char *labels);
 
