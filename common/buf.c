@@ -1,2 +1,96 @@
 /* buf.c - see buf.h. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "common/buf.h"
+
+#define FIRST_CAP 256
+
+void buf_init(struct buf *buf, enum mem_tag tag)
+{
+    *buf = (struct buf){.tag = tag};
+}
+
+void buf_deinit(struct buf *buf)
+{
+    mem_free(buf->ptr);
+    buf_init(buf, buf->tag);
+}
+
+static void grow(struct buf *buf, size_t needed)
+{
+    size_t cap = buf->cap ? buf->cap : FIRST_CAP;
+
+    while (cap < needed)
+        cap *= 2;
+    buf->ptr = mem_realloc(buf->tag, buf->ptr, cap);
+    buf->cap = cap;
+}
+
+char *buf_reserve(struct buf *buf, size_t n)
+{
+    if (buf->cap - buf->len < n)
+        grow(buf, buf->len + n);
+    return buf->ptr + buf->len;
+}
+
+void buf_commit(struct buf *buf, size_t n)
+{
+    buf->len += n;
+}
+
+void buf_append(struct buf *buf, struct span bytes)
+{
+    if (bytes.len == 0)
+        return;
+    memcpy(buf_reserve(buf, bytes.len), bytes.ptr, bytes.len);
+    buf->len += bytes.len;
+}
+
+void buf_append_char(struct buf *buf, char c)
+{
+    *buf_reserve(buf, 1) = c;
+    buf->len++;
+}
+
+void buf_append_u64(struct buf *buf, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    buf_append(buf, (struct span){digits + at, sizeof(digits) - at});
+}
+
+void buf_append_i64(struct buf *buf, int64_t value)
+{
+    if (value < 0)
+        buf_append_char(buf, '-');
+    buf_append_u64(buf, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+void buf_printf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (len < 0)
+        abort();
+    char *out = buf_reserve(buf, (size_t)len + 1);
+    va_start(args, format);
+    vsnprintf(out, (size_t)len + 1, format, args);
+    va_end(args);
+    buf->len += (size_t)len;
+}
+
+void buf_consume(struct buf *buf, size_t n)
+{
+    buf->len -= n;
+    if (buf->len)
+        memmove(buf->ptr, buf->ptr + n, buf->len);
+}
