@@ -17,12 +17,14 @@
 #define IDEMPOTENCY_KEY_MAX 255
 
 enum idempotency_state {
-    IDEMPOTENCY_NONE,     /* the request carries no key: go on, no finish */
     IDEMPOTENCY_FRESH,    /* go on with the id proposed */
     IDEMPOTENCY_CONTINUE, /* go on with the id of the first try */
 };
 
 struct idempotency; /* lives in the request's arena */
+
+/* Does the request carry a key?  Without one there is nothing to begin. */
+bool idempotency_wanted(const struct request *req);
 
 /* Runs once, later, only if the request must go on (else it is answered). */
 typedef void (*idempotency_cb)(struct request *req, void *arg,
@@ -41,3 +43,17 @@ void idempotency_begin(struct redis *redis, const char *prefix,
  */
 void idempotency_finish(struct idempotency *record, int status,
                         struct span json);
+
+/*
+ * This try goes on with another operation id (the first one's object was
+ * somebody else's): kept before cb runs, with 0 or UV_E*.  A negative result
+ * means that cb never runs.
+ */
+int idempotency_change(struct idempotency *record, struct span operation,
+                       void (*cb)(void *arg, int status), void *arg);
+
+/*
+ * The request is refused and has done nothing: let a retry start afresh.  The
+ * caller answers at once; a record that stays ends its lease instead.
+ */
+void idempotency_forget(struct idempotency *record);
