@@ -47,3 +47,10 @@ static inline struct list *list_pop(struct list *head)
     list_remove(node);
     return node;
 }
+
+/* Append all nodes of from to to; from is left empty. */
+static inline void list_move(struct list *from, struct list *to)
+{
+    for (struct list *node; (node = list_pop(from));)
+        list_append(to, node);
+}

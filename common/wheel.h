@@ -32,10 +32,13 @@ struct wheel *wheel_open(uv_loop_t *loop);
 /* All timers must be stopped.  Memory goes when the loop has closed it. */
 void wheel_close(struct wheel *wheel);
 
-/* Run cb once, not before ms have passed; moves a timer already started. */
+/* Run cb once, later, not before ms have passed; moves a started timer. */
 void wheel_start(struct wheel *wheel, struct wheel_timer *timer, uint64_t ms,
                  wheel_timer_cb cb);
 void wheel_stop(struct wheel *wheel, struct wheel_timer *timer);
+
+/* Run what is due by until, a time of the loop's clock; for tests. */
+void wheel_turn(struct wheel *wheel, uint64_t until);
 
 static inline bool wheel_is_started(const struct wheel_timer *timer)
 {
