@@ -26,8 +26,10 @@ struct app_service {
     const struct route *routes;          /* ended by a NULL pattern */
     const struct config_option *options; /* the service's own, or NULL */
     void *config;                        /* what they fill */
-    const char *const *track;            /* tracked key prefixes, or NULL */
-    const char *const *secrets; /* names under <prefix>:secrets, or NULL */
+    const char *const *track; /* tracked key prefixes, or NULL; the second link
+                                 is there with these or with on_epoch */
+    const char *const *secrets; /* names under <prefix>:secrets, at most 8,
+                                   NULL-ended; or NULL */
     struct span openapi, page;  /* compiled in */
 
     /* The service's state, given to handlers as arg.  Redis may be away. */
@@ -37,10 +39,13 @@ struct app_service {
     /* See pubsub.h; may be NULL. */
     void (*on_invalidate)(void *state, struct span key);
     void (*on_epoch)(void *state, bool live);
-    /* No request is left: flush, then call done once, at once or later. */
+    /* No request is left: flush, then call done once, at once or later, but
+       within a twentieth of --drain-timeout; may be NULL. */
     void (*drain)(void *state, void (*done)(void *arg), void *arg);
     /* After drain: free everything.  The loop turns once more afterwards. */
     void (*close)(void *state);
+    /* More members of the object that /healthz answers; may be NULL. */
+    void (*health)(void *state, struct json_writer *w);
     /* Checks of its own options: a line in reason and false to refuse. */
     bool (*check)(char *reason, size_t reason_size);
 };
@@ -51,7 +56,7 @@ int app_run(const struct app_service *service, int argc, char **argv);
 /* For services. */
 struct stream_loop *app_loop(const struct app *app);
 struct redis *app_redis(const struct app *app);
-struct pubsub *app_pubsub(const struct app *app);
+struct pubsub *app_pubsub(const struct app *app); /* NULL: not asked for */
 struct metrics *app_metrics(const struct app *app);
 const unsigned char *app_secret(const struct app *app, const char *name);
 const char *app_node_id(const struct app *app);
@@ -60,5 +65,10 @@ const char *app_instance_id(const struct app *app);
 /* Ends in no slash; "" unless --public-url. */
 const char *app_public_url(const struct app *app);
 uint16_t app_port(const struct app *app);
-/* --crash-at NAME in test builds; nothing in others. */
+/* --lab: the page may offer experiments. */
+bool app_is_lab(const struct app *app);
+/*
+ * --crash-at NAME in test builds: the first worker that comes here is killed,
+ * those after it go on.  Nothing in other builds.
+ */
 void app_crash_point(const struct app *app, const char *name);
