@@ -1,2 +1,334 @@
-/* stream.c - see stream.h. */
-#include "common/stream.h"
+/*
+ * stream.c - see stream.h: plain bytes in and out; TLS and connecting have
+ * files of their own.
+ *
+ * Happy path of a write: uv_try_write() takes everything.  What it leaves is
+ * kept in two buffers, one that uv_write() is sending and one that gathers
+ * what comes meanwhile.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "common/stream_internal.h"
+
+struct stream_out {
+    uv_write_t req;
+    struct buf sending, waiting;
+};
+
+static void on_written(uv_write_t *req, int status);
+
+struct stream_loop *stream_loop_open(uv_loop_t *uv)
+{
+    struct stream_loop *loop = mem_alloc(MEM_CONN, sizeof(*loop));
+
+    loop->uv = uv;
+    loop->wheel = wheel_open(uv);
+    loop->streams = 0;
+    buf_init(&loop->cipher, MEM_CONN);
+    return loop;
+}
+
+void stream_loop_close(struct stream_loop *loop)
+{
+    assert(loop->streams == 0);
+    wheel_close(loop->wheel);
+    buf_deinit(&loop->cipher);
+    mem_free(loop);
+}
+
+uv_loop_t *stream_loop_uv(struct stream_loop *loop)
+{
+    return loop->uv;
+}
+
+struct wheel *stream_loop_wheel(struct stream_loop *loop)
+{
+    return loop->wheel;
+}
+
+struct stream *stream_new(struct stream_loop *loop,
+                          const struct stream_options *options, bool pipe)
+{
+    struct stream *stream = mem_zalloc(MEM_CONN, sizeof(*stream));
+
+    if (pipe)
+        uv_pipe_init(loop->uv, &stream->pipe, 0);
+    else
+        uv_tcp_init(loop->uv, &stream->tcp);
+    stream->handle.data = stream;
+    stream->loop = loop;
+    stream->events = options->events;
+    stream->arg = options->arg;
+    stream->max_kept = options->max_kept;
+    loop->streams++;
+    return stream;
+}
+
+void stream_free(struct stream *stream)
+{
+    stream_close_cb cb = stream->close_cb;
+    void *arg = stream->arg;
+
+    stream_session_destroy(stream);
+    stream->loop->streams--;
+    mem_free(stream);
+    if (cb)
+        cb(arg);
+}
+
+void on_stream_closed(uv_handle_t *handle)
+{
+    struct stream *stream = handle->data;
+
+    if (stream->resolving)
+        stream->handle_closed = true; /* on_resolved() frees it */
+    else
+        stream_free(stream);
+}
+
+void stream_tell_end(struct stream *stream, int err)
+{
+    if (stream->ended || stream->closing)
+        return;
+    stream->ended = true;
+    uv_read_stop(&stream->uv);
+    stream->events->on_end(stream->arg, err);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct stream *stream = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init(stream->loop->read, STREAM_READ_MAX);
+}
+
+static void on_uv_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf)
+{
+    struct stream *stream = uv->data;
+    int err = nread == UV_EOF ? 0 : (int)nread;
+
+    if (nread == 0 || stream->closing)
+        return;
+    if (nread < 0 && stream->session)
+        stream_session_eof(stream, err);
+    else if (nread < 0)
+        stream_tell_end(stream, err);
+    else if (stream->session)
+        stream_session_read(stream, (struct span){buf->base, (size_t)nread});
+    else
+        stream->events->on_read(stream->arg,
+                                (struct span){buf->base, (size_t)nread});
+}
+
+int stream_read_uv(struct stream *stream)
+{
+    return uv_read_start(&stream->uv, on_alloc, on_uv_read);
+}
+
+void stream_start(struct stream *stream, bool tell)
+{
+    stream_read_uv(stream);
+    if (stream->session) {
+        stream_session_start(stream);
+        return;
+    }
+    stream->open = true;
+    if (tell)
+        stream->events->on_open(stream->arg);
+}
+
+struct stream *stream_accept(struct stream_loop *loop, uv_stream_t *listener,
+                             const struct stream_options *options, int *err)
+{
+    bool pipe = listener->type == UV_NAMED_PIPE;
+    struct stream *stream = stream_new(loop, options, pipe);
+
+    *err = uv_accept(listener, &stream->uv);
+    if (*err == 0 && options->tls)
+        *err = stream_session_create(stream, options->tls);
+    if (*err < 0) {
+        stream_close(stream, NULL);
+        return NULL;
+    }
+    if (!pipe)
+        uv_tcp_nodelay(&stream->tcp, 1);
+    stream_start(stream, false);
+    return stream;
+}
+
+void stream_peer(const struct stream *stream, char out[STREAM_ADDRESS_MAX])
+{
+    struct sockaddr_storage peer;
+    int len = sizeof(peer);
+
+    out[0] = '\0';
+    if (stream->handle.type != UV_TCP ||
+        uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&peer, &len) < 0)
+        return;
+    if (peer.ss_family == AF_INET)
+        uv_ip4_name((struct sockaddr_in *)&peer, out, STREAM_ADDRESS_MAX);
+    else
+        uv_ip6_name((struct sockaddr_in6 *)&peer, out, STREAM_ADDRESS_MAX);
+    if (strncmp(out, "::ffff:", 7) == 0 && strchr(out, '.'))
+        memmove(out, out + 7, strlen(out + 7) + 1);
+}
+
+size_t stream_kept(const struct stream *stream)
+{
+    return stream->out ? stream->out->sending.len + stream->out->waiting.len
+                       : 0;
+}
+
+static void shut(struct stream *stream);
+
+static void free_out(struct stream *stream)
+{
+    buf_deinit(&stream->out->sending);
+    buf_deinit(&stream->out->waiting);
+    mem_free(stream->out);
+    stream->out = NULL;
+}
+
+/* What has gathered is sent next. */
+static int send_waiting(struct stream_out *out, struct stream *stream)
+{
+    struct buf empty = out->sending;
+
+    out->sending = out->waiting;
+    out->waiting = empty;
+    uv_buf_t buf = uv_buf_init(out->sending.ptr, (unsigned)out->sending.len);
+    return uv_write(&out->req, &stream->uv, &buf, 1, on_written);
+}
+
+static int keep(struct stream *stream, struct span rest)
+{
+    struct stream_out *out = stream->out;
+
+    if (out) {
+        buf_append(&out->waiting, rest);
+        return 0;
+    }
+    out = mem_alloc(MEM_CONN, sizeof(*out));
+    out->req.data = stream;
+    buf_init(&out->sending, MEM_CONN);
+    buf_init(&out->waiting, MEM_CONN);
+    buf_append(&out->waiting, rest);
+    stream->out = out;
+    int err = send_waiting(out, stream);
+    if (err < 0) {
+        free_out(stream);
+        stream->broken = true;
+        return UV_ENOTCONN;
+    }
+    return 0;
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct stream *stream = req->data;
+    struct stream_out *out = stream->out;
+
+    buf_deinit(&out->sending);
+    if (status == 0 && !stream->closing && out->waiting.len)
+        status = send_waiting(out, stream);
+    else
+        out->waiting.len = 0;
+    if (out->sending.len && status == 0)
+        return;
+    free_out(stream);
+    if (status < 0)
+        stream->broken = true;
+    if (stream->closing)
+        return;
+    if (stream->ending)
+        shut(stream);
+    if (stream->events->on_drain)
+        stream->events->on_drain(stream->arg);
+}
+
+int stream_write_raw(struct stream *stream, struct span bytes)
+{
+    uv_buf_t buf =
+        uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
+
+    if (stream->broken)
+        return UV_ENOTCONN;
+    if (stream->out)
+        return keep(stream, bytes);
+    int sent = uv_try_write(&stream->uv, &buf, 1);
+    if (sent == UV_EAGAIN)
+        sent = 0;
+    if (sent < 0) {
+        stream->broken = true;
+        return UV_ENOTCONN;
+    }
+    struct span rest = span_skip(bytes, (size_t)sent);
+    return rest.len ? keep(stream, rest) : 0;
+}
+
+int stream_write(struct stream *stream, struct span bytes)
+{
+    size_t kept = stream_kept(stream);
+
+    if (!stream->open || stream->broken || stream->ending)
+        return UV_ENOTCONN;
+    if (kept && kept + bytes.len > stream->max_kept)
+        return UV_ENOBUFS;
+    if (bytes.len == 0)
+        return 0;
+    return stream->session ? stream_session_write(stream, bytes)
+                           : stream_write_raw(stream, bytes);
+}
+
+void stream_read_stop(struct stream *stream)
+{
+    uv_read_stop(&stream->uv);
+}
+
+void stream_read_start(struct stream *stream)
+{
+    if (stream->open && !stream->ended && !stream->closing)
+        stream_read_uv(stream);
+}
+
+static void on_shut(uv_shutdown_t *req, int status)
+{
+    (void)status;
+    mem_free(req);
+}
+
+static void shut(struct stream *stream)
+{
+    uv_shutdown_t *req;
+
+    if (stream->shut || stream->broken)
+        return;
+    stream->shut = true;
+    req = mem_alloc(MEM_CONN, sizeof(*req));
+    if (uv_shutdown(req, &stream->uv, on_shut) < 0)
+        mem_free(req);
+}
+
+void stream_end(struct stream *stream)
+{
+    if (!stream->open || stream->ending || stream->closing)
+        return;
+    if (stream->session)
+        stream_session_end(stream);
+    stream->ending = true;
+    if (!stream->out)
+        shut(stream);
+}
+
+void stream_close(struct stream *stream, stream_close_cb cb)
+{
+    assert(!stream->closing);
+    stream->closing = true;
+    stream->close_cb = cb;
+    if (stream->connect)
+        stream_connect_cancel(stream);
+    if (!uv_is_closing(&stream->handle))
+        uv_close(&stream->handle, on_stream_closed);
+}

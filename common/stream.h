@@ -43,7 +43,8 @@ struct stream_events {
     void (*on_end)(void *arg, int err);
     /* The kept bytes have all gone out. */
     void (*on_drain)(void *arg);
-    /* Connected, or accepted and TLS is up; may be NULL on plain accepts. */
+    /* Connected and, where there is TLS, agreed; a plain accepted stream is
+       open from the start and does not tell. */
     void (*on_open)(void *arg);
 };
 typedef void (*stream_close_cb)(void *arg);
@@ -76,14 +77,14 @@ struct stream *stream_connect(struct stream_loop *loop, const char *host,
 void stream_peer(const struct stream *stream, char out[STREAM_ADDRESS_MAX]);
 
 /*
- * Send bytes; what the socket does not take is copied.  UV_ENOBUFS past
- * max_kept (nothing of bytes was sent then), UV_ENOTCONN before on_open or
- * after a write failed.
+ * Send bytes; what the socket does not take is copied.  UV_ENOBUFS when bytes
+ * are kept already and these would go past max_kept (nothing of them was sent
+ * then), UV_ENOTCONN before on_open or after a write failed.
  */
 int stream_write(struct stream *stream, struct span bytes);
 size_t stream_kept(const struct stream *stream);
 
-/* Stop and go on reading (backpressure). */
+/* Stop and go on reading (backpressure); what was read already still comes. */
 void stream_read_stop(struct stream *stream);
 void stream_read_start(struct stream *stream);
 
