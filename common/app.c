@@ -217,7 +217,7 @@ static int run_single(struct app *app)
 static int play_role(struct app *app)
 {
     struct app_post post;
-    bool posted = app_take_post(&post);
+    bool posted = app_post_take(&post);
 
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();

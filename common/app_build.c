@@ -15,7 +15,8 @@ struct note {
 static bool cut_note(struct span *notes, struct note *out)
 {
     ElfW(Nhdr) head;
-    size_t name, desc;
+    size_t name;
+    size_t desc;
 
     if (notes->len < sizeof(head))
         return false;

@@ -5,6 +5,7 @@
  *   app_check.c    what options must satisfy beyond their bounds
  *   app_listen.c   listening sockets
  *   app_master.c   the master: workers, crashes, rolling restart
+ *   app_post.c     what a master tells a worker
  *   app_worker.c   a worker (or --single): loop, peers, drain
  *   app_secrets.c  what all nodes share in Redis: secrets, partitions
  *   app_turns.c    how the loop turns
@@ -38,6 +39,15 @@ struct app_options {
 /* Descriptors of one worker slot; tls is -1 without a certificate. */
 struct app_sockets {
     int plain, tls;
+};
+
+/* Descriptors of a worker. */
+enum {
+    APP_FD_METRICS = 3,
+    APP_FD_READY,
+    APP_FD_PLAIN,
+    APP_FD_TLS,
+    APP_FD_COUNT
 };
 
 /* What a worker gets from its master; --single makes its own. */
@@ -128,8 +138,10 @@ int app_host_is_loopback(const char *host);
 
 int app_master(struct app *app);
 int app_worker(struct app *app, const struct app_post *post);
-/* The post in the environment; false when there is none. */
-bool app_take_post(struct app_post *post);
+/* environ and the post's variable; one block for mem_free(). */
+char **app_post_environment(const struct app_post *post);
+/* The post that our parent left there; false when there is none. */
+bool app_post_take(struct app_post *post);
 /* Open the sockets of count slots; UV_E* with a reason. */
 int app_open_sockets(struct app *app, struct app_sockets *sockets, size_t count,
                      char reason[APP_REASON_MAX]);
@@ -150,8 +162,6 @@ void app_turns_start(struct app *app);
 /* Once a second: what is sampled rather than counted. */
 void app_turns_sample(struct app *app);
 void app_turns_write(const struct app *app, struct json_writer *w);
-/* In bytes, from /proc. */
-uint64_t app_resident(void);
 
 /* Handlers are given the service's state; those of app_routes want this. */
 void app_routes_bind(struct app *app);

@@ -142,7 +142,7 @@ int app_host_is_loopback(const char *host)
 static int open_plain_and_tls(struct app *app, struct app_sockets *sockets,
                               size_t count)
 {
-    int fds[APP_MAX_WORKERS];
+    int fds[APP_MAX_WORKERS] = {0};
     int err = app_listen(app->options.host, &app->port, fds, count);
 
     if (err < 0)

@@ -10,27 +10,22 @@
  *            one that ends or hangs before it is ready leaves the old one as
  *            it is and ends the roll
  *
- * A worker inherits its sockets by number, below; a queued connection
+ * A worker inherits its sockets by number (app_post.c); a queued connection
  * survives every worker, because the master holds the sockets too.
  */
 #include <assert.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/app_internal.h"
 #include "common/clock.h"
 #include "common/list.h"
 
-#define POST_NAME "APP_POST"
 #define STABLE_US 10000000   /* a worker that lived so long did not crash */
 #define FIRST_BACKOFF_MS 100 /* doubled from the second crash on */
 #define MAX_BACKOFF_MS 5000
 #define READY_LIMIT_MS 15000
-
-/* Descriptors of a worker. */
-enum { FD_METRICS = 3, FD_READY, FD_PLAIN, FD_TLS, FD_COUNT };
 
 enum worker_state { STARTING, SERVING, DRAINING };
 
@@ -108,52 +103,38 @@ static void on_limit(uv_timer_t *timer)
     uv_process_kill(&w->process, SIGKILL);
 }
 
-/* environ with the post added; the strings but the post's are borrowed. */
-static char **make_environment(char *post)
-{
-    size_t n = 0;
-
-    while (environ[n] != NULL)
-        n++;
-
-    char **env = mem_alloc(MEM_APP, (n + 2) * sizeof(char *));
-
-    memcpy(env, environ, n * sizeof(char *));
-    env[n] = post;
-    env[n + 1] = NULL;
-    return env;
-}
-
 static int spawn(struct master *m, struct worker *w, bool rolling)
 {
     const struct slot *slot = w->slot;
-    char post[96];
-    char **env = make_environment(post);
-    uv_stdio_container_t fds[FD_COUNT];
+    struct app_post post = {.slot = slot->number,
+                            .parent = getpid(),
+                            .rolling = rolling,
+                            .sockets = {-1, slot->sockets.tls},
+                            .port = m->app->port,
+                            .tls_port = m->app->tls_port};
+    char **env = app_post_environment(&post);
+    uv_stdio_container_t fds[APP_FD_COUNT];
     uv_process_options_t options = {.exit_cb = on_exit_of_worker,
                                     .file = m->app->exe,
                                     .args = m->app->argv,
                                     .env = env,
-                                    .stdio_count = FD_COUNT,
+                                    .stdio_count = APP_FD_COUNT,
                                     .stdio = fds};
     int err;
 
     for (int i = 0; i <= STDERR_FILENO; i++)
         fds[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = i};
-    fds[FD_METRICS] = (uv_stdio_container_t){.flags = UV_INHERIT_FD,
-                                             .data.fd = m->metrics_fd};
-    fds[FD_READY] =
+    fds[APP_FD_METRICS] = (uv_stdio_container_t){.flags = UV_INHERIT_FD,
+                                                 .data.fd = m->metrics_fd};
+    fds[APP_FD_READY] =
         (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
                                .data.stream = (uv_stream_t *)&w->ready};
-    fds[FD_PLAIN] = (uv_stdio_container_t){.flags = UV_INHERIT_FD,
-                                           .data.fd = slot->sockets.plain};
-    fds[FD_TLS] = (uv_stdio_container_t){.flags = UV_INHERIT_FD,
-                                         .data.fd = slot->sockets.tls};
+    fds[APP_FD_PLAIN] = (uv_stdio_container_t){.flags = UV_INHERIT_FD,
+                                               .data.fd = slot->sockets.plain};
+    fds[APP_FD_TLS] = (uv_stdio_container_t){.flags = UV_INHERIT_FD,
+                                             .data.fd = slot->sockets.tls};
     if (slot->sockets.tls < 0)
-        options.stdio_count = FD_TLS;
-    snprintf(post, sizeof(post), POST_NAME "=%d,%d,%d,%d,%u,%u", (int)getpid(),
-             slot->number, rolling, slot->sockets.tls >= 0, m->app->port,
-             m->app->tls_port);
+        options.stdio_count = APP_FD_TLS;
     err = uv_spawn(&m->loop, &w->process, &options);
     mem_free(env);
     return err;
@@ -200,32 +181,35 @@ static void on_backoff(uv_timer_t *timer)
     start_slot(timer->data);
 }
 
-/* After the first crash at once; each further one waits twice as long. */
-static void restart_slot(struct slot *slot)
+/* From the second crash in a row on, each one waits twice as long. */
+static void start_slot_later(struct slot *slot)
 {
     unsigned doublings = slot->crashes > 2 ? slot->crashes - 2 : 0;
     uint64_t ms = doublings > 6 ? MAX_BACKOFF_MS
                                 : (uint64_t)FIRST_BACKOFF_MS << doublings;
 
-    if (slot->master->stopping)
-        return;
-    if (slot->crashes < 2) {
-        start_slot(slot);
-        return;
-    }
     uv_timer_start(&slot->backoff, on_backoff,
                    ms < MAX_BACKOFF_MS ? ms : MAX_BACKOFF_MS, 0);
 }
 
 static void start_slot(struct slot *slot)
 {
+    slot->serving = start_worker(slot, false);
+    if (slot->serving != NULL)
+        return;
+    slot->crashes++;
+    start_slot_later(slot);
+}
+
+/* After the first crash at once. */
+static void restart_slot(struct slot *slot)
+{
     if (slot->master->stopping)
         return;
-    slot->serving = start_worker(slot, false);
-    if (slot->serving == NULL) {
-        slot->crashes += slot->crashes == 0 ? 2 : 1; /* never at once */
-        restart_slot(slot);
-    }
+    if (slot->crashes < 2)
+        start_slot(slot);
+    else
+        start_slot_later(slot);
 }
 
 /* What a worker's life brings. */
@@ -400,6 +384,8 @@ static void on_terminate(uv_signal_t *handle, int signo)
         return;
     }
     m->stopping = true;
+    for (size_t i = 0; i < m->count; i++)
+        uv_timer_stop(&m->slots[i].backoff);
     for_all(m, tell_to_drain);
     if (list_is_empty(&m->workers))
         stop(m);
@@ -522,31 +508,4 @@ int app_master(struct app *app)
     mem_free(m->slots);
     mem_free(m);
     return status;
-}
-
-/* The other end of spawn(), in the new process. */
-bool app_take_post(struct app_post *post)
-{
-    const char *text = getenv(POST_NAME);
-    int parent, rolling, tls;
-    unsigned port, tls_port;
-    int number;
-
-    if (text == NULL ||
-        sscanf(text, "%d,%d,%d,%d,%u,%u", &parent, &number, &rolling, &tls,
-               &port, &tls_port) != 6 ||
-        parent != getppid())
-        return false;
-    unsetenv(POST_NAME);
-    *post = (struct app_post){
-        .slot = number,
-        .parent = parent,
-        .metrics = FD_METRICS,
-        .ready = FD_READY,
-        .rolling = rolling != 0,
-        .sockets = {.plain = FD_PLAIN, .tls = tls ? FD_TLS : -1},
-        .port = (uint16_t)port,
-        .tls_port = (uint16_t)tls_port,
-    };
-    return true;
 }

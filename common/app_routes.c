@@ -176,6 +176,7 @@ static void debug_memory(struct request *req, void *arg)
     struct answer answer;
     struct json_writer *w = begin(&answer);
     uint64_t live = 0;
+    size_t resident = 0;
 
     (void)arg;
     json_put_key(w, "live_bytes");
@@ -187,7 +188,8 @@ static void debug_memory(struct request *req, void *arg)
     }
     json_put_close(w, '}');
     put_number(w, "live_total", live);
-    put_number(w, "resident", app_resident());
+    uv_resident_set_memory(&resident);
+    put_number(w, "resident", resident);
     finish(&answer, req, 200);
 }
 

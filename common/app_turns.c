@@ -6,7 +6,6 @@
  * held the loop, and so how long another event had to wait: its lag.
  */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "common/app_internal.h"
 #include "common/clock.h"
@@ -71,25 +70,14 @@ void app_turns_start(struct app *app)
     uv_check_start(&t->check, on_check);
 }
 
-uint64_t app_resident(void)
-{
-    FILE *file = fopen("/proc/self/statm", "re");
-    unsigned long total, resident;
-    int n = 0;
-
-    if (file != NULL) {
-        n = fscanf(file, "%lu %lu", &total, &resident);
-        fclose(file);
-    }
-    return n == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
 void app_turns_sample(struct app *app)
 {
     struct app_turns *t = &app->turns;
     uint64_t dropped = log_dropped();
+    size_t resident = 0;
 
-    metrics_set(t->resident, app_resident());
+    uv_resident_set_memory(&resident);
+    metrics_set(t->resident, resident);
     metrics_add(t->log_dropped, dropped - t->log_dropped_seen);
     t->log_dropped_seen = dropped;
 }
