@@ -56,6 +56,7 @@ static void start_listening(struct app *app)
     if (app->tls != NULL)
         listen_on(app, app->post.sockets.tls, app->tls);
     log_write(LOG_INFO, "accepting", LOG_NUMBER("port", app->port),
+              LOG_NUMBER("tls_port", app->tls != NULL ? app->tls_port : 0),
               LOG_NUMBER("pid", getpid()), LOG_STR("build", app_build_id()));
     if (app->post.ready < 0)
         return;

@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -205,6 +206,14 @@ class Crash(Life):
         self.assertEqual(s.get("/healthz")[0], 200)
         self.assertEqual(s.metric("example_worker_restarts_total"), 4)
 
+    def test_crash_point_kills_the_first_worker_that_comes_there(self):
+        s = self.start("--crash-at", "before-add")
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            s.get("/v1/counters/a", "POST")
+        s.wait_logged("accepting", 2)
+        self.assertEqual(s.get("/v1/counters/a", "POST")[0], 200)
+        self.assertEqual(s.metric("example_added_total"), 2)
+
     def test_workers_end_with_a_killed_master(self):
         s = self.start(workers=3)
         pids = s.pids()
@@ -374,6 +383,54 @@ class Roll(Life):
         s.signal(signal.SIGHUP)
         s.wait_logged("reload", 1)
         self.assertEqual(s.get("/healthz")[0], 200)
+
+
+@unittest.skipUnless(shutil.which("openssl"), "no openssl")
+class Tls(Life):
+    def certificate(self, name):
+        key, cert = (os.path.join(self.dir, n) for n in ("key", "cert"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-subj", "/CN=" + name, "-keyout", key, "-out", cert],
+                       check=True, stderr=subprocess.DEVNULL)
+        os.chmod(key, 0o600)
+        return "--tls-cert", cert, "--tls-key", key
+
+    def seen(self, service):
+        """The certificate that is shown, after one exchange on it."""
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", service.tls_port),
+                                      DEADLINE) as plain:
+            with context.wrap_socket(plain) as c:
+                c.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertTrue(c.recv(64).startswith(b"HTTP/1.1 200"))
+                return c.getpeercert(binary_form=True)
+
+    def test_hangup_reloads_the_certificate(self):
+        for single in [(), ("--single",)]:
+            s = self.start(*self.certificate("one"), *single)
+            s.tls_port = s.logged("accepting")[0]["tls_port"]
+            first = self.seen(s)
+            self.assertEqual(self.seen(s), first)
+            self.certificate("two")
+            s.signal(signal.SIGHUP)
+            wait_until(lambda: self.seen(s) != first, "the new certificate")
+            s.signal(signal.SIGTERM)
+            self.assertEqual(s.wait(), 0)
+
+    def test_hangup_keeps_the_certificate_when_the_new_one_is_bad(self):
+        for single in [(), ("--single",)]:
+            options = self.certificate("one")
+            s = self.start(*options, *single)
+            s.tls_port = s.logged("accepting")[0]["tls_port"]
+            first = self.seen(s)
+            self.file("cert", "no PEM")
+            s.signal(signal.SIGHUP)
+            s.wait_logged("certificate kept" if single else
+                          "rolling restart ends: the new worker failed", 1)
+            self.assertEqual(self.seen(s), first)
 
 
 class Ready(Life):

@@ -10,7 +10,7 @@
 #include "common/hash.h"
 
 struct example {
-    struct redis *redis;
+    struct app *app;
     uint64_t *added;
 };
 
@@ -63,6 +63,7 @@ static void add(struct request *req, void *arg)
     struct example *example = arg;
 
     metrics_add(example->added, 1);
+    app_crash_point(example->app, "before-add");
     ask(req, example, "INCR");
 }
 
@@ -76,7 +77,7 @@ static void *open_example(struct app *app)
     struct example *example = mem_alloc(MEM_APP, sizeof(*example));
 
     *example = (struct example){
-        .redis = app_redis(app),
+        .app = app,
         .added = metrics_cell(app_metrics(app), METRICS_COUNTER,
                               "example_added_total", "", "Calls that add.")};
     return example;
