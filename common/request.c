@@ -1,2 +1,270 @@
-/* request.c - see request.h. */
-#include "common/request.h"
+/* request.c - see request.h: what handlers read of a request. */
+#include <string.h>
+
+#include "common/query.h"
+#include "common/server_internal.h"
+
+struct request *request_create(struct conn *conn, struct span head,
+                               uint64_t now_us)
+{
+    struct arena arena;
+    struct request *req;
+
+    arena_init(&arena, MEM_REQUEST, REQUEST_CHUNK);
+    req = arena_alloc(&arena, sizeof(*req));
+    *req = (struct request){.conn = conn,
+                            .server = conn->server,
+                            .started_us = now_us,
+                            .keep_alive = true};
+    buf_init(&req->body, MEM_REQUEST);
+    buf_init(&req->extra, MEM_REQUEST);
+    buf_init(&req->answer, MEM_REQUEST);
+    req->head.bytes = arena_copy(&arena, head);
+    req->arena = arena;
+    list_append(&conn->requests, &req->node);
+    conn->waiting++;
+    conn->server->inflight++;
+    return req;
+}
+
+void request_free(struct request *req)
+{
+    struct arena arena = req->arena;
+
+    if (req->server->current == req)
+        req->server->current = NULL;
+    wheel_stop(req->server->wheel, &req->timer);
+    req->server->inflight--;
+    buf_deinit(&req->body);
+    buf_deinit(&req->extra);
+    buf_deinit(&req->answer);
+    json_decref(req->document);
+    arena_deinit(&arena);
+}
+
+/* A handler that still holds the request will answer into nothing. */
+void request_detach(struct request *req)
+{
+    bool held = req->state == REQUEST_HANDLED;
+
+    list_init(&req->node);
+    req->conn = NULL;
+    wheel_stop(req->server->wheel, &req->timer);
+    if (!held) {
+        request_free(req);
+    } else if (req->on_drain) { /* hears from request_write() that it is so */
+        void (*cb)(void *arg) = req->on_drain;
+        req->on_drain = NULL;
+        cb(req->drain_arg);
+    }
+}
+
+enum request_method request_method(const struct request *req)
+{
+    return req->head.method;
+}
+
+struct arena *request_arena(struct request *req)
+{
+    return &req->arena;
+}
+
+struct span request_path(const struct request *req)
+{
+    return req->head.path;
+}
+
+struct span request_query_string(const struct request *req)
+{
+    return req->head.query;
+}
+
+struct span request_param(const struct request *req, const char *name)
+{
+    for (size_t i = 0; i < req->match.param_count; i++)
+        if (span_eq(req->match.params[i].name, span_str(name)))
+            return req->match.params[i].value;
+    return SPAN("");
+}
+
+struct span request_query(struct request *req, const char *name)
+{
+    return query_find(&req->arena, req->head.query, span_str(name));
+}
+
+struct span request_header(const struct request *req, const char *name)
+{
+    return http_header(&req->head, name);
+}
+
+struct span request_body(const struct request *req)
+{
+    return buf_span(&req->body);
+}
+
+static bool is_id(struct span id)
+{
+    if (id.len == 0 || id.len > REQUEST_ID_MAX)
+        return false;
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+              (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.'))
+            return false;
+    }
+    return true;
+}
+
+/* A number behind what is this process's own. */
+static struct span make_id(struct request *req)
+{
+    static const char hex[] = "0123456789abcdef";
+    struct server *server = req->server;
+    size_t prefix = strlen(server->id_prefix);
+    char *text = arena_alloc(&req->arena, prefix + 8);
+    uint64_t number = server->next_id++;
+
+    memcpy(text, server->id_prefix, prefix);
+    for (size_t i = 8; i-- > 0; number >>= 4)
+        text[prefix + i] = hex[number & 15];
+    return (struct span){text, prefix + 8};
+}
+
+struct span request_id(const struct request *req)
+{
+    struct request *mine = (struct request *)(uintptr_t)req;
+
+    if (!req->id.ptr) {
+        struct span given = request_header(req, "x-request-id");
+        mine->id = is_id(given) ? given : make_id(mine);
+    }
+    return req->id;
+}
+
+static bool is_hex(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!((text.ptr[i] >= '0' && text.ptr[i] <= '9') ||
+              (text.ptr[i] >= 'a' && text.ptr[i] <= 'f')))
+            return false;
+    return true;
+}
+
+/* "00-<32 hex>-<16 hex>-<2 hex>", else one that begins here. */
+struct span request_trace_id(const struct request *req)
+{
+    struct request *mine = (struct request *)(uintptr_t)req;
+    struct span given = request_header(req, "traceparent");
+
+    if (req->trace.ptr)
+        return req->trace;
+    if (given.len == 55 && span_has_prefix(given, SPAN("00-")) &&
+        given.ptr[35] == '-' && is_hex((struct span){given.ptr + 3, 32})) {
+        mine->trace = (struct span){given.ptr + 3, 32};
+    } else {
+        struct hash_key random = hash_random_key();
+        mine->trace = arena_printf(&mine->arena, "%016llx%016llx",
+                                   (unsigned long long)random.k0,
+                                   (unsigned long long)random.k1);
+    }
+    return req->trace;
+}
+
+uint32_t request_time_left(const struct request *req)
+{
+    uint64_t limit = (uint64_t)req->server->options.request_timeout_ms * 1000;
+    uint64_t gone = clock_mono_us() - req->started_us;
+
+    return gone < limit ? (uint32_t)((limit - gone) / 1000) : 0;
+}
+
+/* "q=0.8" is 800; what is no q leaves it as it was. */
+static int read_q(struct span parameter, int q)
+{
+    int unit = 100, value = 0;
+
+    if (!span_has_prefix(parameter, SPAN("q=")) || parameter.len < 3)
+        return q;
+    struct span text = span_skip(parameter, 2);
+    if (text.ptr[0] == '1')
+        return 1000;
+    for (size_t i = 2; i < text.len && i < 5; i++, unit /= 10)
+        if (text.ptr[i] >= '0' && text.ptr[i] <= '9')
+            value += (text.ptr[i] - '0') * unit;
+    return value;
+}
+
+/* The q of the best range of Accept that fits type, 0 to 1000; -1: none. */
+static int quality(struct span accept, struct span type, struct span any)
+{
+    int best = -1, rank = -1;
+    struct span range;
+
+    while (span_cut(&accept, ',', &range)) {
+        struct span rest = range, name, parameter;
+        int q = 1000;
+        span_cut(&rest, ';', &name);
+        name = span_trim(name);
+        while (span_cut(&rest, ';', &parameter))
+            q = read_q(span_trim(parameter), q);
+        int fit = span_eq_nocase(name, type)   ? 2
+                  : span_eq_nocase(name, any)  ? 1
+                  : span_eq(name, SPAN("*/*")) ? 0
+                                               : -1;
+        if (fit > rank) {
+            rank = fit;
+            best = q;
+        }
+    }
+    return best;
+}
+
+bool request_prefers_html(const struct request *req)
+{
+    struct span accept = request_header(req, "accept");
+
+    return accept.ptr &&
+           quality(accept, SPAN("text/html"), SPAN("text/*")) >
+               quality(accept, SPAN("application/json"), SPAN("application/*"));
+}
+
+bool request_read_page(struct request *req, uint32_t *limit,
+                       struct span *cursor)
+{
+    struct span text = request_query(req, "limit");
+    struct json_errors errors = {0};
+    uint64_t number = 50;
+
+    if (text.ptr && (!span_to_u64(text, 1000, &number) || number == 0)) {
+        json_errors_add(&errors, "/limit", "a number from 1 to 1000");
+        request_invalid(req, &errors);
+        return false;
+    }
+    *limit = (uint32_t)number;
+    *cursor = request_query(req, "cursor");
+    return true;
+}
+
+bool request_read_json(struct request *req, const struct json_field *fields,
+                       size_t count, struct json_value *values)
+{
+    struct span type = request_header(req, "content-type"), main_type;
+    struct json_errors errors = {0};
+    json_t *document;
+
+    if (!type.ptr || !span_cut(&type, ';', &main_type) ||
+        !span_eq_nocase(span_trim(main_type), SPAN("application/json"))) {
+        request_problem(req, 415, "not-json", NULL,
+                        "the body must be application/json");
+        return false;
+    }
+    if (json_read(request_body(req), &document, &errors) < 0) {
+        request_problem(req, 400, "bad-json", NULL, errors.at[0].detail);
+        return false;
+    }
+    req->document = document; /* values are borrowed from it */
+    if (json_bind(document, fields, count, values, &errors))
+        return true;
+    request_invalid(req, &errors);
+    return false;
+}

@@ -26,6 +26,7 @@ enum request_method {
 };
 
 enum request_method request_method(const struct request *req);
+const char *request_method_name(enum request_method method);
 struct arena *request_arena(struct request *req);
 
 /* What is in the request line, undecoded; the query without its '?'. */

@@ -17,8 +17,9 @@
 typedef void (*route_handler)(struct request *req, void *arg);
 
 enum route_flags {
-    ROUTE_PAGE = 1,  /* problems may be pages */
-    ROUTE_LOCAL = 2, /* from loopback, or with scope admin */
+    ROUTE_PAGE = 1,   /* problems may be pages */
+    ROUTE_LOCAL = 2,  /* from loopback, or with scope admin */
+    ROUTE_ALWAYS = 4, /* never shed: health */
 };
 
 struct route {
@@ -41,8 +42,7 @@ struct route_match {
     size_t index;              /* of the route, for its counters */
     unsigned allowed;          /* bits 1 << method the path knows; 0: 404 */
     struct {
-        const char *name;
-        struct span value; /* still percent-encoded */
+        struct span name, value; /* still percent-encoded */
     } params[ROUTE_MAX_PARAMS];
     size_t param_count;
 };

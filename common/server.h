@@ -21,7 +21,7 @@ struct server_options {
     const struct router *router; /* borrowed, outlives the server */
     void *arg;                   /* of the handlers */
     struct auth *auth;           /* NULL: everybody is anonymous, may all */
-    struct metrics *metrics;     /* may be NULL */
+    struct metrics *metrics;
     size_t max_request_line, max_header, max_head, max_body;
     uint32_t max_headers;
     uint32_t max_connections, max_connections_per_address; /* 0: no limit */

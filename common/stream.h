@@ -32,6 +32,7 @@ struct stream_tls *stream_tls_server(const char *cert, const char *key,
 /* Verifies the peer's name against ca (a PEM file) or the system's store. */
 struct stream_tls *stream_tls_client(const char *ca, char *reason,
                                      size_t reason_size);
+void stream_tls_ref(struct stream_tls *tls);
 /* Streams that use it keep it alive. */
 void stream_tls_unref(struct stream_tls *tls);
 

@@ -135,6 +135,11 @@ struct stream_tls *stream_tls_client(const char *ca, char *reason,
     return NULL;
 }
 
+void stream_tls_ref(struct stream_tls *tls)
+{
+    tls->refs++;
+}
+
 void stream_tls_unref(struct stream_tls *tls)
 {
     if (!tls || --tls->refs > 0)

@@ -1,0 +1,23 @@
+/* query.h - percent-encoding, and the pairs of a query or a form. */
+#pragma once
+
+#include "common/arena.h"
+#include "common/span.h"
+
+/*
+ * Decode %XX (and + as a space, in a query or form).  False on a % without two
+ * hex digits; *out is in itself when there was nothing to decode.
+ */
+bool query_decode(struct arena *arena, struct span in, bool plus_is_space,
+                  struct span *out);
+
+/*
+ * The first value of name in a query string, decoded; ptr NULL when absent, ""
+ * for a name without =.  A pair that cannot be decoded is passed over.
+ */
+struct span query_find(struct arena *arena, struct span query,
+                       struct span name);
+
+/* The next pair of *rest, decoded; false at the end. */
+bool query_next(struct arena *arena, struct span *rest, struct span *name,
+                struct span *value);

@@ -1,0 +1,182 @@
+/* request_peer.c - who is at the other end of a request. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/server_internal.h"
+
+/* "10.0.0.0/8" or one address; both families. */
+static bool is_in_range(const char *cidr, const char *address)
+{
+    unsigned char net[16], host[16];
+    char text[STREAM_ADDRESS_MAX];
+    const char *slash = strchr(cidr, '/');
+    size_t len = slash ? (size_t)(slash - cidr) : strlen(cidr);
+    int family = strchr(address, ':') ? AF_INET6 : AF_INET;
+    uint64_t bits = family == AF_INET ? 32 : 128;
+
+    snprintf(text, sizeof(text), "%.*s", (int)len, cidr);
+    if (inet_pton(family, text, net) != 1 ||
+        inet_pton(family, address, host) != 1 ||
+        (slash && !span_to_u64(span_str(slash + 1), bits, &bits)))
+        return false;
+    if (memcmp(net, host, bits / 8) != 0)
+        return false;
+    unsigned char mask = (unsigned char)(0xff00 >> bits % 8);
+    return bits % 8 == 0 || ((net[bits / 8] ^ host[bits / 8]) & mask) == 0;
+}
+
+static bool is_proxy(const struct server *server, const char *address)
+{
+    const char *const *ranges = server->options.trusted_proxies;
+
+    for (; ranges && *ranges; ranges++)
+        if (is_in_range(*ranges, address))
+            return true;
+    return false;
+}
+
+bool request_is_trusted(const struct request *req)
+{
+    return req->server->options.trusted_proxies && req->conn &&
+           is_proxy(req->server, req->conn->address);
+}
+
+/* The last hop of X-Forwarded-For that no trusted proxy of ours is. */
+static struct span last_hop(const struct request *req, struct span hops)
+{
+    char address[STREAM_ADDRESS_MAX];
+    struct span rest = hops, hop, found = {NULL, 0};
+
+    while (span_cut(&rest, ',', &hop)) {
+        hop = span_trim(hop);
+        snprintf(address, sizeof(address), "%.*s", (int)hop.len, hop.ptr);
+        if (hop.len && !is_proxy(req->server, address))
+            found = hop;
+    }
+    return found;
+}
+
+struct span request_address(const struct request *req)
+{
+    struct request *mine = (struct request *)(uintptr_t)req;
+
+    if (req->address.ptr)
+        return req->address;
+    if (!req->conn)
+        return SPAN("");
+    if (request_is_trusted(req))
+        mine->address = last_hop(req, request_header(req, "x-forwarded-for"));
+    if (!req->address.ptr)
+        mine->address = arena_copy(&mine->arena, span_str(req->conn->address));
+    return req->address;
+}
+
+struct span request_scheme(const struct request *req)
+{
+    struct span forwarded = request_header(req, "x-forwarded-proto");
+
+    if (request_is_trusted(req) &&
+        (span_eq(forwarded, SPAN("http")) || span_eq(forwarded, SPAN("https"))))
+        return forwarded;
+    return req->conn && req->conn->tls ? SPAN("https") : SPAN("http");
+}
+
+struct span request_host(const struct request *req)
+{
+    return req->head.host;
+}
+
+bool request_is_local(const struct request *req)
+{
+    struct span address = request_address(req);
+
+    return address.len == 0 || span_has_prefix(address, SPAN("127.")) ||
+           span_eq(address, SPAN("::1"));
+}
+
+/* The token of "Cookie: a=b; token=…", or of __Host-token over TLS. */
+static struct span token_cookie(const struct request *req)
+{
+    struct span rest = request_header(req, "cookie"), pair;
+    struct span name = span_eq(request_scheme(req), SPAN("https"))
+                           ? SPAN("__Host-token=")
+                           : SPAN("token=");
+
+    while (span_cut(&rest, ';', &pair)) {
+        pair = span_trim(pair);
+        if (span_has_prefix(pair, name))
+            return span_skip(pair, name.len);
+    }
+    return (struct span){NULL, 0};
+}
+
+bool request_identify(struct request *req)
+{
+    struct span header = request_header(req, "authorization");
+    struct span cookie = token_cookie(req);
+    struct auth_identity identity = {.sub = SPAN("anonymous"),
+                                     .all_but_admin = true};
+    int err = 0;
+
+    if (req->identified)
+        return true;
+    if (req->server->options.auth)
+        err = auth_identify(req->server->options.auth, header, cookie,
+                            clock_wall_ms() / 1000, &identity);
+    if (err < 0)
+        return false;
+    req->identified = true;
+    req->by_cookie = !header.ptr && cookie.ptr;
+    req->all_but_admin = identity.all_but_admin;
+    req->sub = identity.all_but_admin ? identity.sub
+                                      : arena_copy(&req->arena, identity.sub);
+    req->scopes = identity.all_but_admin
+                      ? SPAN("")
+                      : arena_copy(&req->arena, identity.scopes);
+    return true;
+}
+
+struct span request_subject(const struct request *req)
+{
+    if (!request_identify((struct request *)(uintptr_t)req))
+        return SPAN("anonymous");
+    return req->sub;
+}
+
+bool request_allows(const struct request *req, struct span wanted,
+                    struct span object)
+{
+    struct auth_identity identity;
+
+    if (!request_identify((struct request *)(uintptr_t)req))
+        return false;
+    identity = (struct auth_identity){.sub = req->sub,
+                                      .scopes = req->scopes,
+                                      .all_but_admin = req->all_but_admin};
+    return auth_allows(&identity, wanted, object);
+}
+
+struct span request_allowed_origin(const struct request *req)
+{
+    const char *const *origins = req->server->options.cors_origins;
+    struct span origin = request_header(req, "origin");
+
+    for (; origin.ptr && origins && *origins; origins++)
+        if (span_eq(origin, span_str(*origins)))
+            return origin;
+    return (struct span){NULL, 0};
+}
+
+bool request_is_foreign(const struct request *req)
+{
+    struct span origin = request_header(req, "origin"), host = origin;
+
+    if (!origin.ptr || request_allowed_origin(req).ptr)
+        return false;
+    if (span_has_prefix(origin, SPAN("http://")))
+        host = span_skip(origin, 7);
+    else if (span_has_prefix(origin, SPAN("https://")))
+        host = span_skip(origin, 8);
+    return !span_eq_nocase(host, req->head.host);
+}

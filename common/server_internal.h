@@ -1,0 +1,188 @@
+/*
+ * server_internal.h - what the files of the server and request rooms share.
+ *
+ *   server.c       listeners, limits, drain, what is counted
+ *   server_conn.c  a connection: bytes in, requests in order, bytes out
+ *   request.c      what handlers read of a request
+ *   request_peer.c   who asks
+ *   request_reply.c  how handlers end it
+ */
+#pragma once
+
+#include "common/auth.h"
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/http.h"
+#include "common/metrics.h"
+#include "common/request.h"
+#include "common/server.h"
+
+#define CONN_MAX_KEPT (4u << 20)  /* unsent bytes of a connection */
+#define CONN_LINGER_MS 1000       /* for the client to read its refusal */
+#define CONN_LINGER_BYTES 1048576 /* that are read and dropped meanwhile */
+#define REQUEST_CHUNK 4096        /* first chunk of a request's arena */
+#define REQUEST_ID_MAX 64
+#define SERVER_SLOW 16    /* requests that /debug/slow remembers */
+#define SERVER_COUNTED 16 /* kinds of answers of a route with a cell at hand \
+                           */
+
+/* A request's way: being read, with its handler, answered. */
+enum request_state { REQUEST_READING, REQUEST_HANDLED, REQUEST_ANSWERED };
+
+/* What a connection's timer is for. */
+enum conn_wait {
+    CONN_WAIT_IDLE,
+    CONN_WAIT_HEAD,
+    CONN_WAIT_BODY,
+    CONN_WAIT_ANSWER,
+    CONN_WAIT_WRITE,
+    CONN_WAIT_LINGER,
+};
+
+struct conn {
+    struct list node;     /* of the server's connections */
+    struct list dirty;    /* of those with answers to send, or alone */
+    struct list requests; /* not sent yet, oldest first */
+    struct server *server;
+    struct stream *stream;
+    struct wheel_timer timer;
+    struct request *reading; /* whose body is being read */
+    struct buf tail;         /* what was read of the next head */
+    struct buf out;          /* answers outside a read */
+    struct http_scan scan;
+    char address[STREAM_ADDRESS_MAX]; /* of the peer itself */
+    enum conn_wait wait;
+    uint32_t waiting; /* requests in the list */
+    uint32_t lingered;
+    bool tls;
+    bool corked;    /* on_read() will send what is answered now */
+    bool last;      /* no further request is read */
+    bool ended;     /* the client will send no more */
+    bool lingering; /* the last answer is out; input is dropped */
+    bool more;      /* behind the request being read there is more */
+    bool paused;    /* reading stopped: too many wait */
+    bool closing;
+};
+
+struct request {
+    struct arena arena; /* this struct lives in it */
+    struct list node;   /* of the connection's requests, or alone */
+    struct conn *conn;  /* NULL once the client is gone */
+    struct server *server;
+    struct http_head head;
+    struct http_parser *parser; /* while there is a body to read */
+    struct route_match match;
+    json_t *document; /* of the body, where a handler read it as one */
+    struct buf body;
+    struct buf extra;  /* header lines to add */
+    struct buf answer; /* while others stand before it */
+    struct wheel_timer timer;
+    uint64_t started_us;
+    struct span id, trace, address, sub, scopes;
+    int status;
+    enum request_state state;
+    bool late;       /* answered by its deadline: the handler's is dropped */
+    bool started;    /* request_begin() */
+    bool chunked;    /* and its pieces are chunks */
+    bool keep_alive; /* the connection goes on behind it */
+    bool identified, all_but_admin, by_cookie;
+    void (*on_drain)(void *arg);
+    void *drain_arg;
+};
+
+struct slow {
+    uint64_t us, at_us;
+    int status;
+    size_t route;
+    char id[REQUEST_ID_MAX + 1];
+};
+
+struct counted {
+    int status; /* 0: free */
+    enum request_method method;
+    uint64_t *cell;
+};
+
+struct listener {
+    struct list node;
+    struct server *server;
+    struct stream_tls *tls;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+    };
+};
+
+struct server {
+    struct stream_loop *loop;
+    struct wheel *wheel;
+    struct server_options options;
+    struct http_limits limits;
+    struct list listeners, conns, dirty;
+    size_t conn_count, listener_count, inflight;
+    uv_prepare_t prepare;
+    struct wheel_timer lag_timer, drain_timer;
+    struct buf out; /* answers of the read that is being handled */
+    char date[CLOCK_HTTP_LEN + 1];
+    uint64_t date_s; /* of the loop's clock, when it was made */
+    uint64_t lag_us, lag_from_us, next_id;
+    char id_prefix[17];
+    struct counted *counts;           /* SERVER_COUNTED of each route */
+    struct metrics_histogram **times; /* by route */
+    struct metrics_histogram *lag;
+    uint64_t *gauge_conns, *shed;
+    struct slow slow[SERVER_SLOW];
+    uint64_t slow_floor_us;  /* what is faster is not looked at */
+    struct request *current; /* with its handler, if that has not ended it */
+    bool draining, closing;
+    uint64_t drain_ms;
+    void (*on_drained)(void *arg);
+    void *drained_arg;
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+    unsigned handles; /* open uv handles of its own */
+};
+
+/* server.c */
+void server_count(struct server *server, const struct request *req);
+bool server_is_overloaded(struct server *server);
+void server_conn_gone(struct server *server);
+const char *server_date(struct server *server);
+
+/* server_conn.c */
+void conn_accept(struct listener *listener);
+void conn_close(struct conn *conn);
+/* The timer that fits what the connection waits for. */
+void conn_rearm(struct conn *conn);
+/* Send what is answered, in order; close when that was the last. */
+void conn_answered(struct conn *conn);
+struct buf *conn_out(struct conn *conn);
+void conn_mark_dirty(struct conn *conn);
+void conn_flush_dirty(struct server *server);
+void conn_drain_idle(struct server *server);
+
+/* request.c */
+struct request *request_create(struct conn *conn, struct span head,
+                               uint64_t now_us);
+void request_free(struct request *req);
+void request_dispatch(struct request *req);
+/* The client is gone. */
+void request_detach(struct request *req);
+
+/* request_peer.c */
+bool request_is_trusted(const struct request *req); /* behind our own proxy */
+bool request_is_local(const struct request *req);
+/* Who asks; false: a token is missing or bad. */
+bool request_identify(struct request *req);
+/* Its Origin, if that is one of --cors-origin; ptr NULL otherwise. */
+struct span request_allowed_origin(const struct request *req);
+/* Does it come from a page that is neither ours nor allowed? */
+bool request_is_foreign(const struct request *req);
+
+/* request_reply.c */
+const char *status_phrase(int status);
+/* Refuse what is no request, or one too many, before a handler has it. */
+void request_refuse(struct request *req, int status, const char *slug,
+                    const char *detail);
