@@ -1,2 +1,229 @@
-/* json.c - see json.h. */
+/* json.c - see json.h: reading, and taking objects apart. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
 #include "common/json.h"
+
+static void *count_alloc(size_t size)
+{
+    return mem_alloc(MEM_JSON, size);
+}
+
+void json_setup(void)
+{
+    json_set_alloc_funcs(count_alloc, mem_free);
+}
+
+void json_errors_add(struct json_errors *errors, const char *pointer,
+                     const char *format, ...)
+{
+    va_list args;
+    size_t i = errors->count++;
+
+    if (i >= JSON_MAX_ERRORS)
+        return;
+    snprintf(errors->at[i].pointer, sizeof(errors->at[i].pointer), "%s",
+             pointer);
+    va_start(args, format);
+    vsnprintf(errors->at[i].detail, sizeof(errors->at[i].detail), format, args);
+    va_end(args);
+}
+
+/* jansson recurses: depth is looked at before it is let in. */
+static bool is_too_deep(struct span text)
+{
+    size_t depth = 0;
+    bool in_string = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '[' || c == '{'))
+            depth++;
+        else if (!in_string && (c == ']' || c == '}') && depth > 0)
+            depth--;
+        if (depth > JSON_MAX_DEPTH)
+            return true;
+    }
+    return false;
+}
+
+int json_read(struct span text, json_t **out, struct json_errors *errors)
+{
+    json_error_t error;
+    json_t *document;
+
+    if (is_too_deep(text)) {
+        json_errors_add(errors, "", "nested deeper than %d levels",
+                        JSON_MAX_DEPTH);
+        return UV_EINVAL;
+    }
+    document = json_loadb(text.ptr ? text.ptr : "", text.len,
+                          JSON_REJECT_DUPLICATES, &error);
+    if (!document) {
+        json_errors_add(errors, "", "not JSON: %s (line %d, column %d)",
+                        error.text, error.line, error.column);
+        return UV_EINVAL;
+    }
+    *out = document;
+    return 0;
+}
+
+/* "/name", with ~ and / escaped as RFC 6901 says. */
+static void write_pointer(char *out, size_t size, const char *name)
+{
+    size_t len = 0;
+
+    out[len++] = '/';
+    for (; *name && len + 3 < size; name++) {
+        if (*name == '~' || *name == '/') {
+            out[len++] = '~';
+            out[len++] = *name == '~' ? '0' : '1';
+        } else {
+            out[len++] = *name;
+        }
+    }
+    out[len] = '\0';
+}
+
+static const char *kind_name(enum json_kind kind)
+{
+    static const char *const names[] = {
+        [JSON_KIND_STRING] = "a string",
+        [JSON_KIND_INTEGER] = "an integer",
+        [JSON_KIND_BOOLEAN] = "true or false",
+        [JSON_KIND_STRINGS] = "an array of strings",
+        [JSON_KIND_OBJECT] = "an object",
+        [JSON_KIND_ARRAY] = "an array",
+    };
+
+    return names[kind];
+}
+
+static bool is_kind(const json_t *node, enum json_kind kind)
+{
+    switch (kind) {
+    case JSON_KIND_STRING:
+        return json_is_string(node);
+    case JSON_KIND_INTEGER:
+        return json_is_integer(node);
+    case JSON_KIND_BOOLEAN:
+        return json_is_boolean(node);
+    case JSON_KIND_OBJECT:
+        return json_is_object(node);
+    case JSON_KIND_STRINGS:
+    case JSON_KIND_ARRAY:
+        return json_is_array(node);
+    }
+    return false;
+}
+
+static void check_size(const struct json_field *field, int64_t size,
+                       const char *unit, const char *pointer,
+                       struct json_errors *errors)
+{
+    if ((field->min || field->max) && (size < field->min || size > field->max))
+        json_errors_add(errors, pointer, "must be %" PRId64 " to %" PRId64 "%s",
+                        field->min, field->max, unit);
+}
+
+static void check_array(const struct json_field *field, const json_t *node,
+                        const char *pointer, struct json_errors *errors)
+{
+    char item[128];
+
+    if (field->max_items && json_array_size(node) > field->max_items)
+        json_errors_add(errors, pointer, "at most %zu items", field->max_items);
+    if (field->kind != JSON_KIND_STRINGS)
+        return;
+    for (size_t i = 0; i < json_array_size(node); i++) {
+        const json_t *text = json_array_get(node, i);
+        snprintf(item, sizeof(item), "%.100s/%zu", pointer, i);
+        if (!json_is_string(text))
+            json_errors_add(errors, item, "must be a string");
+        else
+            check_size(field, (int64_t)json_string_length(text), " bytes", item,
+                       errors);
+    }
+}
+
+static void bind_value(const struct json_field *field, const json_t *node,
+                       struct json_value *value, struct json_errors *errors)
+{
+    char pointer[128];
+
+    write_pointer(pointer, sizeof(pointer), field->name);
+    if (json_is_null(node) && field->nullable) {
+        value->state = JSON_STATE_NULL;
+        return;
+    }
+    if (!is_kind(node, field->kind)) {
+        json_errors_add(errors, pointer, "must be %s", kind_name(field->kind));
+        return;
+    }
+    value->state = JSON_STATE_SET;
+    value->node = node;
+    if (field->kind == JSON_KIND_STRING) {
+        value->text =
+            (struct span){json_string_value(node), json_string_length(node)};
+        check_size(field, (int64_t)value->text.len, " bytes", pointer, errors);
+    } else if (field->kind == JSON_KIND_INTEGER) {
+        value->number = json_integer_value(node);
+        check_size(field, value->number, "", pointer, errors);
+    } else if (field->kind == JSON_KIND_BOOLEAN) {
+        value->flag = json_is_true(node);
+    } else {
+        check_array(field, node, pointer, errors);
+    }
+}
+
+static void refuse_unknown(const json_t *object,
+                           const struct json_field *fields, size_t count,
+                           struct json_errors *errors)
+{
+    const char *name;
+    json_t *node;
+    char pointer[128];
+
+    json_object_foreach((json_t *)(uintptr_t)object, name, node)
+    {
+        size_t i = 0;
+        while (i < count && strcmp(fields[i].name, name) != 0)
+            i++;
+        if (i < count)
+            continue;
+        write_pointer(pointer, sizeof(pointer), name);
+        json_errors_add(errors, pointer, "unknown member");
+    }
+}
+
+bool json_bind(const json_t *object, const struct json_field *fields,
+               size_t count, struct json_value *values,
+               struct json_errors *errors)
+{
+    size_t before = errors->count;
+    char pointer[128];
+
+    memset(values, 0, count * sizeof(values[0]));
+    if (!json_is_object(object)) {
+        json_errors_add(errors, "", "must be an object");
+        return false;
+    }
+    refuse_unknown(object, fields, count, errors);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *node = json_object_get(object, fields[i].name);
+        if (node) {
+            bind_value(&fields[i], node, &values[i], errors);
+        } else if (fields[i].required) {
+            write_pointer(pointer, sizeof(pointer), fields[i].name);
+            json_errors_add(errors, pointer, "is missing");
+        }
+    }
+    return errors->count == before;
+}

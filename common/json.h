@@ -15,6 +15,9 @@
 #define JSON_MAX_DEPTH 64
 #define JSON_MAX_ERRORS 8 /* errors kept; later ones only count */
 
+/* Once, before anything else: what jansson allocates is counted. */
+void json_setup(void);
+
 /* What is wrong with a document, for a problem+json answer. */
 struct json_errors {
     size_t count;

@@ -1,0 +1,152 @@
+/* json_write.c - see json.h: the writer. */
+#include <math.h>
+#include <stdio.h>
+
+#include "common/json.h"
+
+static void begin_value(struct json_writer *w)
+{
+    if (w->comma)
+        buf_append_char(w->out, ',');
+    w->comma = true;
+}
+
+void json_put_open(struct json_writer *w, char bracket)
+{
+    begin_value(w);
+    buf_append_char(w->out, bracket);
+    w->comma = false;
+}
+
+void json_put_close(struct json_writer *w, char bracket)
+{
+    buf_append_char(w->out, bracket == '{' || bracket == '}' ? '}' : ']');
+    w->comma = true;
+}
+
+/* Bytes of the UTF-8 sequence that text begins with; 0: it is none. */
+static size_t sequence_length(struct span text)
+{
+    const unsigned char *s = (const unsigned char *)text.ptr;
+    size_t len = s[0] < 0x80   ? 1
+                 : s[0] < 0xc2 ? 0
+                 : s[0] < 0xe0 ? 2
+                 : s[0] < 0xf0 ? 3
+                 : s[0] < 0xf5 ? 4
+                               : 0;
+
+    if (len > text.len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0; /* overlong, a surrogate, or past U+10FFFF */
+    return len;
+}
+
+static void put_escape(struct buf *out, char c)
+{
+    switch (c) {
+    case '"':
+        buf_append(out, SPAN("\\\""));
+        break;
+    case '\\':
+        buf_append(out, SPAN("\\\\"));
+        break;
+    case '\n':
+        buf_append(out, SPAN("\\n"));
+        break;
+    case '\r':
+        buf_append(out, SPAN("\\r"));
+        break;
+    case '\t':
+        buf_append(out, SPAN("\\t"));
+        break;
+    default:
+        buf_printf(out, "\\u%04x", (unsigned char)c);
+        break;
+    }
+}
+
+static bool is_plain(char c)
+{
+    unsigned char byte = (unsigned char)c;
+
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+static void put_text(struct buf *out, struct span text)
+{
+    size_t at = 0;
+
+    buf_append_char(out, '"');
+    while (at < text.len) {
+        size_t run = at;
+        while (run < text.len && is_plain(text.ptr[run]))
+            run++;
+        buf_append(out, (struct span){text.ptr + at, run - at});
+        at = run;
+        if (at == text.len)
+            break;
+        struct span rest = span_skip(text, at);
+        size_t len = sequence_length(rest);
+        if (len == 0)
+            buf_append(out, SPAN("\xef\xbf\xbd"));
+        else if (len == 1)
+            put_escape(out, rest.ptr[0]);
+        else
+            buf_append(out, (struct span){rest.ptr, len});
+        at += len ? len : 1;
+    }
+    buf_append_char(out, '"');
+}
+
+void json_put_key(struct json_writer *w, const char *key)
+{
+    begin_value(w);
+    put_text(w->out, span_str(key));
+    buf_append_char(w->out, ':');
+    w->comma = false;
+}
+
+void json_put_string(struct json_writer *w, struct span text)
+{
+    begin_value(w);
+    put_text(w->out, text);
+}
+
+void json_put_int(struct json_writer *w, int64_t value)
+{
+    begin_value(w);
+    buf_append_i64(w->out, value);
+}
+
+/* JSON knows no NaN and no infinity: null. */
+void json_put_real(struct json_writer *w, double value)
+{
+    begin_value(w);
+    if (isfinite(value))
+        buf_printf(w->out, "%.17g", value);
+    else
+        buf_append(w->out, SPAN("null"));
+}
+
+void json_put_bool(struct json_writer *w, bool value)
+{
+    begin_value(w);
+    buf_append(w->out, value ? SPAN("true") : SPAN("false"));
+}
+
+void json_put_null(struct json_writer *w)
+{
+    begin_value(w);
+    buf_append(w->out, SPAN("null"));
+}
+
+void json_put_raw(struct json_writer *w, struct span json)
+{
+    begin_value(w);
+    buf_append(w->out, json);
+}
