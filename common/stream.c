@@ -7,6 +7,7 @@
  * what comes meanwhile.
  */
 #include <assert.h>
+#include <signal.h>
 #include <string.h>
 
 #include "common/stream_internal.h"
@@ -22,6 +23,7 @@ struct stream_loop *stream_loop_open(uv_loop_t *uv)
 {
     struct stream_loop *loop = mem_alloc(MEM_CONN, sizeof(*loop));
 
+    signal(SIGPIPE, SIG_IGN); /* libuv writes by write(2) */
     loop->uv = uv;
     loop->wheel = wheel_open(uv);
     loop->streams = 0;
@@ -77,14 +79,9 @@ void stream_free(struct stream *stream)
         cb(arg);
 }
 
-void on_stream_closed(uv_handle_t *handle)
+static void on_closed(uv_handle_t *handle)
 {
-    struct stream *stream = handle->data;
-
-    if (stream->resolving)
-        stream->handle_closed = true; /* on_resolved() frees it */
-    else
-        stream_free(stream);
+    stream_free(handle->data);
 }
 
 void stream_tell_end(struct stream *stream, int err)
@@ -107,8 +104,11 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void on_uv_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf)
 {
     struct stream *stream = uv->data;
-    int err = nread == UV_EOF ? 0 : (int)nread;
+    int err = (int)nread;
 
+    /* A failed write may have taken the socket's error with it. */
+    if (nread == UV_EOF)
+        err = stream->broken ? UV_ECONNRESET : 0;
     if (nread == 0 || stream->closing)
         return;
     if (nread < 0 && stream->session)
@@ -122,21 +122,28 @@ static void on_uv_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf)
                                 (struct span){buf->base, (size_t)nread});
 }
 
-int stream_read_uv(struct stream *stream)
+static void read_on(struct stream *stream)
 {
-    return uv_read_start(&stream->uv, on_alloc, on_uv_read);
+    uv_read_start(&stream->uv, on_alloc, on_uv_read);
 }
 
-void stream_start(struct stream *stream, bool tell)
+void stream_tell_open(struct stream *stream)
 {
-    stream_read_uv(stream);
-    if (stream->session) {
-        stream_session_start(stream);
-        return;
-    }
     stream->open = true;
-    if (tell)
+    if (stream->paused)
+        uv_read_stop(&stream->uv);
+    if (stream->events->on_open)
         stream->events->on_open(stream->arg);
+}
+
+void stream_start(struct stream *stream, uint64_t timeout_ms)
+{
+    if (stream->session || !stream->paused)
+        read_on(stream);
+    if (stream->session)
+        stream_session_start(stream, timeout_ms);
+    else
+        stream->open = true;
 }
 
 struct stream *stream_accept(struct stream_loop *loop, uv_stream_t *listener,
@@ -154,7 +161,7 @@ struct stream *stream_accept(struct stream_loop *loop, uv_stream_t *listener,
     }
     if (!pipe)
         uv_tcp_nodelay(&stream->tcp, 1);
-    stream_start(stream, false);
+    stream_start(stream, STREAM_HANDSHAKE_MS);
     return stream;
 }
 
@@ -172,7 +179,7 @@ void stream_peer(const struct stream *stream, char out[STREAM_ADDRESS_MAX])
     else
         uv_ip6_name((struct sockaddr_in6 *)&peer, out, STREAM_ADDRESS_MAX);
     if (strncmp(out, "::ffff:", 7) == 0 && strchr(out, '.'))
-        memmove(out, out + 7, strlen(out + 7) + 1);
+        memmove(out, out + 7, STREAM_ADDRESS_MAX - 7);
 }
 
 size_t stream_kept(const struct stream *stream)
@@ -272,7 +279,7 @@ int stream_write(struct stream *stream, struct span bytes)
 {
     size_t kept = stream_kept(stream);
 
-    if (!stream->open || stream->broken || stream->ending)
+    if (!stream->open || stream->broken || stream->ending || stream->closing)
         return UV_ENOTCONN;
     if (kept && kept + bytes.len > stream->max_kept)
         return UV_ENOBUFS;
@@ -282,15 +289,19 @@ int stream_write(struct stream *stream, struct span bytes)
                            : stream_write_raw(stream, bytes);
 }
 
+/* A handshake is not held up. */
 void stream_read_stop(struct stream *stream)
 {
-    uv_read_stop(&stream->uv);
+    stream->paused = true;
+    if (stream->open)
+        uv_read_stop(&stream->uv);
 }
 
 void stream_read_start(struct stream *stream)
 {
+    stream->paused = false;
     if (stream->open && !stream->ended && !stream->closing)
-        stream_read_uv(stream);
+        read_on(stream);
 }
 
 static void on_shut(uv_shutdown_t *req, int status)
@@ -330,5 +341,5 @@ void stream_close(struct stream *stream, stream_close_cb cb)
     if (stream->connect)
         stream_connect_cancel(stream);
     if (!uv_is_closing(&stream->handle))
-        uv_close(&stream->handle, on_stream_closed);
+        uv_close(&stream->handle, on_closed);
 }

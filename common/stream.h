@@ -17,6 +17,7 @@ struct stream;
 /* What all streams of one loop share: read buffer, wheel. */
 struct stream_loop;
 
+/* SIGPIPE is ignored from then on: a peer that left is an error to return. */
 struct stream_loop *stream_loop_open(uv_loop_t *loop);
 /* Every stream must be closed; memory goes as the loop turns. */
 void stream_loop_close(struct stream_loop *loop);
@@ -40,12 +41,15 @@ struct stream_events {
     /* bytes are borrowed until it returns.  Never after on_end. */
     void (*on_read)(void *arg, struct span bytes);
     /* Once: nothing more will be read.  0 is the peer's orderly end (a write
-       may still reach it), else UV_E*.  The stream still wants its close. */
+       may still reach it), else UV_E*: UV_EPROTO is TLS that failed (peer not
+       proven, not TLS), UV_ECONNRESET also TLS cut off without its end.  The
+       stream still wants its close.  Not while reading is stopped. */
     void (*on_end)(void *arg, int err);
-    /* The kept bytes have all gone out. */
+    /* No bytes are kept any more: they have gone out, or were lost with the
+       connection and stream_write() says so.  May be NULL. */
     void (*on_drain)(void *arg);
     /* Connected and, where there is TLS, agreed; a plain accepted stream is
-       open from the start and does not tell. */
+       open from the start and does not tell.  May be NULL. */
     void (*on_open)(void *arg);
 };
 typedef void (*stream_close_cb)(void *arg);
@@ -58,15 +62,19 @@ struct stream_options {
 };
 
 /*
- * Accept a waiting connection of listener (uv_tcp_t or uv_pipe_t); reads at
- * once.  NULL and *err when there is none, or no descriptor for it.
+ * Accept the connection that the callback of uv_listen() tells of; reads at
+ * once.  NULL and *err when there is none.  When descriptors run out libuv
+ * closes what waits, by one that it keeps for that: nothing is told, and the
+ * loop does not spin.
  */
 struct stream *stream_accept(struct stream_loop *loop, uv_stream_t *listener,
                              const struct stream_options *options, int *err);
 
 /*
  * Connect to "host" and port (resolved off the loop thread), or to the unix
- * socket at path when that is not NULL.  Ends in on_open or in on_end.
+ * socket at path when that is not NULL.  Tries each address of the name.  Ends
+ * in on_open, or in on_end (UV_EAI_*, UV_ECONNREFUSED, …) timeout_ms from now
+ * at the latest, TLS included.
  */
 struct stream *stream_connect(struct stream_loop *loop, const char *host,
                               uint16_t port, const char *path,
@@ -80,9 +88,11 @@ void stream_peer(const struct stream *stream, char out[STREAM_ADDRESS_MAX]);
 /*
  * Send bytes; what the socket does not take is copied.  UV_ENOBUFS when bytes
  * are kept already and these would go past max_kept (nothing of them was sent
- * then), UV_ENOTCONN before on_open or after a write failed.
+ * then): so never more is kept than max_kept or a single write.  UV_ENOTCONN
+ * before on_open, after stream_end(), or when a write has failed.
  */
 int stream_write(struct stream *stream, struct span bytes);
+/* As they go out: ciphertext, with TLS. */
 size_t stream_kept(const struct stream *stream);
 
 /* Stop and go on reading (backpressure); what was read already still comes. */
@@ -92,5 +102,6 @@ void stream_read_start(struct stream *stream);
 /* Send what is kept, then an end of stream; reading goes on. */
 void stream_end(struct stream *stream);
 
-/* Drop what is kept and close; cb runs later, after which arg is not used. */
+/* Drop what is kept and close, in any state; once.  No event comes any more;
+   cb (or NULL) runs later, and is the last use of arg. */
 void stream_close(struct stream *stream, stream_close_cb cb);

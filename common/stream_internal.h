@@ -5,7 +5,8 @@
 #include "common/stream.h"
 
 #define STREAM_READ_MAX 65536
-#define STREAM_PLAIN_MAX 16384 /* the largest TLS record */
+#define STREAM_PLAIN_MAX 16384         /* the largest TLS record */
+#define STREAM_CIPHER_MAX (256 * 1024) /* gathered for one write */
 #define STREAM_HANDSHAKE_MS 10000
 
 struct stream_connect; /* while connecting; stream_connect.c */
@@ -36,23 +37,23 @@ struct stream {
     struct stream_connect *connect;
     stream_close_cb close_cb;
     size_t max_kept;
-    bool open;          /* bytes may be written */
-    bool ended;         /* on_end has run */
-    bool ending;        /* stream_end() was called */
-    bool shut;          /* and uv_shutdown() too */
-    bool broken;        /* a write failed */
-    bool closing;       /* stream_close() was called */
-    bool resolving;     /* a getaddrinfo() is out */
-    bool handle_closed; /* and was still when the handle had gone */
+    bool open;    /* bytes may be written */
+    bool ended;   /* on_end has run */
+    bool ending;  /* stream_end() was called */
+    bool shut;    /* and uv_shutdown() too */
+    bool broken;  /* a write failed */
+    bool closing; /* stream_close() was called */
+    bool paused;  /* stream_read_stop() was called */
 };
 
 /* A stream without a peer yet; its handle is initialised. */
 struct stream *stream_new(struct stream_loop *loop,
                           const struct stream_options *options, bool pipe);
 
-/* Bytes may flow: start TLS, or tell on_open (never inside a public call). */
-void stream_start(struct stream *stream, bool tell);
-int stream_read_uv(struct stream *stream);
+/* Bytes may flow: agree on TLS within timeout_ms, else the stream is open. */
+void stream_start(struct stream *stream, uint64_t timeout_ms);
+/* Both sides have agreed; on_open is told. */
+void stream_tell_open(struct stream *stream);
 
 /* To the socket, past TLS. */
 int stream_write_raw(struct stream *stream, struct span bytes);
@@ -60,20 +61,19 @@ int stream_write_raw(struct stream *stream, struct span bytes);
 /* Nothing more will be read; tells once. */
 void stream_tell_end(struct stream *stream, int err);
 
-/* The last reference is gone: free and tell. */
+/* The handle is gone: free, and tell who closed. */
 void stream_free(struct stream *stream);
-void on_stream_closed(uv_handle_t *handle);
 
 /* stream_connect.c */
 void stream_connect_cancel(struct stream *stream);
 
 /* stream_tls.c */
 int stream_session_create(struct stream *stream, struct stream_tls *tls);
-/* A client's peer must prove to be host. */
-void stream_tls_expect(struct stream *stream, const char *host);
+/* A client's peer must prove to be host.  0, or UV_EINVAL. */
+int stream_session_expect(struct stream *stream, const char *host);
 void stream_session_destroy(struct stream *stream);
 /* Begin the handshake; a server waits for bytes. */
-void stream_session_start(struct stream *stream);
+void stream_session_start(struct stream *stream, uint64_t timeout_ms);
 void stream_session_read(struct stream *stream, struct span cipher);
 void stream_session_eof(struct stream *stream, int err);
 int stream_session_write(struct stream *stream, struct span plain);

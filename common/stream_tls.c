@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/stream_internal.h"
@@ -71,23 +72,41 @@ static void explain(char *reason, size_t size, const char *what)
     ERR_clear_error();
 }
 
+/* A key with a passphrase is refused, not asked for on the terminal. */
+static int on_passphrase(char *out, int size, int writing, void *arg)
+{
+    (void)out, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
+/* No tickets: their key would have to be shared by all workers, and change. */
+static void configure(SSL_CTX *ctx)
+{
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(ctx, 0);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_default_passwd_cb(ctx, on_passphrase);
+}
+
 static struct stream_tls *make_tls(const SSL_METHOD *method, bool server)
 {
     struct stream_tls *tls = mem_alloc(MEM_CONN, sizeof(*tls));
 
+    ERR_clear_error();
     *tls = (struct stream_tls){
         .ctx = SSL_CTX_new(method),
         .bio = BIO_meth_new(BIO_TYPE_START | BIO_TYPE_SOURCE_SINK, "stream"),
         .refs = 1,
         .server = server};
+    if (!tls->ctx || !tls->bio)
+        abort(); /* as for any memory */
     BIO_meth_set_read(tls->bio, on_bio_read);
     BIO_meth_set_write(tls->bio, on_bio_write);
     BIO_meth_set_ctrl(tls->bio, on_bio_control);
-    SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
-    SSL_CTX_set_mode(tls->ctx, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_options(tls->ctx,
-                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
+    configure(tls->ctx);
     return tls;
 }
 
@@ -112,11 +131,14 @@ struct stream_tls *stream_tls_server(const char *cert, const char *key,
     struct stream_tls *tls = make_tls(TLS_server_method(), true);
 
     SSL_CTX_set_alpn_select_cb(tls->ctx, on_alpn, NULL);
-    if (SSL_CTX_use_certificate_chain_file(tls->ctx, cert) == 1 &&
-        SSL_CTX_use_PrivateKey_file(tls->ctx, key, SSL_FILETYPE_PEM) == 1 &&
-        SSL_CTX_check_private_key(tls->ctx) == 1)
+    if (SSL_CTX_use_certificate_chain_file(tls->ctx, cert) != 1)
+        explain(reason, reason_size, cert);
+    else if (SSL_CTX_use_PrivateKey_file(tls->ctx, key, SSL_FILETYPE_PEM) != 1)
+        explain(reason, reason_size, key);
+    else if (SSL_CTX_check_private_key(tls->ctx) != 1)
+        explain(reason, reason_size, key); /* of another certificate */
+    else
         return tls;
-    explain(reason, reason_size, "certificate or key");
     stream_tls_unref(tls);
     return NULL;
 }
@@ -130,7 +152,7 @@ struct stream_tls *stream_tls_client(const char *ca, char *reason,
     if ((ca ? SSL_CTX_load_verify_locations(tls->ctx, ca, NULL)
             : SSL_CTX_set_default_verify_paths(tls->ctx)) == 1)
         return tls;
-    explain(reason, reason_size, "certificate authorities");
+    explain(reason, reason_size, ca ? ca : "certificate authorities");
     stream_tls_unref(tls);
     return NULL;
 }
@@ -171,18 +193,21 @@ int stream_session_create(struct stream *stream, struct stream_tls *tls)
     return 0;
 }
 
-void stream_tls_expect(struct stream *stream, const char *host)
+int stream_session_expect(struct stream *stream, const char *host)
 {
     SSL *ssl = stream->session->ssl;
     struct in6_addr address;
+    bool set;
 
     if (inet_pton(AF_INET, host, &address) == 1 ||
         inet_pton(AF_INET6, host, &address) == 1) {
-        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host);
+        set = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
     } else {
-        SSL_set1_host(ssl, host);
-        SSL_set_tlsext_host_name(ssl, host);
+        SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        set = host[0] && SSL_set1_host(ssl, host) == 1 &&
+              SSL_set_tlsext_host_name(ssl, host) == 1;
     }
+    return set ? 0 : UV_EINVAL; /* a name that is not checked proves nothing */
 }
 
 void stream_session_destroy(struct stream *stream)
@@ -235,9 +260,7 @@ static bool shake_hands(struct stream *stream)
     if (result == 1) {
         wheel_stop(stream->loop->wheel, &session->timer);
         flush(stream);
-        stream->open = true;
-        if (stream->events->on_open)
-            stream->events->on_open(stream->arg);
+        stream_tell_open(stream);
         return !stream->closing;
     }
     if (SSL_get_error(session->ssl, result) == SSL_ERROR_WANT_READ)
@@ -247,10 +270,10 @@ static bool shake_hands(struct stream *stream)
     return false;
 }
 
-void stream_session_start(struct stream *stream)
+void stream_session_start(struct stream *stream, uint64_t timeout_ms)
 {
-    wheel_start(stream->loop->wheel, &stream->session->timer,
-                STREAM_HANDSHAKE_MS, on_late);
+    wheel_start(stream->loop->wheel, &stream->session->timer, timeout_ms,
+                on_late);
     if (!stream->session->tls->server)
         shake_hands(stream);
 }
@@ -280,13 +303,15 @@ static bool read_once(struct stream *stream)
 
 void stream_session_read(struct stream *stream, struct span cipher)
 {
+    struct stream_session *session = stream->session;
+
     if (stream->ended)
         return;
-    stream->session->in = cipher;
-    if (!stream->open && !shake_hands(stream))
-        return;
-    while (read_once(stream))
-        ;
+    session->in = cipher;
+    if (stream->open || shake_hands(stream))
+        while (read_once(stream))
+            ;
+    session->in = (struct span){0}; /* was borrowed */
 }
 
 /* An end that the peer did not announce may be somebody else's doing. */
@@ -295,20 +320,33 @@ void stream_session_eof(struct stream *stream, int err)
     stream_tell_end(stream, err ? err : UV_ECONNRESET);
 }
 
+/* Encrypt a record's worth of plain at most; its length, or 0. */
+static size_t encrypt(struct stream *stream, struct span plain)
+{
+    int size = plain.len < STREAM_PLAIN_MAX ? (int)plain.len : STREAM_PLAIN_MAX;
+    int sent = SSL_write(stream->session->ssl, plain.ptr, size);
+
+    return sent > 0 ? (size_t)sent : 0;
+}
+
 int stream_session_write(struct stream *stream, struct span plain)
 {
+    struct buf *cipher = &stream->loop->cipher;
+    int err = 0;
+
     ERR_clear_error();
-    while (plain.len) {
-        int size =
-            plain.len < STREAM_PLAIN_MAX ? (int)plain.len : STREAM_PLAIN_MAX;
-        int sent = SSL_write(stream->session->ssl, plain.ptr, size);
-        if (sent <= 0) {
+    while (plain.len && err == 0) {
+        size_t sent = encrypt(stream, plain);
+        if (sent == 0) {
             stream->broken = true;
+            cipher->len = 0; /* never leaves by another stream */
             return UV_ENOTCONN;
         }
-        plain = span_skip(plain, (size_t)sent);
+        plain = span_skip(plain, sent);
+        if (plain.len == 0 || cipher->len >= STREAM_CIPHER_MAX)
+            err = flush(stream);
     }
-    return flush(stream);
+    return err;
 }
 
 void stream_session_end(struct stream *stream)

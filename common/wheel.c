@@ -194,7 +194,8 @@ void wheel_turn(struct wheel *wheel, uint64_t until)
                 open_slots(wheel, level, &due);
         run_due(wheel, &due);
     }
-    wheel->now = until;
+    if (wheel->now < until)
+        wheel->now = until;
     wheel->running = false;
     arm(wheel, wheel->count ? next_tick(wheel) : UINT64_MAX);
 }

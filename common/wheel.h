@@ -4,8 +4,9 @@
  * Starting, moving and stopping a timer is O(1) and touches no kernel state,
  * so that every connection and every command can carry its own deadline.
  * Hashed hierarchical wheel (Varghese, Lauck: "Hashed and hierarchical timing
- * wheels", 1987), ticks of one millisecond, one uv_timer_t below it that
- * sleeps until the next timer that is due.
+ * wheels", 1987), ticks of one millisecond, one uv_timer_t below it.  That one
+ * sleeps until a timer is due or comes near (five times at most for the
+ * farthest); it stands still, and lets uv_run() end, while none is started.
  */
 #pragma once
 
@@ -32,7 +33,8 @@ struct wheel *wheel_open(uv_loop_t *loop);
 /* All timers must be stopped.  Memory goes when the loop has closed it. */
 void wheel_close(struct wheel *wheel);
 
-/* Run cb once, later, not before ms have passed; moves a started timer. */
+/* Run cb once, later, not before uv_now() is ms further; moves a started
+   timer, which to a later time costs one store. */
 void wheel_start(struct wheel *wheel, struct wheel_timer *timer, uint64_t ms,
                  wheel_timer_cb cb);
 void wheel_stop(struct wheel *wheel, struct wheel_timer *timer);

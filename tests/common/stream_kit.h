@@ -1,0 +1,62 @@
+/* stream_kit.h - a loop, a listener, and both ends of a connection. */
+#pragma once
+
+#include "common/buf.h"
+#include "common/stream.h"
+#include "tests/test.h"
+
+enum peer_event { PEER_OPEN = 1, PEER_READ, PEER_END, PEER_DRAIN };
+
+/* One end; counts what it is told. */
+struct peer {
+    struct stream *stream;
+    struct buf got;
+    int opens, reads, ends, drains, closes;
+    int err;                  /* of on_end */
+    bool echo;                /* writes what it reads */
+    enum peer_event close_at; /* closes inside this callback */
+};
+
+struct kit {
+    uv_loop_t uv;
+    struct stream_loop *loop;
+    union {
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } listener;
+    uint16_t port;
+    char dir[32], path[64]; /* of a unix socket; "" with TCP */
+    struct peer client, server;
+    struct stream_tls *accept; /* the server's; NULL: plain */
+    struct stream_tls *connect;
+    const char *host;
+    uint64_t timeout_ms;
+    size_t max_kept;
+    int accepted;
+};
+
+/* For cmocka: *state is the kit. */
+int kit_setup(void **state);
+int kit_setup_unix(void **state);
+int kit_teardown(void **state); /* closes what is open; the loop must close */
+
+/* The client begins to connect; no callback may run inside. */
+void kit_connect(struct kit *kit);
+/* Until both ends are open. */
+void kit_open(struct kit *kit);
+void kit_close(struct peer *peer);
+
+/* Turn the loop until the condition holds; a wait without end fails. */
+#define UNTIL(kit, condition)                  \
+    do {                                       \
+        for (int n_ = 0; !(condition); n_++) { \
+            assert_true(n_ < 1000000);         \
+            uv_run(&(kit)->uv, UV_RUN_ONCE);   \
+        }                                      \
+    } while (0)
+
+static inline struct span peer_got(const struct peer *peer)
+{
+    return buf_span(&peer->got);
+}
