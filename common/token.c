@@ -1,2 +1,285 @@
-/* token.c - see token.h. */
+/*
+ * token.c - see token.h.
+ *
+ * libjwt decodes without a key first, only to learn the kid; what counts is
+ * the second, verifying decode.  It takes any HMAC the header names, so the
+ * algorithm is looked at again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jwt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "common/json.h"
 #include "common/token.h"
+
+#define MAX_FILE 65536
+#define MAX_KEYS 32
+#define MAX_KID 64
+#define MIN_SECRET 32
+#define MAX_SECRET 256
+
+struct key {
+    char kid[MAX_KID + 1];
+    unsigned char secret[MAX_SECRET];
+    int secret_len;
+};
+
+struct token_keys {
+    size_t count, current;
+    struct key keys[MAX_KEYS];
+};
+
+static int digit_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '-' || c == '_')
+        return c == '-' ? 62 : 63;
+    return -1;
+}
+
+/* base64url without padding; -1: it is none, or too long. */
+static int decode_secret(const char *text, unsigned char out[MAX_SECRET])
+{
+    size_t len = strcspn(text, "=");
+    unsigned bits = 0, count = 0;
+    int size = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        int digit = digit_of(text[i]);
+        if (digit < 0 || size == MAX_SECRET)
+            return -1;
+        bits = bits << 6 | (unsigned)digit;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            out[size++] = (unsigned char)(bits >> count);
+        }
+    }
+    return size;
+}
+
+static const char *read_key(const json_t *node, struct key *key)
+{
+    const char *kid = json_string_value(json_object_get(node, "kid"));
+    const char *alg = json_string_value(json_object_get(node, "alg"));
+    const char *secret = json_string_value(json_object_get(node, "secret"));
+
+    if (!kid || !*kid || strlen(kid) > MAX_KID)
+        return "a key needs a kid of 1 to 64 bytes";
+    if (!alg || strcmp(alg, "HS256") != 0)
+        return "a key's alg must be HS256";
+    key->secret_len = secret ? decode_secret(secret, key->secret) : -1;
+    if (key->secret_len < MIN_SECRET)
+        return "a key's secret must be base64url of 32 to 256 bytes";
+    snprintf(key->kid, sizeof(key->kid), "%s", kid);
+    return NULL;
+}
+
+static const struct key *find_key(const struct token_keys *keys,
+                                  const char *kid)
+{
+    if (!kid)
+        return &keys->keys[keys->current];
+    for (size_t i = 0; i < keys->count; i++)
+        if (strcmp(keys->keys[i].kid, kid) == 0)
+            return &keys->keys[i];
+    return NULL;
+}
+
+static const char *read_keys(const json_t *document, struct token_keys *keys)
+{
+    const json_t *array = json_object_get(document, "keys");
+    const char *current =
+        json_string_value(json_object_get(document, "current"));
+    size_t count = json_array_size(array);
+
+    if (count == 0 || count > MAX_KEYS)
+        return "keys must be an array of 1 to 32";
+    for (size_t i = 0; i < count; i++) {
+        struct key *key = &keys->keys[keys->count];
+        const char *wrong = read_key(json_array_get(array, i), key);
+        if (wrong)
+            return wrong;
+        if (find_key(keys, key->kid))
+            return "two keys have the same kid";
+        keys->count++;
+    }
+    const struct key *found = current ? find_key(keys, current) : NULL;
+    if (!found)
+        return "current must name one of the keys";
+    keys->current = (size_t)(found - keys->keys);
+    return NULL;
+}
+
+/* What is wrong with the file, or NULL and its text. */
+static const char *read_file(const char *path, char text[MAX_FILE], size_t *len)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const char *wrong = NULL;
+
+    if (fd < 0)
+        return strerror(errno);
+    if (fstat(fd, &info) < 0)
+        wrong = strerror(errno);
+    else if (!S_ISREG(info.st_mode))
+        wrong = "not a regular file";
+    else if (info.st_mode & 077)
+        wrong = "open to group or others; chmod 600";
+    else if (info.st_size <= 0 || info.st_size > MAX_FILE)
+        wrong = "must have 1 to 65536 bytes";
+    else if (read(fd, text, (size_t)info.st_size) != info.st_size)
+        wrong = "cannot be read whole";
+    *len = wrong ? 0 : (size_t)info.st_size;
+    close(fd);
+    return wrong;
+}
+
+struct token_keys *token_keys_load(const char *path, char *reason,
+                                   size_t reason_size)
+{
+    struct token_keys *keys = mem_zalloc(MEM_AUTH, sizeof(*keys));
+    char *text = mem_alloc(MEM_AUTH, MAX_FILE);
+    struct json_errors errors = {0};
+    json_t *document = NULL;
+    size_t len = 0;
+    const char *wrong = read_file(path, text, &len);
+
+    if (!wrong && json_read((struct span){text, len}, &document, &errors) < 0)
+        wrong = errors.at[0].detail;
+    if (!wrong)
+        wrong = read_keys(document, keys);
+    if (wrong) {
+        snprintf(reason, reason_size, "%s: %s", path, wrong);
+        token_keys_destroy(keys);
+        keys = NULL;
+    }
+    json_decref(document);
+    explicit_bzero(text, MAX_FILE);
+    mem_free(text);
+    return keys;
+}
+
+void token_keys_destroy(struct token_keys *keys)
+{
+    if (!keys)
+        return;
+    explicit_bzero(keys, sizeof(*keys));
+    mem_free(keys);
+}
+
+/* The key that the token's header names; NULL when there is none. */
+static const struct key *key_of(const struct token_keys *keys, const char *text)
+{
+    const struct key *key = NULL;
+    jwt_t *unverified = NULL;
+
+    if (jwt_decode(&unverified, text, NULL, 0) == 0)
+        key = find_key(keys, jwt_get_header(unverified, "kid"));
+    jwt_free(unverified);
+    return key;
+}
+
+static bool take_text(jwt_t *jwt, const char *name, char *out, size_t size)
+{
+    const char *value = jwt_get_grant(jwt, name);
+
+    return value && *value && (size_t)snprintf(out, size, "%s", value) < size;
+}
+
+static int read_claims(jwt_t *jwt, int64_t now_s, struct token_claims *claims)
+{
+    struct token_claims read = {.exp = jwt_get_grant_int(jwt, "exp")};
+
+    if (jwt_get_alg(jwt) != JWT_ALG_HS256 || read.exp <= now_s)
+        return UV_EACCES;
+    if (!take_text(jwt, "sub", read.sub, sizeof(read.sub)) ||
+        !take_text(jwt, "scope", read.scope, sizeof(read.scope)))
+        return UV_EACCES;
+    if (jwt_get_grant(jwt, "jti") &&
+        !take_text(jwt, "jti", read.jti, sizeof(read.jti)))
+        return UV_EACCES;
+    *claims = read;
+    return 0;
+}
+
+int token_verify(const struct token_keys *keys, struct span token,
+                 int64_t now_s, struct token_claims *claims)
+{
+    char text[TOKEN_MAX + 1];
+    jwt_t *jwt = NULL;
+    int err = UV_EACCES;
+
+    if (token.len == 0 || token.len > TOKEN_MAX ||
+        memchr(token.ptr, '\0', token.len))
+        return UV_EACCES;
+    memcpy(text, token.ptr, token.len);
+    text[token.len] = '\0';
+    const struct key *key = key_of(keys, text);
+    if (key && jwt_decode(&jwt, text, key->secret, key->secret_len) == 0)
+        err = read_claims(jwt, now_s, claims);
+    jwt_free(jwt);
+    return err;
+}
+
+char *token_mint(const struct token_keys *keys,
+                 const struct token_claims *claims)
+{
+    const struct key *key = &keys->keys[keys->current];
+    jwt_t *jwt = NULL;
+    char *encoded = NULL, *out;
+
+    if (jwt_new(&jwt) != 0 ||
+        jwt_set_alg(jwt, JWT_ALG_HS256, key->secret, key->secret_len) != 0 ||
+        jwt_add_header(jwt, "kid", key->kid) != 0 ||
+        jwt_add_grant(jwt, "sub", claims->sub) != 0 ||
+        jwt_add_grant(jwt, "scope", claims->scope) != 0 ||
+        jwt_add_grant_int(jwt, "exp", (long)claims->exp) != 0 ||
+        (claims->jti[0] && jwt_add_grant(jwt, "jti", claims->jti) != 0) ||
+        !(encoded = jwt_encode_str(jwt))) {
+        jwt_free(jwt);
+        return NULL;
+    }
+    size_t size = strlen(encoded) + 1;
+    out = memcpy(mem_alloc(MEM_AUTH, size), encoded, size);
+    free(encoded);
+    jwt_free(jwt);
+    return out;
+}
+
+static bool fits(struct span pattern, struct span object)
+{
+    if (!object.ptr)
+        return true;
+    if (pattern.len && pattern.ptr[pattern.len - 1] == '*')
+        return span_has_prefix(object,
+                               (struct span){pattern.ptr, pattern.len - 1});
+    return span_eq(pattern, object);
+}
+
+bool token_scope_allows(struct span scopes, struct span wanted,
+                        struct span object)
+{
+    struct span rest = scopes, scope;
+
+    while (span_cut(&rest, ' ', &scope)) {
+        if (span_eq(scope, SPAN("admin")) || span_eq(scope, wanted))
+            return true;
+        if (span_has_prefix(scope, wanted) && scope.len > wanted.len &&
+            scope.ptr[wanted.len] == ':' &&
+            fits(span_skip(scope, wanted.len + 1), object))
+            return true;
+    }
+    return false;
+}
