@@ -1,2 +1,216 @@
-/* idempotency.c - see idempotency.h. */
+/*
+ * idempotency.c - see idempotency.h.
+ *
+ *   idempotency_begin() -- idempotency_begin.lua --> on_begun() -- cb
+ *   idempotency_finish() -- HSET status, body --> on_kept() -- the answer
+ */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/common_scripts.h"
+#include "common/hash.h"
 #include "common/idempotency.h"
+
+#define LEASE_MS "10000"
+#define KEPT_MS "86400000"
+#define DIGEST_HEX 64
+
+struct idempotency {
+    struct redis *redis;
+    struct request *req;
+    struct span key, operation, json;
+    idempotency_cb cb;
+    void *arg;
+    void (*changed)(void *arg, int status);
+    int status;
+};
+
+static void on_begun(void *arg, int status, const struct redisReply *reply);
+static void on_changed(void *arg, int status, const struct redisReply *reply);
+static void on_kept(void *arg, int status, const struct redisReply *reply);
+
+bool idempotency_wanted(const struct request *req)
+{
+    return request_header(req, "idempotency-key").ptr != NULL;
+}
+
+/* What must be the same for it to be the same request. */
+static struct span digest_of(struct request *req)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    struct span path = request_path(req), body = request_body(req);
+    char *hex = arena_alloc(request_arena(req), DIGEST_HEX + 1);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+    EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+    EVP_DigestUpdate(ctx, path.ptr, path.len);
+    EVP_DigestUpdate(ctx, "\n", 1);
+    EVP_DigestUpdate(ctx, body.ptr, body.len);
+    EVP_DigestFinal_ex(ctx, digest, NULL);
+    EVP_MD_CTX_free(ctx);
+    for (size_t i = 0; i < DIGEST_HEX / 2; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return (struct span){hex, DIGEST_HEX};
+}
+
+void idempotency_begin(struct redis *redis, const char *prefix,
+                       struct request *req, struct span operation,
+                       idempotency_cb cb, void *arg)
+{
+    struct arena *arena = request_arena(req);
+    struct span key = request_header(req, "idempotency-key");
+    struct span sub = request_subject(req);
+    struct idempotency *record = arena_zalloc(arena, sizeof(*record));
+
+    if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX) {
+        request_problem(req, 422, "bad-idempotency-key", NULL,
+                        "an Idempotency-Key has 1 to 255 bytes");
+        return;
+    }
+    *record = (struct idempotency){
+        .redis = redis,
+        .req = req,
+        .operation = operation,
+        .key = arena_printf(arena, "%s:idem:{p%03u}:%.*s:%.*s", prefix,
+                            hash_partition(sub), (int)sub.len, sub.ptr,
+                            (int)key.len, key.ptr),
+        .cb = cb,
+        .arg = arg};
+    struct span argv[] = {record->key, digest_of(req), operation,
+                          SPAN(LEASE_MS), SPAN(KEPT_MS)};
+    int err = redis_eval(redis, &script_idempotency_begin, 1,
+                         &(struct redis_call){.key = sub,
+                                              .argv = argv,
+                                              .argc = 5,
+                                              .repeatable = true,
+                                              .cb = on_begun,
+                                              .arg = record});
+    if (err < 0)
+        request_fail(req, err);
+}
+
+static struct span text_at(const struct redisReply *reply, size_t i)
+{
+    if (i >= reply->elements || reply->element[i]->type != REDIS_REPLY_STRING)
+        return SPAN("");
+    return (struct span){reply->element[i]->str, reply->element[i]->len};
+}
+
+static void replay(struct request *req, const struct redisReply *reply)
+{
+    uint64_t status = 200;
+
+    span_to_u64(text_at(reply, 1), 599, &status);
+    request_add_header(req, "Idempotent-Replayed", SPAN("true"));
+    request_reply_json(req, (int)status, text_at(reply, 2));
+}
+
+static void go_on(struct idempotency *record, enum idempotency_state state,
+                  struct span operation)
+{
+    record->operation = arena_copy(request_arena(record->req), operation);
+    record->cb(record->req, record->arg, record, state, record->operation);
+}
+
+static void on_begun(void *arg, int status, const struct redisReply *reply)
+{
+    struct idempotency *record = arg;
+    struct request *req = record->req;
+
+    if (status < 0) {
+        request_fail(req, status);
+        return;
+    }
+    struct span state =
+        reply->type == REDIS_REPLY_ARRAY ? text_at(reply, 0) : SPAN("");
+    if (span_eq(state, SPAN("fresh"))) {
+        go_on(record, IDEMPOTENCY_FRESH, record->operation);
+    } else if (span_eq(state, SPAN("continue"))) {
+        go_on(record, IDEMPOTENCY_CONTINUE, text_at(reply, 1));
+    } else if (span_eq(state, SPAN("replay"))) {
+        replay(req, reply);
+    } else if (span_eq(state, SPAN("mismatch"))) {
+        request_problem(req, 422, "idempotency-mismatch", NULL,
+                        "this Idempotency-Key was used with another body");
+    } else {
+        request_add_header(req, "Retry-After", SPAN("10"));
+        request_problem(req, 409, "idempotency-busy", NULL,
+                        "the first request with this Idempotency-Key has "
+                        "not ended yet");
+    }
+}
+
+int idempotency_change(struct idempotency *record, struct span operation,
+                       void (*cb)(void *arg, int status), void *arg)
+{
+    struct span argv[] = {SPAN("HSET"), record->key, SPAN("operation"),
+                          operation};
+
+    record->changed = cb;
+    record->arg = arg;
+    return redis_send(record->redis,
+                      &(struct redis_call){.key = request_subject(record->req),
+                                           .argv = argv,
+                                           .argc = 4,
+                                           .repeatable = true,
+                                           .cb = on_changed,
+                                           .arg = record});
+}
+
+static void on_changed(void *arg, int status, const struct redisReply *reply)
+{
+    struct idempotency *record = arg;
+
+    (void)reply;
+    record->changed(record->arg, status);
+}
+
+static void on_forgotten(void *arg, int status, const struct redisReply *reply)
+{
+    (void)arg, (void)status, (void)reply;
+}
+
+void idempotency_forget(struct idempotency *record)
+{
+    struct span argv[] = {SPAN("DEL"), record->key};
+
+    redis_send(record->redis,
+               &(struct redis_call){.key = request_subject(record->req),
+                                    .argv = argv,
+                                    .argc = 2,
+                                    .repeatable = true,
+                                    .cb = on_forgotten});
+}
+
+void idempotency_finish(struct idempotency *record, int status,
+                        struct span json)
+{
+    struct arena *arena = request_arena(record->req);
+
+    record->status = status;
+    record->json = arena_copy(arena, json);
+    struct span argv[] = {SPAN("HSET"),   record->key,
+                          SPAN("status"), arena_printf(arena, "%d", status),
+                          SPAN("body"),   record->json};
+    int err = redis_send(
+        record->redis, &(struct redis_call){.key = request_subject(record->req),
+                                            .argv = argv,
+                                            .argc = 6,
+                                            .repeatable = true,
+                                            .cb = on_kept,
+                                            .arg = record});
+    if (err < 0)
+        request_fail(record->req, err);
+}
+
+static void on_kept(void *arg, int status, const struct redisReply *reply)
+{
+    struct idempotency *record = arg;
+
+    (void)reply;
+    if (status < 0)
+        request_fail(record->req, status);
+    else
+        request_reply_json(record->req, record->status, record->json);
+}

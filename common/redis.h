@@ -88,6 +88,9 @@ bool redis_is_up(const struct redis *redis);
 /* Why not: "connecting", "connection refused", "breaker open", …; "" if up. */
 const char *redis_reason(const struct redis *redis);
 
+/* What Redis must not be set up for (eviction, an old version); "" if fine. */
+const char *redis_warning(const struct redis *redis);
+
 /* For load shedding and tests. */
 size_t redis_pending(const struct redis *redis);
 

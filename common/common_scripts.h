@@ -1,0 +1,6 @@
+/* common_scripts.h - the Lua scripts of this folder, compiled in. */
+#pragma once
+
+#include "common/redis.h"
+
+extern struct redis_script script_idempotency_begin;

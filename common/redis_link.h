@@ -1,0 +1,48 @@
+/*
+ * redis_link.h - a connection to Redis that comes back; for redis and pubsub.
+ *
+ *   connect -- AUTH, SELECT, INFO --> on_up() -- replies --> on_reply()
+ *   -- end, error, link_drop() --> on_down() -- back-off --> connect
+ */
+#pragma once
+
+#include "common/redis.h"
+#include "common/resp.h"
+
+#define LINK_BACKOFF_FIRST_MS 50
+#define LINK_BACKOFF_MAX_MS 2000
+#define LINK_MAX_KEPT (64u << 20)
+
+struct redis_link;
+
+struct redis_link_events {
+    void (*on_up)(void *arg);
+    void (*on_reply)(void *arg, const struct redisReply *reply);
+    /* All replies of one read have been told. */
+    void (*on_read_end)(void *arg);
+    void (*on_down)(void *arg);
+};
+
+struct redis_link *redis_link_open(struct stream_loop *loop,
+                                   const struct redis_options *options,
+                                   const struct redis_link_events *events,
+                                   void *arg);
+
+bool redis_link_is_up(const struct redis_link *link);
+/* Why it is not; "" when it is. */
+const char *redis_link_reason(const struct redis_link *link);
+/* What Redis is set up for that it must not be; "" when nothing. */
+const char *redis_link_warning(const struct redis_link *link);
+
+/* While up.  An error is followed by on_down(), later. */
+void redis_link_write(struct redis_link *link, struct span bytes);
+
+/* Give the connection up; on_down() runs inside, if it was up. */
+void redis_link_drop(struct redis_link *link, const char *reason);
+
+/* No event runs from now on; memory goes later, then cb runs. */
+void redis_link_close(struct redis_link *link, void (*cb)(void *arg));
+
+/* redis.c, for redis_script.c: a whole command that runs script. */
+int redis_eval_wire(struct redis *redis, struct redis_script *script,
+                    const struct redis_call *call, struct span wire);
