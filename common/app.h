@@ -16,6 +16,7 @@
 #include "common/route.h"
 
 struct app;
+struct web_file;
 
 #define APP_SECRET_LEN 32
 
@@ -30,7 +31,7 @@ struct app_service {
                                  is there with these or with on_epoch */
     const char *const *secrets; /* names under <prefix>:secrets, at most 8,
                                    NULL-ended; or NULL */
-    struct span openapi, page;  /* compiled in */
+    const struct web_file *openapi, *page; /* compiled in; NULL: none */
 
     /* The service's state, given to handlers as arg.  Redis may be away. */
     void *(*open)(struct app *app);

@@ -5,6 +5,7 @@
 #include "common/app_internal.h"
 #include "common/clock.h"
 #include "common/hash.h"
+#include "common/web.h"
 
 /*
  * The process's one app.  Handlers are given the service's state, because
@@ -143,16 +144,36 @@ static void metrics(struct request *req, void *arg)
 
 /* Compiled-in files. */
 
+static void reply_file(struct request *req, const struct web_file *file)
+{
+    if (file)
+        web_reply_file(req, file);
+    else
+        request_fail(req, UV_ENOENT);
+}
+
 static void openapi(struct request *req, void *arg)
 {
     (void)arg;
-    request_reply(req, 200, "application/yaml", bound->service->openapi);
+    reply_file(req, bound->service->openapi);
 }
 
 static void page(struct request *req, void *arg)
 {
     (void)arg;
-    request_reply(req, 200, "text/html; charset=utf-8", bound->service->page);
+    reply_file(req, bound->service->page);
+}
+
+static void lab_style(struct request *req, void *arg)
+{
+    (void)arg;
+    reply_file(req, &web_lab_css);
+}
+
+static void lab_script(struct request *req, void *arg)
+{
+    (void)arg;
+    reply_file(req, &web_lab_js);
 }
 
 /* Debugging. */
@@ -206,9 +227,11 @@ static void debug_slow(struct request *req, void *arg)
 
 const struct route app_routes[] = {
     {REQUEST_GET, "/", NULL, page, ROUTE_PAGE},
-    {REQUEST_GET, "/healthz", NULL, healthz, 0},
-    {REQUEST_GET, "/readyz", NULL, readyz, 0},
-    {REQUEST_GET, "/metrics", NULL, metrics, ROUTE_LOCAL},
+    {REQUEST_GET, "/lab.css", NULL, lab_style, 0},
+    {REQUEST_GET, "/lab.js", NULL, lab_script, 0},
+    {REQUEST_GET, "/healthz", NULL, healthz, ROUTE_ALWAYS},
+    {REQUEST_GET, "/readyz", NULL, readyz, ROUTE_ALWAYS},
+    {REQUEST_GET, "/metrics", NULL, metrics, ROUTE_LOCAL | ROUTE_ALWAYS},
     {REQUEST_GET, "/openapi.yaml", NULL, openapi, 0},
     {REQUEST_GET, "/debug/loop", NULL, debug_loop, ROUTE_LOCAL},
     {REQUEST_GET, "/debug/memory", NULL, debug_memory, ROUTE_LOCAL},

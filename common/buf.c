@@ -74,17 +74,20 @@ void buf_append_i64(struct buf *buf, int64_t value)
 
 void buf_printf(struct buf *buf, const char *format, ...)
 {
-    va_list args;
+    va_list args, again;
 
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    va_copy(again, args);
+    size_t room = buf->cap - buf->len;
+    int len =
+        vsnprintf(buf->ptr ? buf->ptr + buf->len : NULL, room, format, args);
     va_end(args);
     if (len < 0)
         abort();
     char *out = buf_reserve(buf, (size_t)len + 1);
-    va_start(args, format);
-    vsnprintf(out, (size_t)len + 1, format, args);
-    va_end(args);
+    if ((size_t)len >= room)
+        vsnprintf(out, (size_t)len + 1, format, again);
+    va_end(again);
     buf->len += (size_t)len;
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compile files into C.
 
-embed.py scripts PREFIX OUT.c FILE.lua ...  struct redis_script script_<name>
-embed.py files PREFIX OUT.c FILE ...        const struct web_file PREFIX_<name>
+embed.py scripts PREFIX OUT.c FILE.lua ...  struct redis_script PREFIX_<name>
+embed.py files PREFIX OUT.c FILE ...        const struct web_file PREFIX_<name>_<ending>
 """
 import os
 import sys
@@ -28,7 +28,7 @@ def c_string(data):
 
 
 def identifier(path):
-    return os.path.basename(path).split(".")[0].replace("-", "_")
+    return os.path.basename(path).replace("-", "_").replace(".", "_")
 
 
 def main(kind, prefix, out, *paths):
@@ -40,9 +40,10 @@ def main(kind, prefix, out, *paths):
                 data = source.read()
             name = prefix + "_" + identifier(path)
             if kind == "scripts":
+                name = name.removesuffix("_lua")
                 to.write("extern struct redis_script %s;\n"
                          "struct redis_script %s = {.name = \"%s\", .source = "
-                         "{\n%s, %d}};\n" % (name, name, identifier(path),
+                         "{\n%s, %d}};\n" % (name, name, os.path.basename(path),
                                             c_string(data), len(data)))
             else:
                 to.write("extern const struct web_file %s;\n"

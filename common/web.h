@@ -15,6 +15,9 @@ struct web_file {
     struct span bytes;
 };
 
+/* web/lab.css and lab.js, which all services share. */
+extern const struct web_file web_lab_css, web_lab_js;
+
 /* 200, or 304 when the client has it (a strong ETag tells). */
 void web_reply_file(struct request *req, const struct web_file *file);
 
