@@ -1,0 +1,135 @@
+/* index.c - see index.h. */
+#include <inttypes.h>
+
+#include "shortener/index.h"
+#include "shortener/scripts.h"
+
+struct index_job {
+    struct shortener *app;
+    struct arena *arena;
+    struct span owner;
+    index_cb cb;
+    void *arg;
+    unsigned waiting; /* answers, and index_end() */
+    int status;
+};
+
+static void drop(struct index_job *job)
+{
+    if (--job->waiting == 0)
+        job->cb(job->arg, job->status);
+}
+
+static void on_reply(void *arg, int status, const struct redisReply *reply)
+{
+    struct index_job *job = arg;
+
+    (void)reply;
+    if (status < 0)
+        job->status = status;
+    drop(job);
+}
+
+struct index_job *index_begin(struct shortener *app, struct request *req,
+                              struct span owner, index_cb cb, void *arg)
+{
+    struct arena *arena = request_arena(req);
+    struct index_job *job = arena_alloc(arena, sizeof(*job));
+
+    *job = (struct index_job){.app = app,
+                              .arena = arena,
+                              .owner = owner,
+                              .cb = cb,
+                              .arg = arg,
+                              .waiting = 1};
+    return job;
+}
+
+static struct redis_call call_of(struct index_job *job, struct span *argv,
+                                 size_t argc)
+{
+    return (struct redis_call){.key = job->owner,
+                               .argv = argv,
+                               .argc = argc,
+                               .repeatable = true,
+                               .cb = on_reply,
+                               .arg = job};
+}
+
+static void note_sent(struct index_job *job, int err)
+{
+    if (err < 0)
+        job->status = err;
+    else
+        job->waiting++;
+}
+
+static void command(struct index_job *job, struct span *argv, size_t argc)
+{
+    struct redis_call call = call_of(job, argv, argc);
+
+    note_sent(job, redis_send(job->app->redis, &call));
+}
+
+static void add(struct index_job *job, struct span key, struct span code,
+                int64_t created_us)
+{
+    struct span argv[] = {SPAN("ZADD"), key,
+                          arena_printf(job->arena, "%" PRId64, created_us),
+                          code};
+
+    command(job, argv, 4);
+}
+
+static void take(struct index_job *job, struct span key, struct span code)
+{
+    struct span argv[] = {SPAN("ZREM"), key, code};
+
+    command(job, argv, 3);
+}
+
+void index_add(struct index_job *job, struct span code, int64_t created_us)
+{
+    add(job, link_key(job->arena, "own", job->owner, job->owner), code,
+        created_us);
+}
+
+void index_add_tag(struct index_job *job, struct span tag, struct span code,
+                   int64_t created_us)
+{
+    add(job, link_tag_key(job->arena, job->owner, tag), code, created_us);
+}
+
+void index_remove(struct index_job *job, struct span code)
+{
+    take(job, link_key(job->arena, "own", job->owner, job->owner), code);
+}
+
+void index_remove_tag(struct index_job *job, struct span tag, struct span code)
+{
+    take(job, link_tag_key(job->arena, job->owner, tag), code);
+}
+
+void index_add_url(struct index_job *job, struct span digest, struct span code)
+{
+    struct span argv[] = {SPAN("HSETNX"),
+                          link_key(job->arena, "reuse", job->owner, job->owner),
+                          digest, code};
+
+    command(job, argv, 4);
+}
+
+void index_remove_url(struct index_job *job, struct span digest,
+                      struct span code)
+{
+    struct span argv[] = {link_key(job->arena, "reuse", job->owner, job->owner),
+                          digest, code};
+    struct redis_call call = call_of(job, argv, 3);
+
+    note_sent(job, redis_eval(job->app->redis, &script_unreuse, 1, &call));
+}
+
+void index_end(struct index_job *job)
+{
+    drop(job);
+}

@@ -1,0 +1,31 @@
+/* input.h - what a client may say of a link, checked and made ready. */
+#pragma once
+
+#include "common/request.h"
+
+#define INPUT_MAX_FIELDS 6
+
+/* Everything lives in the request's arena. */
+struct input {
+    struct span url;    /* normalised; ptr NULL: not said */
+    struct span digest; /* of that URL, for sh:reuse */
+    struct span code;   /* ptr NULL: not said */
+    struct span title;  /* "" for none */
+    struct span tags;   /* a JSON array, "" for none */
+    int redirect;
+    bool forward_query, reuse;
+    int64_t expires_ms; /* 0: never */
+    /* Which were said, null included. */
+    bool has_title, has_tags, has_redirect, has_forward_query, has_expiry;
+};
+
+/* The body of a create or (patch) of a change; false: answered. */
+bool input_read(struct request *req, const char *public_url, int64_t now_ms,
+                bool patch, struct input *input);
+
+/* Hex of the first 16 bytes of SHA-256, by which sh:reuse knows a URL. */
+struct span input_digest(struct arena *arena, struct span url);
+
+/* The tags of a JSON array that we wrote; at most max, how many. */
+size_t input_split_tags(struct arena *arena, struct span json,
+                        struct span *tags, size_t max);

@@ -1,0 +1,237 @@
+/* link.c - see link.h. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "shortener/link.h"
+
+struct span link_key(struct arena *arena, const char *type,
+                     struct span together, struct span id)
+{
+    char head[32];
+    int len = snprintf(head, sizeof(head), "sh:%s:{p%03" PRIu32 "}:", type,
+                       hash_partition(together));
+    char *out = arena_alloc(arena, (size_t)len + id.len);
+
+    memcpy(out, head, (size_t)len);
+    memcpy(out + len, id.ptr, id.len);
+    return (struct span){out, (size_t)len + id.len};
+}
+
+struct span link_tag_key(struct arena *arena, struct span owner,
+                         struct span tag)
+{
+    struct span id = arena_printf(arena, "%.*s:%.*s", (int)owner.len, owner.ptr,
+                                  (int)tag.len, tag.ptr);
+
+    return link_key(arena, "tag", owner, id);
+}
+
+struct span link_text(const struct redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS)
+        return (struct span){NULL, 0};
+    return (struct span){reply->str, reply->len};
+}
+
+static int64_t to_number(struct span text)
+{
+    uint64_t value = 0;
+
+    span_to_u64(text, INT64_MAX, &value);
+    return (int64_t)value;
+}
+
+static void read_field(struct link *link, char field, struct span value)
+{
+    switch (field) {
+    case 'u':
+        link->url = value;
+        break;
+    case 'o':
+        link->owner = value;
+        break;
+    case 't':
+        link->title = value;
+        break;
+    case 'g':
+        link->tags = value;
+        break;
+    case 'r':
+        link->redirect = (int)to_number(value);
+        break;
+    case 'f':
+        link->forward_query = true;
+        break;
+    case 'a':
+        link->alias = true;
+        break;
+    case 'c':
+        link->created_ms = to_number(value);
+        break;
+    case 'm':
+        link->updated_ms = to_number(value);
+        break;
+    case 'e':
+        link->expires_ms = to_number(value);
+        break;
+    case 'd':
+        link->deleted_ms = to_number(value);
+        break;
+    default: /* of a newer version */
+        break;
+    }
+}
+
+static bool keep(const struct link *read, struct link *link)
+{
+    if (!read->url.ptr && !read->deleted_ms)
+        return false;
+    *link = *read;
+    return true;
+}
+
+bool link_read(const struct redisReply *reply, struct span code,
+               struct link *link)
+{
+    struct link read = {.code = code, .redirect = 302};
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0)
+        return false;
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        struct span field = link_text(reply->element[i]);
+        struct span value = link_text(reply->element[i + 1]);
+        if (field.len == 1 && value.ptr)
+            read_field(&read, field.ptr[0], value);
+    }
+    return keep(&read, link);
+}
+
+bool link_read_fields(const struct redisReply *reply, const char *fields,
+                      struct link *link)
+{
+    struct link read = {.redirect = 302};
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != strlen(fields))
+        return false;
+    for (size_t i = 0; i < reply->elements; i++) {
+        struct span value = link_text(reply->element[i]);
+        if (value.ptr)
+            read_field(&read, fields[i], value);
+    }
+    return keep(&read, link);
+}
+
+enum link_state link_state_at(const struct link *link, int64_t now_ms)
+{
+    if (link->deleted_ms)
+        return LINK_DELETED;
+    if (link->expires_ms && link->expires_ms <= now_ms)
+        return LINK_EXPIRED;
+    return LINK_LIVE;
+}
+
+static void put_time(struct json_writer *w, const char *key, int64_t ms)
+{
+    char text[CLOCK_RFC3339_LEN + 1];
+
+    json_put_key(w, key);
+    if (ms == 0) {
+        json_put_null(w);
+        return;
+    }
+    clock_format_rfc3339(ms, text);
+    json_put_string(w, span_str(text));
+}
+
+static void put_text(struct json_writer *w, const char *key, struct span text)
+{
+    json_put_key(w, key);
+    if (text.len)
+        json_put_string(w, text);
+    else
+        json_put_null(w);
+}
+
+void link_write_json(struct json_writer *w, const struct link *link,
+                     struct span base)
+{
+    char text[LINK_URL_MAX];
+    int len = snprintf(text, sizeof(text), "%.*s/%.*s", (int)base.len, base.ptr,
+                       (int)link->code.len, link->code.ptr);
+
+    json_put_open(w, '{');
+    json_put_key(w, "code");
+    json_put_string(w, link->code);
+    json_put_key(w, "short_url");
+    json_put_string(w, (struct span){text, (size_t)len});
+    json_put_key(w, "url");
+    json_put_string(w, link->url);
+    json_put_key(w, "redirect");
+    json_put_int(w, link->redirect);
+    put_text(w, "title", link->title);
+    json_put_key(w, "tags");
+    json_put_raw(w, link->tags.len ? link->tags : SPAN("[]"));
+    json_put_key(w, "forward_query");
+    json_put_bool(w, link->forward_query);
+    put_time(w, "expires_at", link->expires_ms);
+    put_time(w, "created_at", link->created_ms);
+    put_time(w, "updated_at", link->updated_ms);
+    json_put_close(w, '}');
+}
+
+struct span link_base(struct request *req, const char *public_url)
+{
+    struct span scheme = request_scheme(req), host = request_host(req);
+
+    if (public_url[0])
+        return span_str(public_url);
+    return arena_printf(request_arena(req), "%.*s://%.*s", (int)scheme.len,
+                        scheme.ptr, (int)host.len, host.ptr);
+}
+
+struct span link_json(struct request *req, const struct link *link,
+                      const char *public_url)
+{
+    struct buf text;
+    struct json_writer w = {.out = &text};
+
+    buf_init(&text, MEM_REQUEST);
+    link_write_json(&w, link, link_base(req, public_url));
+    struct span json = arena_copy(request_arena(req), buf_span(&text));
+    buf_deinit(&text);
+    return json;
+}
+
+void link_refuse(struct request *req, enum link_state state)
+{
+    switch (state) {
+    case LINK_EXPIRED:
+        request_problem(req, 410, "link-expired", "This link has expired",
+                        "Its owner gave it an end, and that has passed.");
+        return;
+    case LINK_DELETED:
+        request_problem(req, 410, "link-deleted", "This link was deleted",
+                        "Its owner has taken it back.");
+        return;
+    case LINK_LIVE:
+    case LINK_UNKNOWN:
+        break;
+    }
+    request_problem(req, 404, "no-such-link", "No such link",
+                    "No link has this code.");
+}
+
+bool link_is_callers(const struct request *req, const struct link *link)
+{
+    return span_eq(link->owner, request_subject(req)) ||
+           request_allows(req, SPAN("admin"), (struct span){0});
+}
+
+struct span link_owner_filter(const struct request *req)
+{
+    return request_allows(req, SPAN("admin"), (struct span){0})
+               ? SPAN("")
+               : request_subject(req);
+}

@@ -1,0 +1,72 @@
+/* now.c - see now.h. */
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "shortener/now.h"
+
+struct now {
+    struct stream_loop *loop;
+    struct redis *redis;
+    struct wheel_timer timer;
+    uint64_t asked_us;
+    int64_t ahead_us; /* of wall time by our own monotonic clock's zero */
+};
+
+static void on_tick(struct wheel_timer *timer);
+static void on_time(void *arg, int status, const struct redisReply *reply);
+
+struct now *now_create(struct stream_loop *loop, struct redis *redis)
+{
+    struct now *now = mem_zalloc(MEM_JOB, sizeof(*now));
+
+    now->loop = loop;
+    now->redis = redis;
+    now->ahead_us = clock_wall_ms() * 1000 - (int64_t)clock_mono_us();
+    on_tick(&now->timer);
+    return now;
+}
+
+void now_destroy(struct now *now)
+{
+    if (!now)
+        return;
+    wheel_stop(stream_loop_wheel(now->loop), &now->timer);
+    mem_free(now);
+}
+
+int64_t now_us(const struct now *now)
+{
+    return (int64_t)clock_mono_us() + now->ahead_us;
+}
+
+int64_t now_ms(const struct now *now)
+{
+    return now_us(now) / 1000;
+}
+
+static void on_tick(struct wheel_timer *timer)
+{
+    struct now *now = LIST_ENTRY(timer, struct now, timer);
+    struct span argv[] = {SPAN("TIME")};
+
+    now->asked_us = clock_mono_us();
+    redis_send(now->redis,
+               &(struct redis_call){
+                   .argv = argv, .argc = 1, .cb = on_time, .arg = now});
+    wheel_start(stream_loop_wheel(now->loop), timer, NOW_PERIOD_MS, on_tick);
+}
+
+/* Redis read its clock about half way between question and answer. */
+static void on_time(void *arg, int status, const struct redisReply *reply)
+{
+    struct now *now = arg;
+    uint64_t trip_us = clock_mono_us() - now->asked_us;
+
+    if (status < 0 || reply->type != REDIS_REPLY_ARRAY ||
+        reply->elements != 2 || trip_us > NOW_MAX_TRIP_MS * 1000)
+        return;
+    int64_t redis_us = strtoll(reply->element[0]->str, NULL, 10) * 1000000 +
+                       strtoll(reply->element[1]->str, NULL, 10);
+    now->ahead_us = redis_us - (int64_t)(now->asked_us + trip_us / 2);
+}

@@ -1,0 +1,253 @@
+/*
+ * resolve.c - GET /{code}: send the client to the link's target.
+ *
+ *   resolve() -- known --> serve()
+ *             -- HMGET sh:link:{pNNN}:code --> on_link() -- each waiter -->
+ * serve()
+ *
+ * Requests for one unknown code share one read.  When Redis cannot be asked,
+ * they fail with 503.
+ */
+#include "common/buf.h"
+#include "common/mem.h"
+#include "shortener/agent.h"
+#include "shortener/shortener.h"
+
+#define FIELDS "urfed" /* of the hash: what a redirect needs */
+
+/* A request that waits for a read; in its arena. */
+struct waiter {
+    struct list node; /* in the filling entry, or alone */
+    struct request *req;
+    struct shortener *app;
+    struct cache_entry *filling; /* NULL: a read of its own */
+};
+
+static void on_link(void *arg, int status, const struct redisReply *reply);
+
+static bool is_bot(struct request *req, struct span agent)
+{
+    return request_method(req) == REQUEST_HEAD ||
+           agent_is_bot(&(struct agent){
+               .user_agent = agent,
+               .sec_purpose = request_header(req, "sec-purpose"),
+               .purpose = request_header(req, "purpose"),
+               .x_moz = request_header(req, "x-moz"),
+           });
+}
+
+static void count(struct shortener *app, struct request *req, struct span code,
+                  struct click_cell **slot, int64_t now)
+{
+    struct span agent = request_header(req, "user-agent");
+    bool bot = is_bot(req, agent);
+    uint64_t visitor =
+        bot ? 0 : clicks_visitor(app->clicks, request_address(req), agent, now);
+
+    clicks_count(app->clicks, code, slot, visitor, bot, now);
+}
+
+/* What the answer's Location would be, found in its ready head. */
+static struct span target_of(struct span head)
+{
+    struct span line = span_skip(head, span_find(head, '\n') + 1);
+    struct span value = span_skip(line, sizeof("Location: ") - 1);
+
+    return (struct span){value.ptr, span_find(value, '\r')};
+}
+
+/* The request's query goes behind the target's own, before its fragment. */
+static struct span with_query(struct arena *arena, struct span url,
+                              struct span query)
+{
+    size_t hash = span_find(url, '#');
+    struct span target = {url.ptr, hash}, fragment = span_skip(url, hash);
+    const char *joint = span_find(target, '?') == target.len ? "?" : "&";
+
+    return arena_printf(arena, "%.*s%s%.*s%.*s", (int)target.len, target.ptr,
+                        joint, (int)query.len, query.ptr, (int)fragment.len,
+                        fragment.ptr);
+}
+
+static struct span ready_head(struct arena *arena, int status, struct span url)
+{
+    bool permanent = status == 301 || status == 308;
+
+    return arena_printf(
+        arena,
+        "HTTP/1.1 %d %s\r\nLocation: %.*s\r\nCache-Control: %s\r\n"
+        "Content-Length: 0\r\n",
+        status,
+        status == 301   ? "Moved Permanently"
+        : status == 302 ? "Found"
+        : status == 307 ? "Temporary Redirect"
+                        : "Permanent Redirect",
+        (int)url.len, url.ptr,
+        permanent ? "private, max-age=90" : "private, no-store");
+}
+
+/* Answer from what is known; slot counts the click. */
+static void serve(struct shortener *app, struct request *req, struct span code,
+                  const struct cache_fill *known, struct click_cell **slot)
+{
+    int64_t now = now_ms(app->now);
+    struct span query = request_query_string(req), head = known->head;
+
+    if (known->state != LINK_LIVE) {
+        link_refuse(req, known->state);
+        return;
+    }
+    if (known->expires_ms && known->expires_ms <= now) {
+        link_refuse(req, LINK_EXPIRED);
+        return;
+    }
+    count(app, req, code, slot, now);
+    if (known->forward_query && query.len) {
+        struct arena *arena = request_arena(req);
+        head = ready_head(arena, known->status,
+                          with_query(arena, target_of(head), query));
+    }
+    request_reply_ready(req, known->status, head);
+}
+
+static void serve_entry(struct shortener *app, struct request *req,
+                        struct cache_entry *entry)
+{
+    struct cache_fill known = {.state = (enum link_state)entry->state,
+                               .expires_ms = entry->expires_ms,
+                               .status = entry->status,
+                               .forward_query = entry->forward_query,
+                               .head = cache_head(entry)};
+
+    serve(app, req, cache_code(entry), &known, &entry->cell);
+}
+
+static int ask(struct waiter *waiter, struct span code)
+{
+    struct span key = link_key(request_arena(waiter->req), "link", code, code);
+    struct span argv[2 + sizeof(FIELDS) - 1] = {SPAN("HMGET"), key};
+
+    for (size_t i = 0; i < sizeof(FIELDS) - 1; i++)
+        argv[2 + i] = (struct span){FIELDS + i, 1};
+
+    return redis_send(
+        waiter->app->redis,
+        &(struct redis_call){.key = code,
+                             .argv = argv,
+                             .argc = sizeof(argv) / sizeof(argv[0]),
+                             .repeatable = true,
+                             .cb = on_link,
+                             .arg = waiter});
+}
+
+static void ask_and_wait(struct shortener *app, struct request *req,
+                         struct span code, bool fill)
+{
+    struct waiter *waiter = arena_alloc(request_arena(req), sizeof(*waiter));
+
+    *waiter = (struct waiter){.req = req, .app = app};
+    list_init(&waiter->node);
+    int err = ask(waiter, code);
+    if (err < 0) {
+        request_fail(req, err);
+        return;
+    }
+    metrics_add(app->misses, 1);
+    if (fill) {
+        waiter->filling = cache_begin_fill(app->cache, code);
+        list_append(&waiter->filling->waiters, &waiter->node);
+    }
+}
+
+static void wait_for(struct shortener *app, struct request *req,
+                     struct cache_entry *filling)
+{
+    struct waiter *waiter = arena_alloc(request_arena(req), sizeof(*waiter));
+
+    *waiter = (struct waiter){.req = req, .app = app};
+    list_append(&filling->waiters, &waiter->node);
+}
+
+void resolve(struct request *req, void *arg)
+{
+    struct shortener *app = arg;
+    struct span code = request_param(req, "code");
+    struct cache_entry *entry;
+
+    if (!code_is_valid(code)) {
+        link_refuse(req, LINK_UNKNOWN);
+        return;
+    }
+    switch (cache_find(app->cache, code, &entry)) {
+    case CACHE_STALE:
+        metrics_add(app->stale, 1);
+        serve_entry(app, req, entry);
+        break;
+    case CACHE_HIT:
+        metrics_add(app->hits, 1);
+        serve_entry(app, req, entry);
+        break;
+    case CACHE_FILLING:
+        if (app->config->single_flight)
+            wait_for(app, req, entry);
+        else
+            ask_and_wait(app, req, code, false);
+        break;
+    case CACHE_MISS:
+        ask_and_wait(app, req, code, true);
+        break;
+    }
+}
+
+static struct cache_fill read_fill(struct arena *arena,
+                                   const struct redisReply *reply)
+{
+    struct link link;
+
+    if (!link_read_fields(reply, FIELDS, &link))
+        return (struct cache_fill){.state = LINK_UNKNOWN};
+    if (link.deleted_ms)
+        return (struct cache_fill){.state = LINK_DELETED};
+    return (struct cache_fill){.state = LINK_LIVE,
+                               .expires_ms = link.expires_ms,
+                               .status = (uint16_t)link.redirect,
+                               .forward_query = link.forward_query,
+                               .head =
+                                   ready_head(arena, link.redirect, link.url)};
+}
+
+/* entry: where the answer is kept from now on, or NULL. */
+static void answer(struct waiter *waiter, int status,
+                   const struct cache_fill *fill, struct cache_entry *entry)
+{
+    if (status < 0)
+        request_fail(waiter->req, status);
+    else
+        serve(waiter->app, waiter->req, request_param(waiter->req, "code"),
+              fill, entry ? &entry->cell : NULL);
+}
+
+static void on_link(void *arg, int status, const struct redisReply *reply)
+{
+    struct waiter *first = arg;
+    struct cache_fill fill = {0};
+    struct cache_entry *entry = NULL;
+    struct cache *cache = first->app->cache;
+    struct list alone;
+    struct arena arena; /* the first request's may go before the last's */
+
+    arena_init(&arena, MEM_REQUEST, 0);
+    if (status == 0)
+        fill = read_fill(&arena, reply);
+    list_init(&alone);
+    if (first->filling) {
+        list_move(&first->filling->waiters, &alone);
+        entry =
+            cache_end_fill(cache, first->filling, status == 0 ? &fill : NULL);
+    } else {
+        list_append(&alone, &first->node);
+    }
+    for (struct list *node; (node = list_pop(&alone));)
+        answer(LIST_ENTRY(node, struct waiter, node), status, &fill, entry);
+    arena_deinit(&arena);
+}
