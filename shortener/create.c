@@ -283,15 +283,11 @@ static size_t link_args(struct create *create, struct span *argv)
 {
     struct arena *arena = request_arena(create->req);
     const struct input *in = &create->input;
-    struct span created =
-        arena_printf(arena, "%" PRId64, create->created_us / 1000);
     size_t n = 0;
 
     n += add_pair(argv + n, "u", in->url);
     n += add_pair(argv + n, "o", request_subject(create->req));
     n += add_pair(argv + n, "r", arena_printf(arena, "%d", in->redirect));
-    n += add_pair(argv + n, "c", created);
-    n += add_pair(argv + n, "m", created);
     if (in->title.len)
         n += add_pair(argv + n, "t", in->title);
     if (in->tags.len)
@@ -306,7 +302,7 @@ static size_t link_args(struct create *create, struct span *argv)
     return n;
 }
 
-static void put_link(struct create *create)
+static void put(struct create *create)
 {
     struct arena *arena = request_arena(create->req);
     int64_t expires_ms = create->input.expires_ms;
@@ -324,17 +320,6 @@ static void put_link(struct create *create)
                                       .cb = on_link,
                                       .arg = create},
                  &script_create);
-}
-
-static void put(struct create *create)
-{
-    struct shortener *app = create->app;
-    int64_t now = now_us(app->now);
-
-    app->last_created_us =
-        now > app->last_created_us ? now : app->last_created_us + 1;
-    create->created_us = app->last_created_us;
-    put_link(create);
 }
 
 /* The code was somebody's: another, but never for one that was chosen. */
@@ -395,6 +380,8 @@ static void on_link(void *arg, int status, const struct redisReply *reply)
         create->first =
             link_json(create->req, &link, app_public_url(create->app->app));
         create->created_us = link.created_ms * 1000;
+    } else if (reply->type == REDIS_REPLY_INTEGER) {
+        create->created_us = reply->integer;
     }
     put_indexes(create);
 }

@@ -35,14 +35,9 @@ void now_destroy(struct now *now)
     mem_free(now);
 }
 
-int64_t now_us(const struct now *now)
-{
-    return (int64_t)clock_mono_us() + now->ahead_us;
-}
-
 int64_t now_ms(const struct now *now)
 {
-    return now_us(now) / 1000;
+    return ((int64_t)clock_mono_us() + now->ahead_us) / 1000;
 }
 
 static void on_tick(struct wheel_timer *timer)

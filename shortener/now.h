@@ -21,4 +21,3 @@ void now_destroy(struct now *now);
 
 /* Since 1970; its own clock until Redis has answered once. */
 int64_t now_ms(const struct now *now);
-int64_t now_us(const struct now *now);

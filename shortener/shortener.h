@@ -42,7 +42,6 @@ struct shortener {
     uint64_t *stale, *hits, *misses;
     struct hash_key code_key;
     bool has_code_key;
-    int64_t last_created_us; /* each link of a worker has its own time */
 };
 
 /* Does the token's scope cover {code}?  false: answered. */

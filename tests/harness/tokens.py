@@ -1,4 +1,4 @@
-"""token.py keys | mint KEYS --sub NAME --scope "..." [--ttl S]
+"""tokens.py keys | mint KEYS --sub NAME --scope "..." [--ttl S]
 
 Makes a key set as TOKEN_KEYS takes it, and tokens signed by its current key.
 """

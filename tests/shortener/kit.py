@@ -1,0 +1,61 @@
+"""kit.py - fixtures and short cuts of the shortener's service tests."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+# pylint: disable=wrong-import-position,unused-import
+from lab import (BUILD, DEADLINE, SOAK, Connection, Redis, RedisError, Service, Skip,  # noqa: F401
+                 eventually, free_port, render, request, run, same)
+
+WORKERS = os.environ.get("LAB_WORKERS", "1")
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36"
+
+
+def redis():
+    server = Redis()
+    yield server
+    server.close()
+
+
+def start(redis_server, *options, **more):
+    return Service("shortener", "--open", "--workers", WORKERS, *options, redis=redis_server, **more)
+
+
+def service(redis):  # pylint: disable=redefined-outer-name
+    server = start(redis)
+    try:
+        yield server
+    except BaseException:
+        print(server.log()[-4000:])
+        server.abandon()
+        raise
+    server.close()
+
+
+def create(server, url="https://example.com/", headers=None, **fields):
+    """A link that must be made."""
+    answer = server.request("POST", "/v1/links", {"url": url} | fields, headers)
+    same(answer.status, 201, answer)
+    return answer.json
+
+
+def errors(answer):
+    """{pointer: detail} of a 422."""
+    same(answer.status, 422, answer)
+    same(answer.slug, "invalid")
+    return {e["pointer"]: e["detail"] for e in answer.json["errors"]}
+
+
+def stats(server, code, query=""):
+    answer = server.get("/v1/links/%s/stats%s" % (code, query))
+    same(answer.status, 200, answer)
+    return answer.json
+
+
+def clicks_become(server, code, total, bots=0):
+    eventually(lambda: (stats(server, code)["total"], stats(server, code)["bots"]) == (total, bots),
+               "clicks of %s: %d and %d bots" % (code, total, bots))
+
+
+def main(module_name):
+    run(sys.modules[module_name], redis=redis, service=service)
