@@ -2,43 +2,52 @@
  * url.c - see url.h.
  *
  *   scheme "://" authority path ["?" query] ["#" fragment]
+ *
+ * Nothing is mended by guess: bytes that two parsers could read differently
+ * are refused before the URL is split, so that ours and the browser's cannot
+ * disagree about the host.
  */
-#include <arpa/inet.h>
-#include <idn2.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "common/buf.h"
-#include "shortener/url.h"
-
-#define HOST_MAX 253
-#define NO_PORT (-1)
+#include "shortener/url_internal.h"
 
 struct url {
     bool https;
     struct span authority, path, query, fragment; /* as written */
     bool has_query, has_fragment;
-    struct span host; /* normalised */
-    int port;         /* NO_PORT: the scheme's own */
+    struct url_host host;
+};
+
+/* Has room for the longest spelling from the start. */
+struct text {
+    char *ptr;
+    size_t len;
 };
 
 const char *url_verdict_text(enum url_verdict verdict)
 {
-    static const char *const texts[] = {
+    static const char *const texts[URL_VERDICTS] = {
         [URL_OK] = "",
         [URL_TOO_LONG] = "a target has at most 8192 bytes",
         [URL_NOT_ABSOLUTE] = "a target is an absolute URL, such as "
                              "https://example.com/page",
         [URL_BAD_SCHEME] = "a target begins with http:// or https://",
+        [URL_HAS_SPACE] = "the target has a space: write it as %20",
+        [URL_HAS_CONTROL] = "the target has a control character",
+        [URL_HAS_BACKSLASH] = "the target has a backslash: write / or %5C",
+        [URL_NOT_UTF8] = "the target is not UTF-8",
+        [URL_BAD_ESCAPE] = "a % in the target is not followed by two hex "
+                           "digits: write it as %25",
         [URL_HAS_CREDENTIALS] = "a target must not carry a user or password",
         [URL_NO_HOST] = "the target has no host",
-        [URL_BAD_HOST] = "the target's host is not a name or an address",
+        [URL_BAD_HOST] = "the target's host is not a name that DNS could know",
+        [URL_LONG_LABEL] = "a part of the target's host is empty or has more "
+                           "than 63 bytes",
+        [URL_LONG_HOST] = "the target's host has more than 253 bytes",
+        [URL_BAD_IPV4] = "the target's host looks like an IPv4 address and is "
+                         "none",
+        [URL_BAD_IPV6] = "the target's host in brackets is not an IPv6 address",
         [URL_BAD_PORT] = "the target's port is not 1 to 65535",
-        [URL_BAD_CHARACTER] = "the target has a space, a control character, a "
-                              "backslash or bytes that are not UTF-8",
-        [URL_BAD_ESCAPE] = "a % in the target is not followed by two hex "
-                           "digits",
-        [URL_OWN_HOST] = "the target is this service itself: a redirect loop",
+        [URL_OWN_HOST] = "the target is this service itself: the link would "
+                         "lead to itself",
     };
 
     return texts[verdict];
@@ -60,7 +69,7 @@ static bool is_unreserved(char c)
            c == '~';
 }
 
-static int hex_value(char c)
+int url_hex_value(char c)
 {
     if (is_digit(c))
         return c - '0';
@@ -71,360 +80,234 @@ static int hex_value(char c)
     return -1;
 }
 
-/* The first of any of the bytes, or the length. */
-static size_t find_any(struct span s, const char *any)
+int url_read_escape(struct span s)
+{
+    int high = s.len > 2 ? url_hex_value(s.ptr[1]) : -1;
+    int low = s.len > 2 ? url_hex_value(s.ptr[2]) : -1;
+
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+/* How many bytes the first character has, or 0 where it is no UTF-8. */
+static size_t utf8_length(struct span s)
+{
+    unsigned char first = (unsigned char)s.ptr[0];
+    /* The second byte's bounds keep out overlong forms and surrogates. */
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+    size_t len = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2 || first > 0xf4 || s.len < len)
+        return 0;
+    if (first == 0xe0)
+        low = 0xa0;
+    else if (first == 0xed)
+        high = 0x9f;
+    else if (first == 0xf0)
+        low = 0x90;
+    else if (first == 0xf4)
+        high = 0x8f;
+    if ((unsigned char)s.ptr[1] < low || (unsigned char)s.ptr[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if (((unsigned char)s.ptr[i] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
+static enum url_verdict check_bytes(struct span in)
+{
+    for (size_t i = 0; i < in.len;) {
+        unsigned char c = (unsigned char)in.ptr[i];
+        size_t len = utf8_length(span_skip(in, i));
+        if (c == ' ')
+            return URL_HAS_SPACE;
+        if (c < ' ' || c == 0x7f)
+            return URL_HAS_CONTROL;
+        if (c == '\\')
+            return URL_HAS_BACKSLASH;
+        if (len == 0)
+            return URL_NOT_UTF8;
+        if (c == '%' && url_read_escape(span_skip(in, i)) < 0)
+            return URL_BAD_ESCAPE;
+        i += len;
+    }
+    return URL_OK;
+}
+
+/* Cut what stands before the first of a, b and c off *rest. */
+static struct span take_until(struct span *rest, const char set[3])
 {
     size_t i = 0;
 
-    while (i < s.len && !(s.ptr[i] && strchr(any, s.ptr[i])))
+    while (i < rest->len && !memchr(set, rest->ptr[i], 3))
         i++;
-    return i;
+    struct span head = {rest->ptr, i};
+    *rest = span_skip(*rest, i);
+    return head;
 }
 
-static bool is_utf8(struct span s)
+static bool is_scheme(struct span s)
 {
-    for (size_t i = 0; i < s.len;) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        size_t more = c < 0x80   ? 0
-                      : c < 0xc2 ? 4
-                      : c < 0xe0 ? 1
-                      : c < 0xf0 ? 2
-                      : c < 0xf5 ? 3
-                                 : 4;
-        if (more == 4 || s.len - i <= more)
+    if (s.len == 0 || !is_alpha(s.ptr[0]))
+        return false;
+    for (size_t i = 1; i < s.len; i++)
+        if (!is_alpha(s.ptr[i]) && !is_digit(s.ptr[i]) && s.ptr[i] != '+' &&
+            s.ptr[i] != '-' && s.ptr[i] != '.')
             return false;
-        for (size_t k = 1; k <= more; k++)
-            if (((unsigned char)s.ptr[i + k] & 0xc0) != 0x80)
-                return false;
-        unsigned char next = more ? (unsigned char)s.ptr[i + 1] : 0;
-        if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) ||
-            (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f))
-            return false;
-        i += more + 1;
-    }
     return true;
-}
-
-static bool has_bad_character(struct span in)
-{
-    for (size_t i = 0; i < in.len; i++) {
-        unsigned char c = (unsigned char)in.ptr[i];
-        if (c <= 0x20 || c == 0x7f || c == '\\')
-            return true;
-    }
-    return !is_utf8(in);
 }
 
 static enum url_verdict split(struct span in, struct url *url)
 {
     size_t colon = span_find(in, ':');
-    struct span scheme = {in.ptr, colon}, rest = span_skip(in, colon + 1);
+    struct span scheme = {in.ptr, colon};
 
-    if (colon == 0 || colon == in.len || !is_alpha(in.ptr[0]) ||
-        find_any(scheme, "/?#") < scheme.len)
+    if (colon == in.len || !is_scheme(scheme))
         return URL_NOT_ABSOLUTE;
+    struct span rest = span_skip(in, colon + 1);
     url->https = span_eq_nocase(scheme, SPAN("https"));
     if (!url->https && !span_eq_nocase(scheme, SPAN("http")))
         return URL_BAD_SCHEME;
     if (!span_has_prefix(rest, SPAN("//")))
         return URL_NOT_ABSOLUTE;
     rest = span_skip(rest, 2);
-    url->authority = (struct span){rest.ptr, find_any(rest, "/?#")};
-    rest = span_skip(rest, url->authority.len);
-    url->path = (struct span){rest.ptr, find_any(rest, "?#")};
-    rest = span_skip(rest, url->path.len);
-    url->has_query = rest.len && rest.ptr[0] == '?';
+    url->authority = take_until(&rest, "/?#");
+    url->path = take_until(&rest, "??#");
+    url->has_query = rest.len > 0 && rest.ptr[0] == '?';
     if (url->has_query) {
         rest = span_skip(rest, 1);
-        url->query = (struct span){rest.ptr, span_find(rest, '#')};
-        rest = span_skip(rest, url->query.len);
+        url->query = take_until(&rest, "###");
     }
     url->has_fragment = rest.len > 0;
     url->fragment = span_skip(rest, 1);
     return URL_OK;
 }
 
-static enum url_verdict read_port(struct span text, struct url *url)
-{
-    uint64_t port;
-
-    url->port = NO_PORT;
-    if (text.len == 0)
-        return URL_OK;
-    if (!span_to_u64(text, 65535, &port) || port == 0)
-        return URL_BAD_PORT;
-    if (port != (url->https ? 443u : 80u))
-        url->port = (int)port;
-    return URL_OK;
-}
-
-/* One number of an address: decimal, 0x hex or 0 octal. */
-static bool read_part(struct span text, uint64_t *out)
-{
-    int base = 10;
-    uint64_t value = 0;
-
-    if (text.len > 1 && text.ptr[0] == '0') {
-        base = text.ptr[1] == 'x' || text.ptr[1] == 'X' ? 16 : 8;
-        text = span_skip(text, base == 16 ? 2 : 1);
-    } else if (text.len == 0) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = hex_value(text.ptr[i]);
-        if (digit < 0 || digit >= base || value > UINT32_MAX)
-            return false;
-        value = value * (uint64_t)base + (uint64_t)digit;
-    }
-    *out = value;
-    return true;
-}
-
-/* A host whose last label is a number is an address, or nothing. */
-static bool ends_in_number(struct span host)
-{
-    struct span rest = host, label, last = {NULL, 0};
-    uint64_t number;
-
-    if (rest.len && rest.ptr[rest.len - 1] == '.')
-        rest.len--;
-    while (span_cut(&rest, '.', &label))
-        last = label;
-    if (last.len && span_to_u64(last, UINT64_MAX, &number))
-        return true;
-    return read_part(last, &number);
-}
-
-static enum url_verdict read_ipv4(struct arena *arena, struct span host,
-                                  struct url *url)
-{
-    struct span rest = host, part;
-    uint64_t parts[4], value = 0;
-    size_t count = 0;
-
-    if (rest.ptr[rest.len - 1] == '.')
-        rest.len--;
-    while (span_cut(&rest, '.', &part))
-        if (count == 4 || !read_part(part, &parts[count++]))
-            return URL_BAD_HOST;
-    for (size_t i = 0; i + 1 < count; i++) {
-        if (parts[i] > 255)
-            return URL_BAD_HOST;
-        value |= parts[i] << (24 - 8 * i);
-    }
-    uint64_t last = parts[count - 1];
-    if (last >= UINT64_C(1) << (8 * (5 - count)))
-        return URL_BAD_HOST;
-    value |= last;
-    url->host =
-        arena_printf(arena, "%u.%u.%u.%u", (unsigned)(value >> 24 & 255),
-                     (unsigned)(value >> 16 & 255),
-                     (unsigned)(value >> 8 & 255), (unsigned)(value & 255));
-    return URL_OK;
-}
-
-static enum url_verdict read_ipv6(struct arena *arena, struct span host,
-                                  struct url *url)
-{
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr address;
-
-    if (host.len < 4 || host.ptr[host.len - 1] != ']' ||
-        host.len - 2 >= sizeof(text))
-        return URL_BAD_HOST;
-    memcpy(text, host.ptr + 1, host.len - 2);
-    text[host.len - 2] = '\0';
-    if (inet_pton(AF_INET6, text, &address) != 1 ||
-        !inet_ntop(AF_INET6, &address, text, sizeof(text)))
-        return URL_BAD_HOST;
-    url->host = arena_printf(arena, "[%s]", text);
-    return URL_OK;
-}
-
-/* %XX in a host stands for the byte; false where that is no host's. */
-static bool decode_host(struct arena *arena, struct span in, struct span *out)
-{
-    char *text = arena_alloc(arena, in.len + 1);
-    size_t len = 0;
-
-    for (size_t i = 0; i < in.len; i++) {
-        char c = in.ptr[i];
-        if (c == '%') {
-            int high = in.len - i > 2 ? hex_value(in.ptr[i + 1]) : -1;
-            int low = in.len - i > 2 ? hex_value(in.ptr[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high << 4 | low);
-            i += 2;
-        }
-        if (c == '\0')
-            return false;
-        text[len++] = c;
-    }
-    text[len] = '\0';
-    *out = (struct span){text, len};
-    return true;
-}
-
-static bool is_name(struct span host)
-{
-    struct span rest = host, label;
-
-    if (rest.len && rest.ptr[rest.len - 1] == '.')
-        rest.len--;
-    if (rest.len == 0 || rest.len > HOST_MAX)
-        return false;
-    while (span_cut(&rest, '.', &label)) {
-        if (label.len == 0 || label.len > 63 || label.ptr[0] == '-' ||
-            label.ptr[label.len - 1] == '-')
-            return false;
-        for (size_t i = 0; i < label.len; i++)
-            if (!is_alpha(label.ptr[i]) && !is_digit(label.ptr[i]) &&
-                label.ptr[i] != '-' && label.ptr[i] != '_')
-                return false;
-    }
-    return true;
-}
-
-static enum url_verdict read_name(struct arena *arena, struct span written,
-                                  struct url *url)
-{
-    struct span decoded;
-    char *ascii = NULL;
-
-    if (!decode_host(arena, written, &decoded))
-        return URL_BAD_ESCAPE;
-    if (idn2_to_ascii_8z(decoded.ptr, &ascii,
-                         IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
-        return URL_BAD_HOST;
-    struct span host = arena_copy(arena, span_str(ascii));
-    idn2_free(ascii);
-    if (!is_name(host))
-        return URL_BAD_HOST;
-    if (ends_in_number(host))
-        return read_ipv4(arena, host, url);
-    url->host = host;
-    return URL_OK;
-}
-
-static enum url_verdict read_authority(struct arena *arena, struct url *url)
-{
-    struct span text = url->authority, host = text, port = {NULL, 0};
-
-    if (span_find(text, '@') < text.len)
-        return URL_HAS_CREDENTIALS;
-    bool bracket = text.len && text.ptr[0] == '[';
-    size_t from = bracket ? span_find(text, ']') : 0;
-    size_t colon = from + span_find(span_skip(text, from), ':');
-    if (colon < text.len) {
-        host = (struct span){text.ptr, colon};
-        port = span_skip(text, colon + 1);
-    }
-    enum url_verdict verdict = read_port(port, url);
-    if (verdict != URL_OK)
-        return verdict;
-    if (host.len == 0)
-        return URL_NO_HOST;
-    return bracket ? read_ipv6(arena, host, url) : read_name(arena, host, url);
-}
-
-/* Escapes in one spelling; what may not stand bare is escaped. */
-static bool put_part(struct buf *out, struct span part)
-{
-    static const char hex[] = "0123456789ABCDEF";
-
-    for (size_t i = 0; i < part.len; i++) {
-        unsigned char c = (unsigned char)part.ptr[i];
-        bool escape = c >= 0x80 || strchr("\"<>^`{|}", c);
-        if (c == '%') {
-            int high = part.len - i > 2 ? hex_value(part.ptr[i + 1]) : -1;
-            int low = part.len - i > 2 ? hex_value(part.ptr[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            c = (unsigned char)(high << 4 | low);
-            escape = !is_unreserved((char)c);
-            i += 2;
-        }
-        if (escape) {
-            buf_append_char(out, '%');
-            buf_append_char(out, hex[c >> 4]);
-            buf_append_char(out, hex[c & 15]);
-        } else {
-            buf_append_char(out, (char)c);
-        }
-    }
-    return true;
-}
-
-/* RFC 3986, 5.2.4, on a path that begins with a slash. */
-static void put_path(struct buf *out, struct span path)
-{
-    struct span rest = span_skip(path, 1), segment;
-    size_t start = out->len;
-    bool slash = false; /* the path ends in a directory */
-
-    while (span_cut(&rest, '/', &segment)) {
-        slash = false;
-        if (span_eq(segment, SPAN("."))) {
-            slash = true;
-        } else if (span_eq(segment, SPAN(".."))) {
-            while (out->len > start && out->ptr[--out->len] != '/')
-                ;
-            slash = true;
-        } else {
-            buf_append_char(out, '/');
-            buf_append(out, segment);
-        }
-    }
-    if (slash || out->len == start)
-        buf_append_char(out, '/');
-}
-
-static bool put_url(struct buf *out, const struct url *url)
-{
-    struct buf path;
-
-    buf_init(&path, MEM_REQUEST);
-    buf_append(out, url->https ? SPAN("https://") : SPAN("http://"));
-    buf_append(out, url->host);
-    if (url->port != NO_PORT)
-        buf_printf(out, ":%d", url->port);
-    bool good = put_part(&path, url->path);
-    put_path(out, buf_span(&path));
-    buf_deinit(&path);
-    if (url->has_query) {
-        buf_append_char(out, '?');
-        good = put_part(out, url->query) && good;
-    }
-    if (url->has_fragment) {
-        buf_append_char(out, '#');
-        good = put_part(out, url->fragment) && good;
-    }
-    return good;
-}
-
-/* All names of this very host are one. */
-static struct span same_host(struct span host)
-{
-    bool loopback = span_eq(host, SPAN("localhost")) ||
-                    span_eq(host, SPAN("[::1]")) ||
-                    span_has_prefix(host, SPAN("127."));
-
-    return loopback ? SPAN("localhost") : host;
-}
-
-/* The same host and port as one of ours? */
+/* Ours at its scheme's port is ours whatever the target's scheme. */
 static bool is_own(struct arena *arena, const struct url *url,
                    const struct span *own, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct url self = {.https = url->https, .authority = own[i]};
-        if (own[i].len && read_authority(arena, &self) == URL_OK &&
-            span_eq(same_host(self.host), same_host(url->host)) &&
-            self.port == url->port)
+        struct url_host host;
+        if (own[i].len > 0 &&
+            url_read_host(arena, own[i], url->https, &host) == URL_OK &&
+            url_same_host(&url->host, &host))
             return true;
     }
     return false;
+}
+
+static void put_char(struct text *out, char c)
+{
+    out->ptr[out->len++] = c;
+}
+
+static void put(struct text *out, struct span bytes)
+{
+    memcpy(out->ptr + out->len, bytes.ptr, bytes.len);
+    out->len += bytes.len;
+}
+
+static void put_port(struct text *out, unsigned port)
+{
+    char digits[6];
+    size_t i = sizeof(digits);
+
+    for (; port > 0; port /= 10)
+        digits[--i] = (char)('0' + port % 10);
+    digits[--i] = ':';
+    put(out, (struct span){digits + i, sizeof(digits) - i});
+}
+
+static void put_escape(struct text *out, unsigned char c)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    put_char(out, '%');
+    put_char(out, hex[c >> 4]);
+    put_char(out, hex[c & 15]);
+}
+
+/* Escapes in one spelling; what may not stand bare is escaped. */
+static void put_part(struct text *out, struct span part)
+{
+    for (size_t i = 0; i < part.len; i++) {
+        char c = part.ptr[i];
+        if (c == '%') {
+            int byte = url_read_escape(span_skip(part, i));
+            if (is_unreserved((char)byte))
+                put_char(out, (char)byte);
+            else
+                put_escape(out, (unsigned char)byte);
+            i += 2;
+        } else if ((unsigned char)c >= 0x80 || strchr("\"<>^`{|}", c)) {
+            put_escape(out, (unsigned char)c);
+        } else {
+            put_char(out, c);
+        }
+    }
+}
+
+/* RFC 3986, 5.2.4, in place, on a path that begins with a slash. */
+static size_t remove_dot_segments(char *path, size_t len)
+{
+    struct span rest = {path + 1, len - 1};
+    struct span segment;
+    size_t to = 0; /* path[0 .. to) is done and ends before a slash */
+
+    while (span_cut(&rest, '/', &segment)) {
+        bool last = rest.ptr == NULL;
+        if (span_eq(segment, SPAN(".."))) {
+            while (to > 0 && path[--to] != '/')
+                ;
+        } else if (!span_eq(segment, SPAN("."))) {
+            path[to++] = '/';
+            memmove(path + to, segment.ptr, segment.len);
+            to += segment.len;
+            continue;
+        }
+        if (last)
+            path[to++] = '/';
+    }
+    return to;
+}
+
+static void put_path(struct text *out, struct span path)
+{
+    size_t start = out->len;
+
+    if (path.len == 0)
+        put_char(out, '/');
+    put_part(out, path);
+    out->len = start + remove_dot_segments(out->ptr + start, out->len - start);
+}
+
+static void put_url(struct text *out, const struct url *url)
+{
+    put(out, url->https ? SPAN("https://") : SPAN("http://"));
+    put(out, url->host.name);
+    if (url->host.port != URL_DEFAULT_PORT)
+        put_port(out, url->host.port);
+    put_path(out, url->path);
+    if (url->has_query) {
+        put_char(out, '?');
+        put_part(out, url->query);
+    }
+    if (url->has_fragment) {
+        put_char(out, '#');
+        put_part(out, url->fragment);
+    }
+}
+
+/* Each byte may become three; a host may grow, but to no more than its most. */
+static struct text make_text(struct arena *arena, struct span in)
+{
+    size_t most = 3 * in.len + URL_HOST_MAX + sizeof("https://.:65535/");
+
+    return (struct text){.ptr = arena_alloc(arena, most)};
 }
 
 enum url_verdict url_normalise(struct arena *arena, struct span in,
@@ -432,34 +315,32 @@ enum url_verdict url_normalise(struct arena *arena, struct span in,
                                struct span *out)
 {
     struct url url = {0};
-    struct buf text;
 
     if (in.len > URL_MAX)
         return URL_TOO_LONG;
-    if (has_bad_character(in))
-        return URL_BAD_CHARACTER;
-    enum url_verdict verdict = split(in, &url);
+    enum url_verdict verdict = check_bytes(in);
     if (verdict == URL_OK)
-        verdict = read_authority(arena, &url);
+        verdict = split(in, &url);
+    if (verdict == URL_OK)
+        verdict = url_read_host(arena, url.authority, url.https, &url.host);
     if (verdict != URL_OK)
         return verdict;
     if (is_own(arena, &url, own, own_count))
         return URL_OWN_HOST;
-    buf_init(&text, MEM_REQUEST);
-    if (!put_url(&text, &url))
-        verdict = URL_BAD_ESCAPE;
-    else if (text.len > URL_MAX)
-        verdict = URL_TOO_LONG;
-    else
-        *out = arena_copy(arena, buf_span(&text));
-    buf_deinit(&text);
-    return verdict;
+
+    struct text text = make_text(arena, in);
+    put_url(&text, &url);
+    if (text.len > URL_MAX)
+        return URL_TOO_LONG;
+    text.ptr[text.len] = '\0';
+    *out = (struct span){text.ptr, text.len};
+    return URL_OK;
 }
 
 struct span url_authority(struct span url)
 {
-    struct url split_url = {0};
+    struct url parts = {0};
 
-    return split(url, &split_url) == URL_OK ? split_url.authority
-                                            : (struct span){NULL, 0};
+    return split(url, &parts) == URL_OK ? parts.authority
+                                        : (struct span){NULL, 0};
 }
