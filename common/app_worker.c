@@ -3,7 +3,7 @@
  *
  *   app_worker -> load files -> open parts -> on_shared or grace: listen
  *   SIGTERM -> server_drain -> service drain -> close server, pubsub
- *           -> on_part_closed -> close Redis -> close service, loop ends
+ *           -> on_part_closed, all of them -> close service, loop ends
  *
  * Connections are accepted once Redis has told what is shared, or GRACE_MS
  * later without it (not ready, and saying so): the kernel queues them till
@@ -32,7 +32,6 @@
 static void on_server_drained(void *arg);
 static void on_flushed(void *arg);
 static void on_part_closed(void *arg);
-static void on_redis_closed(void *arg);
 
 /* Accepting. */
 
@@ -185,29 +184,23 @@ static void on_flushed(void *arg)
 
     app->closing = true;
     app_shared_stop(app);
-    app->open_parts = app->pubsub == NULL ? 1 : 2;
+    app->open_parts = app->pubsub == NULL ? 2 : 3;
     server_close(app->server, on_part_closed, app);
+    redis_close(app->redis, on_part_closed, app);
     if (app->pubsub != NULL)
         pubsub_close(app->pubsub, on_part_closed, app);
 }
 
-/* Redis after those whose requests still wait for it. */
+/* The server waits for requests that wait for Redis, which is ending them. */
 static void on_part_closed(void *arg)
 {
     struct app *app = arg;
+    struct wheel *wheel = stream_loop_wheel(app->loop);
 
     if (--app->open_parts > 0)
         return;
     app->server = NULL;
     app->pubsub = NULL;
-    redis_close(app->redis, on_redis_closed, app);
-}
-
-static void on_redis_closed(void *arg)
-{
-    struct app *app = arg;
-    struct wheel *wheel = stream_loop_wheel(app->loop);
-
     app->redis = NULL;
     if (app->service->close != NULL)
         app->service->close(app->state);

@@ -274,13 +274,25 @@ static bool has_fold(struct span bytes)
     return false;
 }
 
-/* "… HTTP/1.0" or 1.1 ends the first line; 505 for another version. */
+static size_t count_blanks(struct span line)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < line.len; i++)
+        count += line.ptr[i] == ' ' || line.ptr[i] == '\t';
+    return count;
+}
+
+/*
+ * "… HTTP/1.0" or 1.1 ends the first line, which has two spaces; 505 for
+ * another version.
+ */
 static int check_version(struct http_head *head)
 {
     struct span line = {head->bytes.ptr, span_find(head->bytes, '\r')};
     static const size_t len = sizeof(" HTTP/1.1") - 1;
 
-    if (line.len <= len)
+    if (line.len <= len || count_blanks(line) != 2)
         return 400;
     struct span end = span_skip(line, line.len - len);
     head->is_1_0 = span_eq(end, SPAN(" HTTP/1.0"));

@@ -30,16 +30,19 @@ struct request *request_create(struct conn *conn, struct span head,
 void request_free(struct request *req)
 {
     struct arena arena = req->arena;
+    struct server *server = req->server;
 
-    if (req->server->current == req)
-        req->server->current = NULL;
-    wheel_stop(req->server->wheel, &req->timer);
-    req->server->inflight--;
+    if (server->current == req)
+        server->current = NULL;
+    wheel_stop(server->wheel, &req->timer);
+    server->inflight--;
     buf_deinit(&req->body);
     buf_deinit(&req->extra);
     buf_deinit(&req->answer);
     json_decref(req->document);
     arena_deinit(&arena);
+    if (server->closing)
+        server_conn_gone(server);
 }
 
 /* A handler that still holds the request will answer into nothing. */

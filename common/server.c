@@ -171,7 +171,7 @@ static void stop_listening(struct server *server)
                  on_listener_closed);
 }
 
-/* A connection or a handle of ours has gone: is that the last? */
+/* A connection, a request or a handle of ours has gone: is that the last? */
 void server_conn_gone(struct server *server)
 {
     if (server->conn_count)
@@ -183,7 +183,7 @@ void server_conn_gone(struct server *server)
         cb(server->drained_arg);
         return;
     }
-    if (!server->closing || server->handles)
+    if (!server->closing || server->handles || server->inflight)
         return;
     void (*cb)(void *arg) = server->on_closed;
     void *arg = server->closed_arg;

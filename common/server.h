@@ -57,7 +57,10 @@ void server_drain(struct server *server, uint64_t timeout_ms,
 size_t server_connections(const struct server *server);
 size_t server_inflight(const struct server *server);
 
-/* Drop every connection; memory goes later, then cb runs. */
+/*
+ * Drop every connection; when handlers have ended what they hold, memory goes
+ * and cb runs.
+ */
 void server_close(struct server *server, void (*cb)(void *arg), void *arg);
 
 /* The slowest recent requests as a JSON array, for /debug/slow. */

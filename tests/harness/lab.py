@@ -361,7 +361,7 @@ def request(port, method, path, body=None, headers=None):
 # ---- the runner
 
 def same(value, expected, what=""):
-    assert value == expected, "%s%r is not %r" % (what and what + ": ", value, expected)
+    assert value == expected, "%s%r is not %r" % ("%s: " % (what,) if what else "", value, expected)
 
 
 class Fixtures:
