@@ -46,8 +46,8 @@ const char *url_verdict_text(enum url_verdict verdict)
                          "none",
         [URL_BAD_IPV6] = "the target's host in brackets is not an IPv6 address",
         [URL_BAD_PORT] = "the target's port is not 1 to 65535",
-        [URL_OWN_HOST] = "the target is this service itself: the link would "
-                         "lead to itself",
+        [URL_OWN_HOST] = "the target is this service itself: a redirect "
+                         "loop",
     };
 
     return texts[verdict];
