@@ -108,6 +108,8 @@ static size_t put_reasons(const struct app *app, struct json_writer *w)
         count += put_reason(w, "draining", "");
     if (!redis_is_up(app->redis))
         count += put_reason(w, "redis: ", redis_reason(app->redis));
+    else if (redis_warning(app->redis)[0])
+        count += put_reason(w, "redis: ", redis_warning(app->redis));
     return count + put_shared_reason(app, w);
 }
 

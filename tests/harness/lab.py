@@ -187,6 +187,12 @@ class Service:
         with open(path, encoding="ascii") as file:
             return [int(pid) for pid in file.read().split()]
 
+    def kill_worker(self, number=0):
+        """kill -9 one worker; True once it is gone."""
+        pid = self.workers()[number]
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: pid not in self.workers(), "the worker's end")
+
     def signal(self, number):
         self.process.send_signal(number)
 

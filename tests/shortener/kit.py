@@ -53,8 +53,10 @@ def stats(server, code, query=""):
 
 
 def clicks_become(server, code, total, bots=0):
-    eventually(lambda: (stats(server, code)["total"], stats(server, code)["bots"]) == (total, bots),
-               "clicks of %s: %d and %d bots" % (code, total, bots))
+    def counted():
+        answer = server.get("/v1/links/%s/stats" % code)
+        return answer.status == 200 and (answer.json["total"], answer.json["bots"]) == (total, bots)
+    eventually(counted, "clicks of %s: %d and %d bots" % (code, total, bots))
 
 
 def main(module_name):

@@ -1,0 +1,278 @@
+"""service_faults.py - Redis slow, stopped, killed, restarted; links cut."""
+import concurrent.futures
+import random
+import threading
+
+from kit import (SOAK, WORKERS, Connection, clicks_become, create, eventually, main, redis, render, request,
+                 same, service, start, stats)
+
+
+def warm(server, code):
+    """Have every worker know the code."""
+    for _ in range(12):
+        same(server.get("/" + code).status, 302)
+
+
+def answers_in(server, path, allowed):
+    status = server.get(path).status
+    assert status in allowed, status
+    return status
+
+
+def test_edit_is_seen_by_every_worker(redis):
+    server = start(redis, "--workers", "3")
+    code = create(server, "https://example.com/0")["code"]
+    connections = [Connection(server.port) for _ in range(12)]
+    for version in range(1, 20):
+        for connection in connections:
+            connection.send(render("GET", "/" + code))
+            same(connection.answer().status, 302)
+        url = "https://example.com/%d" % version
+        same(server.request("PATCH", "/v1/links/" + code, {"url": url}).status, 200)
+
+        def all_new():
+            for connection in connections:
+                connection.send(render("GET", "/" + code))
+            return {c.answer().headers["location"] for c in connections} == {url}
+        eventually(all_new, "the edit everywhere")
+    for connection in connections:
+        connection.close()
+    server.close()
+
+
+def test_redis_killed_known_codes_go_on_unknown_are_503(service, redis):
+    code, other = create(service)["code"], create(service, "https://example.com/other")["code"]
+    warm(service, code)
+    redis.kill()
+    for _ in range(30):
+        same(service.get("/" + code).status, 302)
+    answer = service.get("/" + other)
+    same(answer.status, 503)
+    assert "retry-after" in answer.headers
+    same(service.request("POST", "/v1/links", {"url": "http://a.b/"}).status, 503)
+    assert service.metric("shortener_cache_stale_total") > 0
+    eventually(lambda: service.get("/readyz").status == 503, "not being ready")
+    redis.start()
+    service.wait_ready()
+    eventually(lambda: service.get("/" + other).status == 302, "the unknown code")
+    same(create(service)["url"], "https://example.com/")
+
+
+def test_redis_stopped_but_connected_is_the_same(service, redis):
+    code, other = create(service)["code"], create(service, "https://example.com/other")["code"]
+    warm(service, code)
+    redis.pause()
+    for _ in range(30):
+        same(service.get("/" + code).status, 302)
+    same(service.get("/" + other).status, 503)
+    eventually(lambda: service.metric("shortener_cache_stale_total") > 0 or
+               service.get("/" + code).status != 302, "serving stale")
+    redis.go_on()
+    eventually(lambda: service.get("/" + other).status == 302, "the unknown code")
+
+
+def test_stale_answers_end(redis):
+    server = start(redis, "--stale-for", "300ms")
+    code = create(server)["code"]
+    warm(server, code)
+    redis.kill()
+    eventually(lambda: server.get("/" + code).status == 503, "the end of stale answers")
+    redis.start()
+    eventually(lambda: server.get("/" + code).status == 302, "fresh answers")
+    server.close()
+
+
+def test_edit_while_the_tracking_link_is_away_is_never_stale_after(service, redis):
+    code = create(service, "https://example.com/0")["code"]
+    for version in range(1, 15):
+        warm(service, code)
+        redis.cli("CLIENT", "KILL", "TYPE", "pubsub")
+        key = redis.cli("KEYS", "sh:link:*:" + code)[0]
+        url = "https://example.com/%d" % version
+        redis.cli("HSET", key, "u", url)  # an edit that nobody hears of
+        eventually(lambda u=url: {service.get("/" + code).headers["location"] for _ in range(8)} == {u},
+                   "the edit")
+
+
+def test_flushall_is_heard(service, redis):
+    code = create(service)["code"]
+    warm(service, code)
+    redis.cli("FLUSHALL")
+    eventually(lambda: {service.get("/" + code).status for _ in range(8)} == {404}, "the codes to go")
+
+
+def test_script_flush_is_mended(service, redis):
+    code = create(service)["code"]
+    redis.cli("SCRIPT", "FLUSH")
+    create(service)
+    same(service.get("/" + code).status, 302)
+    redis.cli("SCRIPT", "FLUSH")
+    clicks_become(service, code, 1)
+
+
+def test_slow_redis_answers_late_or_503_but_never_wrong(service, redis):
+    links = {create(service, "https://example.com/%d" % i)["code"]: i for i in range(40)}
+    codes = list(links)
+    redis.cli("CLIENT", "PAUSE", "1500", "ALL")
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda c: service.get("/" + c), codes))
+    for code, answer in zip(codes, answers):
+        assert answer.status in (302, 503), answer
+        if answer.status == 302:
+            same(answer.headers["location"], "https://example.com/%d" % links[code])
+    for code in codes:
+        eventually(lambda c=code: service.get("/" + c).status == 302, "an answer")
+        same(service.get("/" + code).headers["location"], "https://example.com/%d" % links[code])
+
+
+def test_redis_that_evicts_makes_not_ready(service, redis):
+    redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    redis.cli("CLIENT", "KILL", "TYPE", "normal")
+    def reasons():
+        answer = service.get("/readyz")
+        return answer.status == 503 and "evicts" in answer.text
+    eventually(reasons, "the reason")
+    redis.cli("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    service.wait_ready()
+
+
+def test_redis_away_at_start(redis):
+    redis.kill()
+    server = start(redis, ready=False)
+    eventually(lambda: answers(server, "/healthz") == 200, "health")
+    same(server.get("/readyz").status, 503)
+    same(server.get("/abcdefg").status, 503)
+    same(server.request("POST", "/v1/links", {"url": "http://a.b/"}).status, 503)
+    redis.start()
+    eventually(lambda: server.request("POST", "/v1/links", {"url": "http://a.b/"}).status == 201,
+               "a link")
+    server.close()
+
+
+def answers(server, path):
+    try:
+        return server.get(path).status
+    except OSError:
+        return None
+
+
+def test_clicks_are_counted_by_kind(service):
+    code = create(service)["code"]
+    same(service.get("/" + code).status, 302)
+    same(service.request("HEAD", "/" + code).status, 302)
+    for headers in ({"User-Agent": "Slackbot-LinkExpanding 1.0"}, {"Sec-Purpose": "prefetch;prerender"},
+                    {"Purpose": "prefetch"}, {"X-Moz": "prefetch"}, {"User-Agent": "Googlebot/2.1"}):
+        same(service.get("/" + code, headers).status, 302)
+    clicks_become(service, code, 1, bots=6)
+    seen = stats(service, code, "?unit=minute&units=5")
+    same((sum(b["clicks"] for b in seen["series"]), sum(b["bots"] for b in seen["series"])), (1, 6))
+    same((seen["unit"], len(seen["series"]), seen["unique"]), ("minute", 5, 1))
+    for query in ("unit=week", "units=0", "unit=day&units=367", "unit=minute&units=1441"):
+        same(service.get("/v1/links/%s/stats?%s" % (code, query)).status, 422)
+    same(service.get("/v1/links/unknown/stats").status, 404)
+
+
+def test_uniques_are_people_not_clicks(redis):
+    server = start(redis, "--trusted-proxy", "127.0.0.0/8")
+    code = create(server)["code"]
+    for person in range(50):
+        for _ in range(3):
+            server.get("/" + code, {"X-Forwarded-For": "10.0.0.%d" % person})
+    clicks_become(server, code, 150)
+    same(stats(server, code)["unique"], 50)
+    for key in redis.cli("KEYS", "sh:*"):
+        assert "10.0.0." not in key
+    server.close()
+
+
+def test_clicks_survive_sigterm_and_redis_restarts(redis):
+    server = start(redis, "--flush-every", "60s")
+    code = create(server)["code"]
+    for _ in range(100):
+        same(server.get("/" + code).status, 302)
+    same(stats(server, code)["total"], 0)
+    server.close()
+    server = start(redis)
+    same(stats(server, code)["total"], 100)
+    for _ in range(10):
+        same(server.get("/" + code).status, 302)
+    redis.kill()
+    for _ in range(10):
+        same(server.get("/" + code).status, 302)
+    redis.start()
+    clicks_become(server, code, 120)
+    server.close()
+
+
+def test_batch_sent_twice_counts_once(service, redis):
+    """Redis answers too late again and again: each batch goes several times."""
+    code = create(service)["code"]
+    total = 0
+    for _ in range(3):
+        eventually(lambda: service.metric("shortener_redis_up") == int(WORKERS), "every link")
+        for _ in range(24):
+            total += service.get("/" + code).status == 302
+        redis.pause()
+        for _ in range(10):
+            same(service.get("/" + code).status, 302)
+            total += 1
+        eventually(lambda: service.metric("shortener_redis_up") == 0, "the link to be given up")
+        redis.go_on()
+    clicks_become(service, code, total)
+
+
+class Visitors:
+    """Pipelined redirects at some thousand a second; knows what was served."""
+
+    def __init__(self, port, code):
+        self.port, self.code = port, code
+        self.served = 0
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=self._visit) for _ in range(4)]
+        for thread in self.threads:
+            thread.start()
+
+    def _visit(self):
+        wire = render("GET", "/" + self.code) * 25
+        while not self.stop.is_set():
+            try:
+                connection = Connection(self.port, timeout=5)
+                while not self.stop.wait(0.02):
+                    connection.send(wire)
+                    for _ in range(25):
+                        if connection.answer().status == 302:
+                            self.served += 1
+            except (OSError, EOFError):
+                continue
+            finally:
+                connection.close()
+
+    def end(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        return self.served
+
+
+def test_clicks_counted_are_never_more_than_served(redis):
+    """kill -9 of a worker at thousands of redirects a second, many times."""
+    server = start(redis, "--workers", "2")
+    code = create(server)["code"]
+    for turn in range(20 if SOAK else 4):
+        before = stats(server, code)["total"]
+        visitors = Visitors(server.port, code)
+        try:
+            eventually(lambda: visitors.served > 500 * (1 + random.random()), "visits")
+            server.kill_worker()
+            eventually(lambda s=visitors.served: visitors.served > s + 500, "visits after the kill")
+        finally:
+            served = visitors.end()
+        eventually(lambda: server.metric("shortener_clicks_pending") == 0, "the flush")
+        counted = stats(server, code)["total"] - before
+        print("turn %d: served %d, counted %d" % (turn, served, counted))
+        assert 0 < counted <= served, (counted, served)
+    server.close()
+
+
+main(__name__)
