@@ -372,6 +372,16 @@ static void kill_now(struct worker *w)
     uv_process_kill(&w->process, SIGKILL);
 }
 
+/* So that who comes now is refused and not left waiting in a queue. */
+static void close_sockets(struct master *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        close(m->slots[i].sockets.plain);
+        if (m->slots[i].sockets.tls >= 0)
+            close(m->slots[i].sockets.tls);
+    }
+}
+
 static void on_terminate(uv_signal_t *handle, int signo)
 {
     struct master *m = handle->data;
@@ -384,6 +394,7 @@ static void on_terminate(uv_signal_t *handle, int signo)
         return;
     }
     m->stopping = true;
+    close_sockets(m);
     for (size_t i = 0; i < m->count; i++)
         uv_timer_stop(&m->slots[i].backoff);
     for_all(m, tell_to_drain);
@@ -453,16 +464,6 @@ static void run_master(struct master *m)
     metrics_close(m->metrics);
 }
 
-static void close_sockets(const struct master *m)
-{
-    for (size_t i = 0; i < m->count; i++) {
-        close(m->slots[i].sockets.plain);
-        if (m->slots[i].sockets.tls >= 0)
-            close(m->slots[i].sockets.tls);
-    }
-    close(m->metrics_fd);
-}
-
 /* Everything that can fail, before the first worker. */
 static bool acquire(struct master *m, char reason[APP_REASON_MAX])
 {
@@ -500,7 +501,7 @@ int app_master(struct app *app)
     m->slots = mem_zalloc(MEM_APP, m->count * sizeof(*m->slots));
     if (acquire(m, reason)) {
         run_master(m);
-        close_sockets(m);
+        close(m->metrics_fd);
         status = m->status;
     } else {
         fprintf(stderr, "%s: %s\n", app->service->name, reason);

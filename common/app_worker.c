@@ -191,6 +191,17 @@ static void on_flushed(void *arg)
         pubsub_close(app->pubsub, on_part_closed, app);
 }
 
+static void ignore_signals(void)
+{
+    sigset_t ours;
+
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &ours, NULL);
+}
+
 /* The server waits for requests that wait for Redis, which is ending them. */
 static void on_part_closed(void *arg)
 {
@@ -207,6 +218,7 @@ static void on_part_closed(void *arg)
     app->state = NULL;
     wheel_stop(wheel, &app->drain_limit);
     wheel_stop(wheel, &app->tick);
+    ignore_signals(); /* a late one must not end this by its default */
     uv_close((uv_handle_t *)&app->terminate, NULL);
     uv_close((uv_handle_t *)&app->interrupt, NULL);
     uv_close((uv_handle_t *)&app->hangup, NULL);

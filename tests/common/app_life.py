@@ -494,7 +494,7 @@ class Routes(Life):
         self.assertEqual(health["service"], "example")
         self.assertEqual(health["node"], "n1")
         self.assertEqual(len(health["build"]), 40)
-        for path in ["/readyz", "/openapi.yaml", "/", "/debug/loop",
+        for path in ["/readyz", "/lab.css", "/lab.js", "/debug/loop",
                      "/debug/memory", "/debug/slow"]:
             self.assertEqual(s.get(path)[0], 200, path)
         self.assertIn("resident", json.loads(s.get("/debug/memory")[1]))
@@ -551,7 +551,7 @@ class Refusal(Life):
                 ("lab", ("--lab",)),
                 ("argument", ("argument",))]:
             self.refused(2, word, *options)
-        self.refused(2, "port", env={"PORT": "x"})
+        self.refused(2, "PORT", env={"PORT": "x"})
 
     def test_password_of_redis_is_not_repeated(self):
         code, _, err = run("--redis", "redys://:hush@h")

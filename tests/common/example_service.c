@@ -51,7 +51,7 @@ static void ask(struct request *req, struct example *example, const char *verb)
                      hash_partition(name), (int)name.len, name.ptr);
     const struct span argv[] = {span_str(verb), key};
     int err = redis_send(
-        example->redis,
+        app_redis(example->app),
         &(struct redis_call){
             .key = key, .argv = argv, .argc = 2, .cb = on_value, .arg = req});
     if (err < 0)
