@@ -79,9 +79,9 @@ static const struct {
     [FOLD('z')] = {BIT('a'), BIT('b')},
 };
 
-static char to_lower(char c)
+static int to_lower(int c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 static bool begins_with(struct span text, const char *word)
@@ -101,7 +101,7 @@ static bool ends_in_bot(struct span agent, size_t at)
     if (!begins_with(rest, "bot"))
         return false;
     rest = span_skip(rest, begins_with(rest, "bots") ? 4 : 3);
-    char next = rest.len > 0 ? to_lower(rest.ptr[0]) : '\0';
+    int next = rest.len > 0 ? to_lower(rest.ptr[0]) : 0;
     if (next >= 'a' && next <= 'z')
         return false;
     return at < 2 || !begins_with(span_skip(agent, at - 2), "cu");
