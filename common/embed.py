@@ -16,15 +16,11 @@ TYPES = {
 }
 
 
-def c_string(data):
-    """Lines of a C string literal that stands for data."""
-    lines = []
-    for line in data.splitlines(keepends=True):
-        text = "".join(
-            chr(b) if 32 <= b < 127 and b not in b'"\\?' else "\\%03o" % b
-            for b in line)
-        lines.append('    "%s"' % text)
-    return "\n".join(lines) or '    ""'
+def c_array(name, data):
+    """An array: a string literal may have no more than 4095 characters."""
+    numbers = [str(b - 256 if b > 127 else b) for b in data] + ["0"]
+    lines = ["    %s,\n" % ", ".join(numbers[i:i + 20]) for i in range(0, len(numbers), 20)]
+    return "static const char %s_bytes[] = {\n%s};\n" % (name, "".join(lines))
 
 
 def identifier(path):
@@ -41,16 +37,14 @@ def main(kind, prefix, out, *paths):
             name = prefix + "_" + identifier(path)
             if kind == "scripts":
                 name = name.removesuffix("_lua")
-                to.write("extern struct redis_script %s;\n"
-                         "struct redis_script %s = {.name = \"%s\", .source = "
-                         "{\n%s, %d}};\n" % (name, name, os.path.basename(path),
-                                            c_string(data), len(data)))
+                kind_of, first = "struct redis_script", '.name = "%s", .source' % (
+                    os.path.basename(path))
             else:
-                to.write("extern const struct web_file %s;\n"
-                         "const struct web_file %s = {.type = \"%s\", .bytes = "
-                         "{\n%s, %d}};\n" %
-                         (name, name, TYPES[os.path.splitext(path)[1]],
-                          c_string(data), len(data)))
+                kind_of, first = "const struct web_file", '.type = "%s", .bytes' % (
+                    TYPES[os.path.splitext(path)[1]])
+            to.write(c_array(name, data))
+            to.write("extern %s %s;\n%s %s = {%s = {%s_bytes, %d}};\n" %
+                     (kind_of, name, kind_of, name, first, name, len(data)))
 
 
 main(*sys.argv[1:])
