@@ -83,7 +83,7 @@ static struct stream_options options(const struct kit *kit, struct peer *peer,
         .events = &events, .arg = peer, .max_kept = kit->max_kept, .tls = tls};
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+void kit_on_connection(uv_stream_t *listener, int status)
 {
     struct kit *kit = listener->data;
     struct stream_options server = options(kit, &kit->server, kit->accept);
@@ -98,11 +98,18 @@ static void on_connection(uv_stream_t *listener, int status)
     assert_non_null(kit->server.stream);
 }
 
+static void on_tick(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
 static struct kit *setup(void)
 {
     struct kit *kit = calloc(1, sizeof(*kit));
 
     assert_int_equal(uv_loop_init(&kit->uv), 0);
+    uv_timer_init(&kit->uv, &kit->tick);
+    uv_timer_start(&kit->tick, on_tick, 5, 5);
     kit->loop = stream_loop_open(&kit->uv);
     buf_init(&kit->client.got, MEM_APP);
     buf_init(&kit->server.got, MEM_APP);
@@ -121,7 +128,8 @@ int kit_setup(void **state)
     uv_ip4_addr("127.0.0.1", 0, &address);
     uv_tcp_init(&kit->uv, &kit->listener.tcp);
     uv_tcp_bind(&kit->listener.tcp, (struct sockaddr *)&address, 0);
-    assert_int_equal(uv_listen(&kit->listener.stream, 16, on_connection), 0);
+    assert_int_equal(uv_listen(&kit->listener.stream, 16, kit_on_connection),
+                     0);
     uv_tcp_getsockname(&kit->listener.tcp, (struct sockaddr *)&address, &len);
     kit->port = ntohs(address.sin_port);
     kit->listener.stream.data = kit;
@@ -138,10 +146,25 @@ int kit_setup_unix(void **state)
     snprintf(kit->path, sizeof(kit->path), "%s/socket", kit->dir);
     uv_pipe_init(&kit->uv, &kit->listener.pipe, 0);
     assert_int_equal(uv_pipe_bind(&kit->listener.pipe, kit->path), 0);
-    assert_int_equal(uv_listen(&kit->listener.stream, 16, on_connection), 0);
+    assert_int_equal(uv_listen(&kit->listener.stream, 16, kit_on_connection),
+                     0);
     kit->listener.stream.data = kit;
     *state = kit;
     return 0;
+}
+
+static void on_stopped(uv_handle_t *handle)
+{
+    struct kit *kit = handle->data;
+
+    uv_tcp_init(&kit->uv, &kit->listener.tcp);
+}
+
+void kit_stop_listening(struct kit *kit)
+{
+    uv_close((uv_handle_t *)&kit->listener.stream, on_stopped);
+    UNTIL(kit, !uv_is_closing((uv_handle_t *)&kit->listener.stream));
+    kit->listener.stream.data = kit;
 }
 
 void kit_connect(struct kit *kit)
@@ -179,6 +202,7 @@ int kit_teardown(void **state)
     finish(kit, &kit->client);
     finish(kit, &kit->server);
     uv_close((uv_handle_t *)&kit->listener.stream, NULL);
+    uv_close((uv_handle_t *)&kit->tick, NULL);
     stream_tls_unref(kit->accept);
     stream_tls_unref(kit->connect);
     uv_run(&kit->uv, UV_RUN_DEFAULT);

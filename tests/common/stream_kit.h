@@ -19,6 +19,7 @@ struct peer {
 
 struct kit {
     uv_loop_t uv;
+    uv_timer_t tick; /* no turn waits longer */
     struct stream_loop *loop;
     union {
         uv_stream_t stream;
@@ -26,7 +27,7 @@ struct kit {
         uv_pipe_t pipe;
     } listener;
     uint16_t port;
-    char dir[32], path[64]; /* of a unix socket; "" with TCP */
+    char dir[32], path[256]; /* of a unix socket; "" with TCP */
     struct peer client, server;
     struct stream_tls *accept; /* the server's; NULL: plain */
     struct stream_tls *connect;
@@ -41,17 +42,26 @@ int kit_setup(void **state);
 int kit_setup_unix(void **state);
 int kit_teardown(void **state); /* closes what is open; the loop must close */
 
+/* Of a listener that is the kit's own. */
+void kit_on_connection(uv_stream_t *listener, int status);
+
+/* The port refuses; the listener may be bound anew. */
+void kit_stop_listening(struct kit *kit);
+
 /* The client begins to connect; no callback may run inside. */
 void kit_connect(struct kit *kit);
 /* Until both ends are open. */
 void kit_open(struct kit *kit);
 void kit_close(struct peer *peer);
 
-/* Turn the loop until the condition holds; a wait without end fails. */
+/*
+ * Turn the loop until the condition holds; a wait without end fails.
+ * UV_RUN_ONCE polls even when a timer has just run, hence the kit's tick.
+ */
 #define UNTIL(kit, condition)                  \
     do {                                       \
         for (int n_ = 0; !(condition); n_++) { \
-            assert_true(n_ < 1000000);         \
+            assert_true(n_ < 20000);           \
             uv_run(&(kit)->uv, UV_RUN_ONCE);   \
         }                                      \
     } while (0)
