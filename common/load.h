@@ -1,49 +1,61 @@
 /*
  * load.h - the load generator's library.
  *
- * A service's load.c says what a unit of work is (which bytes to send, when an
- * answer is right); this keeps connections, the schedule, the clock and the
- * report.  Open model: at rate R unit n is due at start + n / R, and its
- * latency counts from then, sent late or not.  Rate 0 is a closed loop and is
- * labelled so.
+ * A service's load.c says which requests there are and when an answer is right;
+ * this keeps connections, the schedule, the clock and the report.  Open model:
+ * at rate R unit n is due at start + n / R and its latency counts from then,
+ * however late it was sent (no coordinated omission).  Rate 0 is a closed loop
+ * and is labelled so.
  */
 #pragma once
 
 #include "common/buf.h"
 #include "common/hist.h"
-#include "common/span.h"
+
+#define LOAD_MAX_CONNECTIONS 20000
 
 struct load;
 
-struct load_profile {
-    const char *name; /* --profile NAME */
-    const char *help;
-    /*
-     * Append the request of unit n; 12 browser headers are appended by
-     * load_append_head().  Deterministic in (seed, n).
-     */
-    void (*request)(void *arg, uint64_t n, struct buf *out);
-    /* Is this the right answer?  head holds status line and headers. */
-    bool (*accept)(void *arg, uint64_t n, int status, struct span head,
-                   struct span body);
+/* An answer, borrowed. */
+struct load_answer {
+    int status;
+    struct span head, body; /* head: status line and headers */
 };
 
-/* Append a request head with the 12 headers that every peer gets. */
-void load_append_head(struct buf *out, const char *method, struct span path,
-                      struct span host, struct span extra_headers);
-
-struct load_service {
-    const char *name;
-    const struct load_profile *profiles; /* ended by a NULL name */
-    /* Prepare data through the service itself, before the clock starts. */
-    int (*prepare)(void *arg, struct load *load);
-    void *arg;
+struct load_profile {
+    const char *name; /* --profile NAME; ended by a NULL name */
+    const char *help;
+    /* Append the request of unit n; the same bytes for the same (seed, n). */
+    void (*request)(struct load *load, uint64_t n, struct buf *out);
+    bool (*accept)(struct load *load, const struct load_answer *answer);
+    /* Before the clock starts: what the units need.  0 or UV_E*; may be NULL */
+    int (*prepare)(struct load *load);
 };
 
 /* main() is this call; --help says what it takes. */
-int load_run(const struct load_service *service, int argc, char **argv);
+int load_run(const char *service, const struct load_profile *profiles, int argc,
+             char **argv);
 
-/* For prepare(): one blocking exchange with the target; status or UV_E*. */
-int load_exchange(struct load *load, struct span request, struct buf *body);
-struct span load_host(const struct load *load);
+/*
+ * A request with the twelve headers of a browser, the same for every peer;
+ * extra holds whole header lines, body may be empty.
+ */
+void load_append(const struct load *load, struct buf *out, const char *method,
+                 struct span path, struct span extra, struct span body);
+
+/*
+ * For prepare(): send count requests made by request(), pipelined over one
+ * connection, and see each answer.  0, UV_E*, or UV_EPROTO for a cut answer.
+ */
+typedef void (*load_answer_cb)(void *arg, uint64_t n,
+                               const struct load_answer *answer);
+int load_exchange(struct load *load, uint64_t count,
+                  void (*request)(struct load *load, uint64_t n,
+                                  struct buf *out),
+                  load_answer_cb cb, void *arg);
+
 uint64_t load_seed(const struct load *load);
+/* --units N: how many different things a profile is about (links, say). */
+uint64_t load_units(const struct load *load);
+/* The profile's own, zero before prepare(). */
+void **load_data(struct load *load);

@@ -1,0 +1,98 @@
+/* load_internal.h - what the files of the load room share. */
+#pragma once
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "common/load.h"
+
+#define LOAD_MAX_PIPELINE 256
+#define LOAD_MAX_PIDS 8
+#define LOAD_READ 65536
+#define LOAD_MAX_ANSWER (1u << 20)
+#define LOAD_EXTRA 16 /* connections of one request each, at once */
+
+enum load_error {
+    LOAD_REFUSED, /* no connection */
+    LOAD_RESET,
+    LOAD_TIMEOUT, /* not answered when the window was over */
+    LOAD_CUT,     /* closed before an answer was whole */
+    LOAD_WRONG,   /* what accept() does not take, or no HTTP */
+    LOAD_ERRORS
+};
+
+struct load_options {
+    const char *url, *profile, *json, *token, *server_pid, *redis_pid;
+    int64_t connections, pipeline, rate, duration_ms, warmup_ms, requests;
+    int64_t idle, units, seed, renew_every, objective_ms;
+    bool find_knee;
+};
+
+/* A process whose CPU time is measured. */
+struct load_process {
+    int pid;
+    clockid_t clock;
+    double before, after; /* seconds */
+};
+
+/* What was measured, warm-up left out. */
+struct load_window {
+    struct hist *hist; /* of latencies */
+    uint64_t done, errors[LOAD_ERRORS], opened;
+    uint64_t late_us; /* the most that a unit was sent after it was due */
+    double seconds, own_before, own_after;
+};
+
+struct load_conn {
+    struct load *load;
+    int fd; /* -1: closed */
+    bool connecting, writing;
+    bool last;  /* the server will close behind this answer */
+    bool extra; /* for one request */
+    struct buf out, in;
+    uint64_t due_us[LOAD_MAX_PIPELINE]; /* a ring of what waits */
+    unsigned first, count;
+};
+
+struct load {
+    const char *service;
+    const struct load_profile *profile;
+    struct load_options options;
+    char authority[300]; /* Host */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    int epoll, *idle_fds;
+    struct load_conn *conns;
+    size_t conn_count, free_at; /* where the search for a free one goes on */
+    uint64_t next_n, start_us, answered;
+    bool counting, stopping;
+    struct load_window window;
+    struct load_process servers[LOAD_MAX_PIDS], redis;
+    size_t server_count;
+    double idle_bytes; /* of the server's own, for each idle connection */
+    void *data;
+    char read[LOAD_READ];
+};
+
+/* load_conn.c */
+void load_open(struct load *load, struct load_conn *conn);
+void load_close(struct load_conn *conn);
+/* Count the units that wait as failed, and close. */
+void load_fail(struct load_conn *conn, enum load_error error);
+void load_on_event(struct load_conn *conn, uint32_t events);
+/* Queue unit n, due then; load_push() sends what is queued. */
+void load_queue(struct load_conn *conn, uint64_t n, uint64_t due_us);
+void load_push(struct load_conn *conn);
+/* The first whole answer in bytes: its length, 0 for none yet, or UV_EPROTO. */
+int64_t load_parse(struct span bytes, bool is_head, struct load_answer *answer);
+
+/* load_report.c */
+int load_find_processes(struct load *load);
+void load_sample(struct load *load, bool after);
+int64_t load_server_bytes(const struct load *load);
+double load_own_cpu(void);
+int load_report(struct load *load, FILE *json);
+
+/* load.c: a connection may take more, or is gone. */
+void load_refill(struct load_conn *conn);

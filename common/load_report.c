@@ -1,0 +1,224 @@
+/* load_report.c - what the load generator measured. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <uv.h>
+
+#include "common/json.h"
+#include "common/load_internal.h"
+
+static double cpu_of(clockid_t clock)
+{
+    struct timespec time;
+
+    if (clock_gettime(clock, &time) < 0)
+        return 0;
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+double load_own_cpu(void)
+{
+    return cpu_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static int find_process(struct load_process *process, struct span text)
+{
+    uint64_t pid;
+
+    if (!span_to_u64(text, INT32_MAX, &pid) ||
+        clock_getcpuclockid((pid_t)pid, &process->clock) != 0)
+        return UV_ESRCH;
+    process->pid = (int)pid;
+    return 0;
+}
+
+int load_find_processes(struct load *load)
+{
+    struct span rest = span_str(load->options.server_pid), pid;
+    int err = 0;
+
+    while (load->options.server_pid && span_cut(&rest, ',', &pid) &&
+           load->server_count < LOAD_MAX_PIDS && err == 0)
+        err = find_process(&load->servers[load->server_count++], pid);
+    if (load->options.redis_pid && err == 0)
+        err = find_process(&load->redis, span_str(load->options.redis_pid));
+    return err;
+}
+
+void load_sample(struct load *load, bool after)
+{
+    for (size_t i = 0; i <= load->server_count; i++) {
+        struct load_process *process =
+            i < load->server_count ? &load->servers[i] : &load->redis;
+        if (!process->pid)
+            continue;
+        double now = cpu_of(process->clock);
+        if (after)
+            process->after = now;
+        else
+            process->before = now;
+    }
+}
+
+/* Private bytes of the servers: what no other process shares. */
+int64_t load_server_bytes(const struct load *load)
+{
+    char path[64], line[256];
+    int64_t total = 0, kb;
+
+    for (size_t i = 0; i < load->server_count; i++) {
+        snprintf(path, sizeof(path), "/proc/%d/smaps_rollup",
+                 load->servers[i].pid);
+        FILE *file = fopen(path, "re");
+        while (file && fgets(line, sizeof(line), file))
+            if (sscanf(line, "Private_Dirty: %" SCNd64, &kb) == 1)
+                total += kb * 1024;
+        if (file)
+            fclose(file);
+    }
+    return total;
+}
+
+static double server_cpu(const struct load *load)
+{
+    double total = 0;
+
+    for (size_t i = 0; i < load->server_count; i++)
+        total += load->servers[i].after - load->servers[i].before;
+    return total;
+}
+
+/*
+ * Was the generator itself what held the rate down?  It was when it had no time
+ * left, or could not keep to its schedule while the server could have.
+ */
+static bool is_inconclusive(const struct load *load)
+{
+    const struct load_window *window = &load->window;
+    double own = (window->own_after - window->own_before) / window->seconds;
+    double servers = server_cpu(load) / window->seconds;
+
+    return own > 0.97 && load->server_count && servers < 0.9;
+}
+
+static void put_real(struct json_writer *w, const char *key, double value)
+{
+    json_put_key(w, key);
+    json_put_real(w, value);
+}
+
+static void put_int(struct json_writer *w, const char *key, uint64_t value)
+{
+    json_put_key(w, key);
+    json_put_int(w, (int64_t)value);
+}
+
+static void put_latency(struct json_writer *w, const struct hist *hist)
+{
+    json_put_key(w, "latency_us");
+    json_put_open(w, '{');
+    put_int(w, "p50", hist_quantile(hist, 0.5));
+    put_int(w, "p90", hist_quantile(hist, 0.9));
+    put_int(w, "p99", hist_quantile(hist, 0.99));
+    put_int(w, "p999", hist_quantile(hist, 0.999));
+    put_int(w, "max", hist_max(hist));
+    put_real(w, "mean", hist_mean(hist));
+    json_put_close(w, '}');
+}
+
+static uint64_t put_errors(struct json_writer *w,
+                           const struct load_window *window)
+{
+    static const char *const names[] = {"refused", "reset", "timeout", "cut",
+                                        "wrong"};
+    uint64_t total = 0;
+
+    json_put_key(w, "errors");
+    json_put_open(w, '{');
+    for (size_t i = 0; i < LOAD_ERRORS; i++) {
+        put_int(w, names[i], window->errors[i]);
+        total += window->errors[i];
+    }
+    json_put_close(w, '}');
+    return total;
+}
+
+static uint64_t put_report(struct json_writer *w, const struct load *load)
+{
+    const struct load_window *window = &load->window;
+    const struct load_options *options = &load->options;
+    double done = window->done ? (double)window->done : 1;
+
+    json_put_open(w, '{');
+    json_put_key(w, "profile");
+    json_put_string(w, span_str(load->profile->name));
+    json_put_key(w, "model");
+    json_put_string(w, options->rate ? SPAN("open") : SPAN("closed"));
+    put_int(w, "rate", (uint64_t)options->rate);
+    put_int(w, "connections", (uint64_t)options->connections);
+    put_int(w, "pipeline", (uint64_t)options->pipeline);
+    put_int(w, "seed", (uint64_t)options->seed);
+    put_real(w, "seconds", window->seconds);
+    put_int(w, "requests", window->done);
+    put_real(w, "requests_per_s", (double)window->done / window->seconds);
+    put_latency(w, window->hist);
+    uint64_t errors = put_errors(w, window);
+    put_int(w, "opened", window->opened);
+    put_int(w, "late_us", window->late_us);
+    put_real(w, "own_cpu_us",
+             (window->own_after - window->own_before) * 1e6 / done);
+    if (load->server_count)
+        put_real(w, "server_cpu_us", server_cpu(load) * 1e6 / done);
+    if (load->redis.pid)
+        put_real(w, "redis_cpu_us",
+                 (load->redis.after - load->redis.before) * 1e6 / done);
+    if (options->idle)
+        put_real(w, "idle_connection_bytes", load->idle_bytes);
+    json_put_key(w, "inconclusive");
+    json_put_bool(w, is_inconclusive(load));
+    json_put_close(w, '}');
+    return errors;
+}
+
+static void print_human(const struct load *load)
+{
+    const struct load_window *window = &load->window;
+    const struct hist *hist = window->hist;
+    double done = window->done ? (double)window->done : 1;
+
+    fprintf(stderr,
+            "%s %s, %s loop: %.0f requests/s, p50 %" PRIu64 " p90 %" PRIu64
+            " p99 %" PRIu64 " p99.9 %" PRIu64 " max %" PRIu64 " us\n",
+            load->service, load->profile->name,
+            load->options.rate ? "open" : "closed",
+            (double)window->done / window->seconds, hist_quantile(hist, 0.5),
+            hist_quantile(hist, 0.9), hist_quantile(hist, 0.99),
+            hist_quantile(hist, 0.999), hist_max(hist));
+    if (load->server_count)
+        fprintf(stderr, "server CPU %.2f us a request%s\n",
+                server_cpu(load) * 1e6 / done,
+                is_inconclusive(load)
+                    ? "; inconclusive: the generator was the bottleneck"
+                    : "");
+    if (load->options.idle)
+        fprintf(stderr, "idle connections: %.0f bytes each\n",
+                load->idle_bytes);
+}
+
+int load_report(struct load *load, FILE *json)
+{
+    struct buf text;
+    struct json_writer w = {.out = &text};
+
+    buf_init(&text, MEM_LOAD);
+    uint64_t errors = put_report(&w, load);
+    if (json)
+        fprintf(json, "%.*s\n", (int)text.len, text.ptr);
+    print_human(load);
+    if (errors)
+        fprintf(stderr, "errors: %.*s\n", (int)text.len, text.ptr);
+    buf_deinit(&text);
+    return errors ? 1 : 0;
+}
