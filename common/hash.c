@@ -1,4 +1,5 @@
 /* hash.c - see hash.h. */
+#include <endian.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -30,8 +31,16 @@ static inline void sip_round(struct state *s)
     s->v2 = rotate(s->v2, 32);
 }
 
-/* Up to eight bytes, least significant first. */
-static uint64_t read_word(const char *from, size_t count)
+static inline uint64_t read_whole(const char *from)
+{
+    uint64_t word;
+
+    memcpy(&word, from, sizeof(word));
+    return le64toh(word);
+}
+
+/* Fewer than eight bytes, least significant first. */
+static uint64_t read_part(const char *from, size_t count)
 {
     uint64_t word = 0;
 
@@ -59,10 +68,10 @@ uint64_t hash_sip(const struct hash_key *key, struct span bytes)
     size_t whole = bytes.len & ~(size_t)7;
 
     for (size_t i = 0; i < whole; i += 8)
-        absorb(&s, read_word(bytes.ptr + i, 8));
+        absorb(&s, read_whole(bytes.ptr + i));
     absorb(&s, (uint64_t)bytes.len << 56 |
                    (bytes.len > whole
-                        ? read_word(bytes.ptr + whole, bytes.len - whole)
+                        ? read_part(bytes.ptr + whole, bytes.len - whole)
                         : 0));
     s.v2 ^= 0xff;
     for (int i = 0; i < 4; i++)

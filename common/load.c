@@ -59,6 +59,8 @@ static const struct config_option option_table[] = {
      "Redis, measured apart"},
     {"json", CONFIG_STRING, OPTION(json), NULL, 1, 255,
      "file for the whole result"},
+    {"prepare", CONFIG_BOOLEAN, OPTION(prepare), "true", 0, 0,
+     "make what the profile needs first; not of a peer that cannot"},
     {"find-knee", CONFIG_BOOLEAN, OPTION(find_knee), "false", 0, 0,
      "raise --rate until p99 passes --objective"},
     {"objective", CONFIG_DURATION, OPTION(objective_ms), "10ms", 1, 60000,
@@ -493,7 +495,7 @@ static int run(struct load *load)
     if (err == 0 && load->options.json &&
         !(json = fopen(load->options.json, "we")))
         err = uv_translate_sys_error(errno);
-    if (err == 0 && load->profile->prepare)
+    if (err == 0 && load->options.prepare && load->profile->prepare)
         err = load->profile->prepare(load);
     if (err == 0)
         err = hold_idle(load);

@@ -156,9 +156,10 @@ static void take_answer(struct load_conn *conn,
     conn->count--;
     load->answered++;
     conn->last = conn->last || says_close(answer->head);
-    if (!load->profile->accept(load, answer))
+    if (!load->profile->accept(load, answer)) {
         load->window.errors[LOAD_WRONG]++;
-    else if (load->counting) {
+        load->window.wrong_status = answer->status;
+    } else if (load->counting) {
         load->window.done++;
         hist_record(load->window.hist, now_us > due_us ? now_us - due_us : 0);
     }

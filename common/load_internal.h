@@ -26,7 +26,7 @@ struct load_options {
     const char *url, *profile, *json, *token, *server_pid, *redis_pid;
     int64_t connections, pipeline, rate, duration_ms, warmup_ms, requests;
     int64_t idle, units, seed, renew_every, objective_ms;
-    bool find_knee;
+    bool find_knee, prepare;
 };
 
 /* A process whose CPU time is measured. */
@@ -40,6 +40,7 @@ struct load_process {
 struct load_window {
     struct hist *hist; /* of latencies */
     uint64_t done, errors[LOAD_ERRORS], opened;
+    int wrong_status; /* of the last that was not taken */
     uint64_t late_us; /* the most that a unit was sent after it was due */
     double seconds, own_before, own_after;
 };

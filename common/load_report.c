@@ -165,6 +165,8 @@ static uint64_t put_report(struct json_writer *w, const struct load *load)
     put_real(w, "requests_per_s", (double)window->done / window->seconds);
     put_latency(w, window->hist);
     uint64_t errors = put_errors(w, window);
+    if (window->wrong_status)
+        put_int(w, "wrong_status", (uint64_t)window->wrong_status);
     put_int(w, "opened", window->opened);
     put_int(w, "late_us", window->late_us);
     put_real(w, "own_cpu_us",

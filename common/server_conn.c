@@ -357,7 +357,7 @@ static void begin_request(struct conn *conn, struct span head)
 {
     struct http_header headers[256];
     struct http_parser parser;
-    struct request *req = request_create(conn, head, clock_mono_us());
+    struct request *req = request_create(conn, head, conn->server->read_us);
     uint32_t max = conn->server->limits.max_headers;
     int status = http_parse_head(&parser, req->head.bytes, headers,
                                  max < 256 ? max : 256, &req->head);
@@ -440,6 +440,7 @@ static void take_input(struct conn *conn, struct span bytes)
 {
     bool more = true;
 
+    conn->server->read_us = clock_mono_us();
     conn->corked = true;
     while (more && bytes.len && may_read(conn))
         more =

@@ -128,6 +128,7 @@ struct server {
     char date[CLOCK_HTTP_LEN + 1];
     uint64_t date_s; /* of the loop's clock, when it was made */
     uint64_t lag_us, lag_from_us, next_id;
+    uint64_t read_us; /* when the read that is being handled came */
     char id_prefix[17];
     struct counted *counts;           /* SERVER_COUNTED of each route */
     struct metrics_histogram **times; /* by route */
