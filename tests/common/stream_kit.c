@@ -19,6 +19,7 @@ static void on_close(void *arg)
 void kit_close(struct peer *peer)
 {
     in_call = true;
+    peer->closing = true;
     stream_close(peer->stream, on_close);
     in_call = false;
 }
@@ -167,6 +168,17 @@ void kit_stop_listening(struct kit *kit)
     kit->listener.stream.data = kit;
 }
 
+void kit_listen_everywhere(struct kit *kit)
+{
+    struct sockaddr_in address;
+
+    kit_stop_listening(kit);
+    uv_ip4_addr("0.0.0.0", kit->port, &address);
+    uv_tcp_bind(&kit->listener.tcp, (struct sockaddr *)&address, 0);
+    assert_int_equal(uv_listen(&kit->listener.stream, 16, kit_on_connection),
+                     0);
+}
+
 void kit_connect(struct kit *kit)
 {
     struct stream_options client = options(kit, &kit->client, kit->connect);
@@ -189,18 +201,24 @@ void kit_open(struct kit *kit)
 
 static void finish(struct kit *kit, struct peer *peer)
 {
-    if (peer->stream && peer->closes == 0 && !peer->close_at)
+    if (peer->stream && !peer->closing)
         kit_close(peer);
     UNTIL(kit, !peer->stream);
     buf_deinit(&peer->got);
+    *peer = (struct peer){.got = peer->got};
+}
+
+void kit_reset(struct kit *kit)
+{
+    finish(kit, &kit->client);
+    finish(kit, &kit->server);
 }
 
 int kit_teardown(void **state)
 {
     struct kit *kit = *state;
 
-    finish(kit, &kit->client);
-    finish(kit, &kit->server);
+    kit_reset(kit);
     uv_close((uv_handle_t *)&kit->listener.stream, NULL);
     uv_close((uv_handle_t *)&kit->tick, NULL);
     stream_tls_unref(kit->accept);

@@ -12,7 +12,8 @@ struct peer {
     struct stream *stream;
     struct buf got;
     int opens, reads, ends, drains, closes;
-    int err;                  /* of on_end */
+    int err; /* of on_end */
+    bool closing;
     bool echo;                /* writes what it reads */
     enum peer_event close_at; /* closes inside this callback */
 };
@@ -48,11 +49,16 @@ void kit_on_connection(uv_stream_t *listener, int status);
 /* The port refuses; the listener may be bound anew. */
 void kit_stop_listening(struct kit *kit);
 
+/* And on each address of this host, at the same port. */
+void kit_listen_everywhere(struct kit *kit);
+
 /* The client begins to connect; no callback may run inside. */
 void kit_connect(struct kit *kit);
 /* Until both ends are open. */
 void kit_open(struct kit *kit);
 void kit_close(struct peer *peer);
+/* Both ends closed and as new, for another round. */
+void kit_reset(struct kit *kit);
 
 /*
  * Turn the loop until the condition holds; a wait without end fails.
