@@ -64,49 +64,6 @@ int http_scan_head(struct http_scan *scan, const struct http_limits *limits,
     return status ? status : UV_EAGAIN;
 }
 
-/* Counts of a block's bytes: narrow, so that the compiler uses vectors. */
-struct census {
-    uint8_t bad, crs, lfs;
-};
-
-#define CENSUS_BLOCK 128
-
-static struct census take_census(const unsigned char *bytes, size_t len)
-{
-    uint8_t bad = 0, crs = 0, lfs = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = bytes[i];
-        bad |= (uint8_t)((c < 0x20) & (c != '\t') & (c != '\r') & (c != '\n'));
-        bad |= (uint8_t)(c == 0x7f);
-        crs = (uint8_t)(crs + (c == '\r'));
-        lfs = (uint8_t)(lfs + (c == '\n'));
-    }
-    return (struct census){bad, crs, lfs};
-}
-
-/*
- * No control characters, and a CR only before a LF: each LF has its CR by now,
- * so it is enough that there are as many.
- */
-static bool is_clean(struct span bytes)
-{
-    const unsigned char *at = (const unsigned char *)bytes.ptr;
-    size_t left = bytes.len, crs = 0, lfs = 0;
-    uint8_t bad = 0;
-
-    while (left) {
-        size_t len = left < CENSUS_BLOCK ? left : CENSUS_BLOCK;
-        struct census census = take_census(at, len);
-        bad |= census.bad;
-        crs += census.crs;
-        lfs += census.lfs;
-        at += len;
-        left -= len;
-    }
-    return bad == 0 && crs == lfs;
-}
-
 static struct http_parser *parser_of(llhttp_t *llhttp)
 {
     return llhttp->data;
@@ -358,8 +315,6 @@ int http_parse_head(struct http_parser *parser, struct span bytes,
     *parser =
         (struct http_parser){.headers = headers, .max = max, .base = bytes.ptr};
     int status = check_version(head);
-    if (status == 0 && !is_clean(bytes))
-        status = 400;
     if (status)
         return status;
 

@@ -148,10 +148,14 @@ static bool says_prefetch(struct span purpose)
     return false;
 }
 
+bool agent_is_prefetch(const struct agent *agent)
+{
+    return says_prefetch(agent->sec_purpose) || says_prefetch(agent->purpose) ||
+           says_prefetch(agent->x_moz) || says_prefetch(agent->x_purpose);
+}
+
 bool agent_is_bot(const struct agent *agent)
 {
-    return span_trim(agent->user_agent).len == 0 ||
-           says_prefetch(agent->sec_purpose) || says_prefetch(agent->purpose) ||
-           says_prefetch(agent->x_moz) || says_prefetch(agent->x_purpose) ||
+    return span_trim(agent->user_agent).len == 0 || agent_is_prefetch(agent) ||
            has_machine_name(agent->user_agent);
 }

@@ -105,7 +105,7 @@ static void change_day(struct clicks *clicks, uint64_t day)
 }
 
 uint64_t clicks_visitor(struct clicks *clicks, struct span address,
-                        struct span agent, int64_t now_ms)
+                        uint64_t agent, int64_t now_ms)
 {
     uint64_t day = (uint64_t)now_ms / MS_A_MINUTE / MINUTES_A_DAY;
 
@@ -114,9 +114,13 @@ uint64_t clicks_visitor(struct clicks *clicks, struct span address,
     if (clicks->today != day)
         change_day(clicks, day);
 
-    struct hash_key key = clicks->today_key;
-    key.k1 ^= hash_sip(&key, address);
-    uint64_t hash = hash_sip(&key, agent);
+    char who[STREAM_ADDRESS_MAX + sizeof(agent)];
+    size_t len =
+        address.len < STREAM_ADDRESS_MAX ? address.len : STREAM_ADDRESS_MAX;
+    memcpy(who, &agent, sizeof(agent));
+    memcpy(who + sizeof(agent), address.ptr, len);
+    uint64_t hash =
+        hash_sip(&clicks->today_key, (struct span){who, sizeof(agent) + len});
     return hash ? hash : 1;
 }
 

@@ -37,9 +37,12 @@ struct clicks *clicks_create(struct app *app, uint64_t flush_ms);
 /* The key of visitors' hashes; until then nobody is unique. */
 void clicks_set_secret(struct clicks *clicks, const unsigned char *secret);
 
-/* Who this is, today: never 0; says nothing about yesterday's. */
+/*
+ * Who this is, today: never 0; says nothing about yesterday's.  agent is any
+ * hash of the User-Agent.
+ */
 uint64_t clicks_visitor(struct clicks *clicks, struct span address,
-                        struct span agent, int64_t now_ms);
+                        uint64_t agent, int64_t now_ms);
 
 /*
  * One redirect of code, by visitor, or by a bot.  *slot (of a cached entry, or

@@ -1,5 +1,6 @@
 /* main.c - the URL shortener: its options, its routes, its life. */
 #include "common/mem.h"
+#include "shortener/agent.h"
 #include "shortener/assets.h"
 #include "shortener/scripts.h"
 #include "shortener/shortener.h"
@@ -57,6 +58,7 @@ static void *open_shortener(struct app *app)
                               (uint64_t)config.stale_for_ms),
         .clicks = clicks_create(app, (uint64_t)config.flush_ms),
         .ids = ids_create(app_redis(app)),
+        .agents = agents_create(),
         .now = now_create(app_loop(app), app_redis(app)),
     };
     self->created =
@@ -119,6 +121,7 @@ static void close_shortener(void *state)
     cache_destroy(self->cache);
     clicks_destroy(self->clicks);
     ids_destroy(self->ids);
+    agents_destroy(self->agents);
     now_destroy(self->now);
     mem_free(self);
 }

@@ -10,7 +10,7 @@ struct now {
     struct redis *redis;
     struct wheel_timer timer;
     uint64_t asked_us;
-    int64_t ahead_us; /* of wall time by our own monotonic clock's zero */
+    int64_t ahead_ms; /* of Redis's wall clock before the loop's clock */
 };
 
 static void on_tick(struct wheel_timer *timer);
@@ -22,7 +22,7 @@ struct now *now_create(struct stream_loop *loop, struct redis *redis)
 
     now->loop = loop;
     now->redis = redis;
-    now->ahead_us = clock_wall_ms() * 1000 - (int64_t)clock_mono_us();
+    now->ahead_ms = clock_wall_ms() - (int64_t)uv_now(stream_loop_uv(loop));
     on_tick(&now->timer);
     return now;
 }
@@ -37,7 +37,7 @@ void now_destroy(struct now *now)
 
 int64_t now_ms(const struct now *now)
 {
-    return ((int64_t)clock_mono_us() + now->ahead_us) / 1000;
+    return (int64_t)uv_now(stream_loop_uv(now->loop)) + now->ahead_ms;
 }
 
 static void on_tick(struct wheel_timer *timer)
@@ -63,5 +63,6 @@ static void on_time(void *arg, int status, const struct redisReply *reply)
         return;
     int64_t redis_us = strtoll(reply->element[0]->str, NULL, 10) * 1000000 +
                        strtoll(reply->element[1]->str, NULL, 10);
-    now->ahead_us = redis_us - (int64_t)(now->asked_us + trip_us / 2);
+    now->ahead_ms = (redis_us + (int64_t)(trip_us / 2)) / 1000 -
+                    (int64_t)uv_now(stream_loop_uv(now->loop));
 }

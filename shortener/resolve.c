@@ -25,25 +25,20 @@ struct waiter {
 
 static void on_link(void *arg, int status, const struct redisReply *reply);
 
-static bool is_bot(struct request *req, struct span agent)
-{
-    return request_method(req) == REQUEST_HEAD ||
-           agent_is_bot(&(struct agent){
-               .user_agent = agent,
-               .sec_purpose = request_header(req, "sec-purpose"),
-               .purpose = request_header(req, "purpose"),
-               .x_moz = request_header(req, "x-moz"),
-           });
-}
-
 static void count(struct shortener *app, struct request *req, struct span code,
                   struct click_cell **slot, int64_t now)
 {
-    struct span agent = request_header(req, "user-agent");
-    bool bot = is_bot(req, agent);
-    uint64_t visitor =
-        bot ? 0 : clicks_visitor(app->clicks, request_address(req), agent, now);
+    struct agent agent = {.user_agent = request_header(req, "user-agent"),
+                          .sec_purpose = request_header(req, "sec-purpose"),
+                          .purpose = request_header(req, "purpose"),
+                          .x_moz = request_header(req, "x-moz"),
+                          .x_purpose = request_header(req, "x-purpose")};
+    uint64_t hash, visitor = 0;
+    bool bot = agents_look(app->agents, &agent, &hash) ||
+               request_method(req) == REQUEST_HEAD;
 
+    if (!bot)
+        visitor = clicks_visitor(app->clicks, request_address(req), hash, now);
     clicks_count(app->clicks, code, slot, visitor, bot, now);
 }
 

@@ -37,6 +37,7 @@ struct shortener {
     struct cache *cache;
     struct clicks *clicks;
     struct ids *ids;
+    struct agents *agents;
     struct now *now;
     uint64_t *created, *skipped_codes; /* metric cells */
     uint64_t *stale, *hits, *misses;
