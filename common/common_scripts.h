@@ -4,3 +4,5 @@
 #include "common/redis.h"
 
 extern struct redis_script script_idempotency_begin;
+extern struct redis_script script_nodes_beat;
+extern struct redis_script script_nodes_list;
