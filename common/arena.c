@@ -34,13 +34,57 @@ void arena_init(struct arena *arena, enum mem_tag tag, size_t first)
         add_chunk(arena, first);
 }
 
+static void use_chunk(struct arena *arena, struct arena_chunk *chunk)
+{
+    chunk->older = NULL;
+    arena->chunk = chunk;
+    arena->next = chunk->bytes;
+    arena->end = chunk->bytes + chunk->size;
+}
+
+void arena_init_pooled(struct arena *arena, enum mem_tag tag,
+                       struct arena_pool *pool)
+{
+    struct arena_chunk *chunk = pool->free;
+
+    *arena = (struct arena){.tag = tag, .pool = pool};
+    if (!chunk) {
+        add_chunk(arena, pool->size);
+        return;
+    }
+    pool->free = chunk->older;
+    pool->count--;
+    use_chunk(arena, chunk);
+}
+
+void arena_pool_deinit(struct arena_pool *pool)
+{
+    while (pool->free) {
+        struct arena_chunk *chunk = pool->free;
+        pool->free = chunk->older;
+        mem_free(chunk);
+    }
+    pool->count = 0;
+}
+
+static bool give_back(struct arena_pool *pool, struct arena_chunk *chunk)
+{
+    if (!pool || chunk->older || pool->count == pool->max)
+        return false;
+    chunk->older = pool->free;
+    pool->free = chunk;
+    pool->count++;
+    return true;
+}
+
 void arena_deinit(struct arena *arena)
 {
     struct arena_chunk *chunk = arena->chunk;
 
     while (chunk) {
         struct arena_chunk *older = chunk->older;
-        mem_free(chunk);
+        if (!give_back(arena->pool, chunk))
+            mem_free(chunk);
         chunk = older;
     }
     *arena = (struct arena){.tag = arena->tag};

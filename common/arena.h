@@ -10,15 +10,28 @@
 
 struct arena_chunk;
 
+/* First chunks of one size that are used again and again. */
+struct arena_pool {
+    struct arena_chunk *free;
+    size_t size, count,
+        max; /* bytes of a chunk; how many are and may be free */
+};
+
 struct arena {
     struct arena_chunk *chunk; /* newest first */
     char *next, *end;          /* what is free in it */
     enum mem_tag tag;
+    struct arena_pool *pool; /* where the first chunk goes back to, or NULL */
 };
 
 /* first: the size of the first chunk; 0 waits for the first allocation. */
 void arena_init(struct arena *arena, enum mem_tag tag, size_t first);
 void arena_deinit(struct arena *arena);
+
+/* The first chunk comes from the pool, which must live longer. */
+void arena_init_pooled(struct arena *arena, enum mem_tag tag,
+                       struct arena_pool *pool);
+void arena_pool_deinit(struct arena_pool *pool);
 
 /* Aligned to 16 bytes, uninitialised, never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);

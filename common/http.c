@@ -185,10 +185,16 @@ static struct span value_of(const struct http_head *head,
         (struct span){head->bytes.ptr + header->value, header->value_len});
 }
 
+/* Letters, digits and -._~!$&'()*+,;=:[]% */
 static bool is_host_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') || (c && strchr("-._~!$&'()*+,;=:[]%", c));
+    static const uint64_t low = UINT64_C(0x2fff7ff200000000);
+    static const uint64_t high = UINT64_C(0x47fffffeaffffffe);
+    unsigned char byte = (unsigned char)c;
+
+    if (byte < 64)
+        return low >> byte & 1;
+    return byte < 128 && (high >> (byte - 64) & 1);
 }
 
 static bool is_host(struct span host)

@@ -10,7 +10,7 @@ struct request *request_create(struct conn *conn, struct span head,
     struct arena arena;
     struct request *req;
 
-    arena_init(&arena, MEM_REQUEST, REQUEST_CHUNK);
+    arena_init_pooled(&arena, MEM_REQUEST, &conn->server->chunks);
     req = arena_alloc(&arena, sizeof(*req));
     *req = (struct request){.conn = conn,
                             .server = conn->server,

@@ -131,9 +131,13 @@ static void put_line(struct buf *out, struct span name, struct span value)
 /* What every answer has, and the empty line. */
 static void put_common(struct request *req, struct buf *out)
 {
-    put_line(out, SPAN("Date: "),
-             (struct span){server_date(req->server), CLOCK_HTTP_LEN});
-    put_line(out, SPAN("X-Request-Id: "), request_id(req));
+    struct span id = request_id(req);
+    char *at = buf_reserve(out, SERVER_DATE_LINE + id.len + 2);
+
+    memcpy(at, server_date_line(req->server), SERVER_DATE_LINE);
+    memcpy(at + SERVER_DATE_LINE, id.ptr, id.len);
+    memcpy(at + SERVER_DATE_LINE + id.len, "\r\n", 2);
+    buf_commit(out, SERVER_DATE_LINE + id.len + 2);
     buf_append(out, buf_span(&req->extra));
     if (!req->keep_alive)
         buf_append(out, SPAN("Connection: close\r\n"));

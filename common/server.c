@@ -61,6 +61,8 @@ struct server *server_open(struct stream_loop *loop,
     list_init(&server->conns);
     list_init(&server->dirty);
     buf_init(&server->out, MEM_CONN);
+    server->chunks =
+        (struct arena_pool){.size = REQUEST_CHUNK, .max = REQUEST_CHUNKS};
     snprintf(server->id_prefix, sizeof(server->id_prefix), "%016llx",
              (unsigned long long)random.k0);
     open_metrics(server);
@@ -100,15 +102,18 @@ bool server_is_overloaded(struct server *server)
            (options->max_inflight && server->inflight > options->max_inflight);
 }
 
-const char *server_date(struct server *server)
+const char *server_date_line(struct server *server)
 {
     uint64_t now = uv_now(stream_loop_uv(server->loop)) / SECOND_MS;
+    char date[CLOCK_HTTP_LEN + 1];
 
-    if (server->date_s != now || !server->date[0]) {
-        clock_format_http(clock_wall_ms(), server->date);
+    if (server->date_s != now || !server->date_line[0]) {
+        clock_format_http(clock_wall_ms(), date);
+        snprintf(server->date_line, sizeof(server->date_line),
+                 "Date: %s\r\nX-Request-Id: ", date);
         server->date_s = now;
     }
-    return server->date;
+    return server->date_line;
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -188,6 +193,7 @@ void server_conn_gone(struct server *server)
     void (*cb)(void *arg) = server->on_closed;
     void *arg = server->closed_arg;
     buf_deinit(&server->out);
+    arena_pool_deinit(&server->chunks);
     mem_free(server->counts);
     mem_free(server->times);
     mem_free(server);
@@ -369,6 +375,16 @@ static void log_request(const struct server *server, const struct request *req,
               LOG_TEXT("trace_id", request_trace_id(req)));
 }
 
+/* What is answered within one read has one time. */
+static uint64_t answer_time(struct server *server, const struct request *req)
+{
+    if (!req->conn || !req->conn->corked)
+        return clock_mono_us();
+    if (!server->now_us)
+        server->now_us = clock_mono_us();
+    return server->now_us;
+}
+
 void server_count(struct server *server, const struct request *req)
 {
     size_t index = index_of(server, req);
@@ -376,7 +392,7 @@ void server_count(struct server *server, const struct request *req)
     metrics_add(count_cell(server, index, req), 1);
     if (!req->started_us) /* refused before it was a request */
         return;
-    uint64_t now_us = clock_mono_us();
+    uint64_t now_us = answer_time(server, req);
     uint64_t us = now_us - req->started_us;
     metrics_observe(time_cell(server, index), us);
     if (us > server->slow_floor_us)

@@ -441,6 +441,7 @@ static void take_input(struct conn *conn, struct span bytes)
     bool more = true;
 
     conn->server->read_us = clock_mono_us();
+    conn->server->now_us = 0;
     conn->corked = true;
     while (more && bytes.len && may_read(conn))
         more =

@@ -21,11 +21,14 @@
 #define CONN_MAX_KEPT (4u << 20)  /* unsent bytes of a connection */
 #define CONN_LINGER_MS 1000       /* for the client to read its refusal */
 #define CONN_LINGER_BYTES 1048576 /* that are read and dropped meanwhile */
-#define REQUEST_CHUNK 4096        /* first chunk of a request's arena */
+#define REQUEST_CHUNK 3072        /* first chunk of a request's arena */
+#define REQUEST_CHUNKS 64         /* of them kept for the next ones */
 #define REQUEST_ID_MAX 64
-#define SERVER_SLOW 16    /* requests that /debug/slow remembers */
-#define SERVER_COUNTED 16 /* kinds of answers of a route with a cell at hand \
-                           */
+#define SERVER_DATE_LINE (6 + CLOCK_HTTP_LEN + 2 + 14)
+#define SERVER_SLOW 16 /* requests that /debug/slow remembers */
+#define SERVER_COUNTED                                    \
+    16 /* kinds of answers of a route with a cell at hand \
+        */
 
 /* A request's way: being read, with its handler, answered. */
 enum request_state { REQUEST_READING, REQUEST_HANDLED, REQUEST_ANSWERED };
@@ -124,11 +127,13 @@ struct server {
     size_t conn_count, listener_count, inflight;
     uv_prepare_t prepare;
     struct wheel_timer lag_timer, drain_timer;
+    struct arena_pool chunks;
     struct buf out; /* answers of the read that is being handled */
-    char date[CLOCK_HTTP_LEN + 1];
+    char date_line[SERVER_DATE_LINE + 1];
     uint64_t date_s; /* of the loop's clock, when it was made */
     uint64_t lag_us, lag_from_us, next_id;
     uint64_t read_us; /* when the read that is being handled came */
+    uint64_t now_us;  /* the clock, read once for its answers; 0: not yet */
     char id_prefix[17];
     struct counted *counts;           /* SERVER_COUNTED of each route */
     struct metrics_histogram **times; /* by route */
@@ -150,7 +155,8 @@ struct server {
 void server_count(struct server *server, const struct request *req);
 bool server_is_overloaded(struct server *server);
 void server_conn_gone(struct server *server);
-const char *server_date(struct server *server);
+/* "Date: …\r\nX-Request-Id: ", of SERVER_DATE_LINE bytes. */
+const char *server_date_line(struct server *server);
 
 /* server_conn.c */
 void conn_accept(struct listener *listener);
