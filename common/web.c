@@ -41,7 +41,8 @@ void web_problem_page(struct buf *out, int status, const char *title,
                          "content=\"width=device-width\"><title>"));
     web_escape(out, span_str(title));
     buf_append(out, SPAN("</title><link rel=\"stylesheet\" "
-                         "href=\"/lab.css\"></head><body>"
+                         "href=\"/lab.css\"><link rel=\"icon\" "
+                         "href=\"data:,\"></head><body>"
                          "<main class=\"problem\"><p class=\"status\">"));
     buf_append_u64(out, (uint64_t)status);
     buf_append(out, SPAN("</p><h1>"));

@@ -206,6 +206,8 @@ struct span link_json(struct request *req, const struct link *link,
 
 void link_refuse(struct request *req, enum link_state state)
 {
+    /* Browsers keep a 410 for ever unless told; a link may come back. */
+    request_add_header(req, "Cache-Control", SPAN("private, no-store"));
     switch (state) {
     case LINK_EXPIRED:
         request_problem(req, 410, "link-expired", "This link has expired",

@@ -65,7 +65,8 @@ static void put_page(struct buf *out, const struct link *link,
                          "<meta name=\"robots\" content=\"noindex\"><title>"));
     web_escape(out, title);
     buf_append(out, SPAN("</title><link rel=\"stylesheet\" "
-                         "href=\"/lab.css\"></head><body>"
+                         "href=\"/lab.css\"><link rel=\"icon\" "
+                         "href=\"data:,\"></head><body>"
                          "<main class=\"preview\"><h1>"));
     web_escape(out, title);
     buf_append(out, SPAN("</h1><dl>"));

@@ -22,11 +22,19 @@ export function copyOf(templateId) {
     return document.getElementById(templateId).content.firstElementChild.cloneNode(true);
 }
 
-/* The status line: one polite live region, id "status". */
+/*
+ * The status line: one polite live region, id "status".  Good news goes after
+ * a while, bad news stays until there is other.
+ */
+let forget = 0;
+
 export function say(text, bad = false) {
     const line = document.getElementById("status");
     line.classList.toggle("bad", bad);
     line.textContent = text;
+    clearTimeout(forget);
+    if (!bad)
+        forget = setTimeout(() => line.replaceChildren(), 8000);
 }
 
 /* The token, for as long as the tab lives. */

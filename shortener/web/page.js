@@ -335,7 +335,7 @@ make.addEventListener("submit", async event => {
     make.reset();
     showMade(link);
     showFirst(link);
-    say(`/${link.code} leads to ${link.url}`);
+    say(`/${link.code} is ready.`);
 });
 
 document.getElementById("copy").addEventListener("click", async () => {
