@@ -91,7 +91,9 @@ static struct span number(char out[NUMBER_MAX], uint64_t value)
 
 static int send_beat(struct nodes *nodes)
 {
-    char started[NUMBER_MAX], load[NUMBER_MAX], gone[NUMBER_MAX];
+    char started[NUMBER_MAX];
+    char load[NUMBER_MAX];
+    char gone[NUMBER_MAX];
     uint64_t now = nodes->load ? nodes->load(nodes->load_arg) : 0;
     const struct span argv[] = {span_str(nodes->key),
                                 span_str(nodes->id),

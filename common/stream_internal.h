@@ -5,8 +5,8 @@
 #include "common/stream.h"
 
 #define STREAM_READ_MAX 65536
-#define STREAM_PLAIN_MAX 16384         /* the largest TLS record */
-#define STREAM_CIPHER_MAX (256 * 1024) /* gathered for one write */
+#define STREAM_PLAIN_MAX 16384                 /* the largest TLS record */
+#define STREAM_CIPHER_MAX ((size_t)256 * 1024) /* gathered for one write */
 #define STREAM_HANDSHAKE_MS 10000
 
 struct stream_connect; /* while connecting; stream_connect.c */

@@ -125,20 +125,28 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *len,
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* NULL, or the file that is at fault. */
+static const char *load_identity(SSL_CTX *ctx, const char *cert,
+                                 const char *key)
+{
+    if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
+        return cert;
+    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(ctx) != 1)
+        return key;
+    return NULL;
+}
+
 struct stream_tls *stream_tls_server(const char *cert, const char *key,
                                      char *reason, size_t reason_size)
 {
     struct stream_tls *tls = make_tls(TLS_server_method(), true);
 
     SSL_CTX_set_alpn_select_cb(tls->ctx, on_alpn, NULL);
-    if (SSL_CTX_use_certificate_chain_file(tls->ctx, cert) != 1)
-        explain(reason, reason_size, cert);
-    else if (SSL_CTX_use_PrivateKey_file(tls->ctx, key, SSL_FILETYPE_PEM) != 1)
-        explain(reason, reason_size, key);
-    else if (SSL_CTX_check_private_key(tls->ctx) != 1)
-        explain(reason, reason_size, key); /* of another certificate */
-    else
+    const char *bad = load_identity(tls->ctx, cert, key);
+    if (!bad)
         return tls;
+    explain(reason, reason_size, bad);
     stream_tls_unref(tls);
     return NULL;
 }

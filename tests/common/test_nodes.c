@@ -224,7 +224,8 @@ static void test_nodes_list_tells_who_lives(void **state)
 {
     static char words[][12] = {"a", "1005", "17",  "3", "0.1.0", "h:1",
                                "b", "1006", "500", "0", "0.2.0", "h:2"};
-    struct redisReply fields[COUNT(words)], *pointers[COUNT(words)];
+    struct redisReply fields[COUNT(words)];
+    struct redisReply *pointers[COUNT(words)];
     struct redisReply reply = {.type = REDIS_REPLY_ARRAY,
                                .elements = COUNT(words),
                                .element = pointers};

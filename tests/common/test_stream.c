@@ -58,7 +58,8 @@ static void test_stream_names_its_peer(void **state)
 static void test_stream_gets_10_mb_past_a_slow_reader(void **state)
 {
     struct kit *kit = *state;
-    size_t sent = 0, piece = 50000;
+    size_t piece = 50000;
+    size_t sent;
 
     fill_many();
     kit_open(kit);
@@ -262,9 +263,11 @@ static void leave_no_descriptor(int fds[], size_t *count, size_t max)
 static void test_stream_loop_without_descriptors_does_not_spin(void **state)
 {
     struct kit *kit = *state;
-    struct rlimit old, low = {.rlim_cur = 64};
+    struct rlimit old;
+    struct rlimit low = {.rlim_cur = 64};
     struct sockaddr_in to;
-    int fds[64], raw = socket(AF_INET, SOCK_STREAM, 0);
+    int raw = socket(AF_INET, SOCK_STREAM, 0);
+    int fds[64];
     size_t count;
     char byte;
 

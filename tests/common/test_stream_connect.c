@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ static struct addrinfo *make_address(const char *text, const char *port)
     struct sockaddr_in *address = calloc(1, sizeof(*address));
 
     address->sin_family = text[0] == '!' ? AF_UNIX : AF_INET;
-    address->sin_port = htons((uint16_t)atoi(port));
+    address->sin_port = htons((uint16_t)strtoul(port, NULL, 10));
     inet_pton(AF_INET, text, &address->sin_addr);
     info->ai_family = AF_INET;
     info->ai_addr = (struct sockaddr *)address;
@@ -87,7 +88,7 @@ static void open_hole(struct hole *hole, const char *ip, uint16_t port)
     hole->port = ntohs(address.sin_port);
     for (size_t i = 0; i < COUNT(hole->filler); i++) {
         hole->filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        connect(hole->filler[i], (struct sockaddr *)&address, len);
+        (void)connect(hole->filler[i], (struct sockaddr *)&address, len);
     }
 }
 
@@ -114,7 +115,7 @@ static void test_connect_tells_why_it_failed(void **state)
     kit_stop_listening(kit);
     for (size_t i = 0; i < COUNT(cases); i++) {
         kit->host = cases[i].host;
-        strcpy(kit->path, cases[i].path);
+        snprintf(kit->path, sizeof(kit->path), "%s", cases[i].path);
         kit_connect(kit);
         UNTIL(kit, kit->client.ends);
         assert_int_equal(kit->client.err, cases[i].err);

@@ -56,7 +56,8 @@ static void test_wheel_runs_a_timer_once_and_not_early(void **state)
 static void test_wheel_stopped_timer_does_not_run(void **state)
 {
     uv_loop_t loop;
-    struct clock_timer stopped = {.loop = &loop}, last = {.loop = &loop};
+    struct clock_timer stopped = {.loop = &loop};
+    struct clock_timer last = {.loop = &loop};
     (void)state;
 
     uv_loop_init(&loop);
@@ -109,36 +110,134 @@ test_wheel_timer_may_start_itself_and_stop_its_neighbour(void **state)
     finish(&loop, pair.wheel);
 }
 
+static void on_prepare(uv_prepare_t *handle)
+{
+    (void)handle;
+}
+
+/* A loop that has turned once: before, uv_backend_timeout() is always 0. */
+static void init_turned(uv_loop_t *loop)
+{
+    uv_prepare_t alive;
+
+    uv_loop_init(loop);
+    uv_prepare_init(loop, &alive);
+    uv_prepare_start(&alive, on_prepare);
+    uv_run(loop, UV_RUN_NOWAIT);
+    uv_close((uv_handle_t *)&alive, NULL);
+    uv_run(loop, UV_RUN_DEFAULT);
+}
+
+static void test_wheel_sleeps_while_nothing_is_due(void **state)
+{
+    uv_loop_t loop;
+    struct clock_timer near = {.loop = &loop};
+    struct clock_timer far = {.loop = &loop};
+    (void)state;
+
+    init_turned(&loop);
+    struct wheel *wheel = wheel_open(&loop);
+    assert_int_equal(uv_backend_timeout(&loop), 0); /* nothing to wait for */
+    wheel_start(wheel, &far.timer, 60000, on_run);
+    assert_in_range(uv_backend_timeout(&loop), 60000 - 4096, 60000);
+    wheel_start(wheel, &near.timer, 50, on_run);
+    assert_in_range(uv_backend_timeout(&loop), 1, 50);
+    wheel_stop(wheel, &near.timer);
+    wheel_stop(wheel, &far.timer);
+    assert_false(uv_loop_alive(&loop));
+    finish(&loop, wheel);
+}
+
+static void test_wheel_opens_few_slots_for_a_far_timer(void **state)
+{
+    uv_loop_t loop;
+    struct clock_timer far = {.loop = &loop};
+    int turns = 0;
+    (void)state;
+
+    init_turned(&loop);
+    struct wheel *wheel = wheel_open(&loop);
+    far.due = uv_now(&loop) + WHEEL_MAX_MS;
+    wheel_start(wheel, &far.timer, WHEEL_MAX_MS + 1, on_run); /* is cut */
+    for (; far.runs == 0; turns++) {
+        loop.time += (uint64_t)uv_backend_timeout(&loop);
+        wheel_turn(wheel, loop.time);
+    }
+    assert_in_range(turns, 1, 6);
+    finish(&loop, wheel);
+}
+
+/* A plain list of timers, and the wheel that has the same. */
+struct model {
+    uv_loop_t loop;
+    struct wheel *wheel;
+    struct clock_timer timers[TIMERS];
+    uint64_t seed; /* of splitmix64, so that each run is the same */
+};
+
+static struct model model;
+
+static uint64_t draw(void)
+{
+    uint64_t z = model.seed += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static void on_model_run(struct wheel_timer *timer);
+
+/* Start, move or stop one of them. */
+static void act(void)
+{
+    struct clock_timer *timer = &model.timers[draw() % TIMERS];
+    uint64_t wait = (draw() & UINT32_MAX) >> draw() % 33;
+
+    timer->loop = &model.loop;
+    if (draw() % 4 == 0) {
+        wheel_stop(model.wheel, &timer->timer);
+        timer->due = 0;
+        assert_false(wheel_is_started(&timer->timer));
+        return;
+    }
+    timer->due = uv_now(&model.loop) + wait;
+    wheel_start(model.wheel, &timer->timer, wait, on_model_run);
+    assert_true(wheel_is_started(&timer->timer));
+}
+
+/* Callbacks act too, on timers that are due in the same turn as well. */
+static void on_model_run(struct wheel_timer *timer)
+{
+    on_run(timer);
+    if (draw() % 2)
+        act();
+}
+
 /* The loop's time is moved by hand, far and near. */
 static void test_wheel_agrees_with_a_plain_list(void **state)
 {
-    static struct clock_timer timers[TIMERS];
-    uv_loop_t loop;
+    int runs = 0;
     (void)state;
 
-    srand(7);
-    uv_loop_init(&loop);
-    struct wheel *wheel = wheel_open(&loop);
+    model.seed = 7;
+    uv_loop_init(&model.loop);
+    model.loop.time += UINT32_MAX - 1000; /* soon past 32 bits */
+    model.wheel = wheel_open(&model.loop);
     for (int step = 0; step < STEPS; step++) {
-        struct clock_timer *timer = &timers[rand() % TIMERS];
-        uint64_t wait = (uint64_t)rand() >> (rand() % 31);
-
-        timer->loop = &loop;
-        if (rand() % 4 == 0) {
-            wheel_stop(wheel, &timer->timer);
-            timer->due = 0;
-        } else {
-            timer->due = uv_now(&loop) + wait;
-            wheel_start(wheel, &timer->timer, wait, on_run);
-        }
-        loop.time += (uint64_t)rand() >> (8 + rand() % 23);
-        wheel_turn(wheel, loop.time);
-        for (size_t i = 0; i < TIMERS; i++)
-            assert_true(timers[i].due == 0 || timers[i].due >= uv_now(&loop));
+        act();
+        model.loop.time += (draw() & UINT32_MAX) >> draw() % 33;
+        wheel_turn(model.wheel, model.loop.time);
+        for (size_t i = 0; i < TIMERS; i++) /* none is late */
+            assert_true(!model.timers[i].due ||
+                        model.timers[i].due >= uv_now(&model.loop));
     }
-    for (size_t i = 0; i < TIMERS; i++)
-        wheel_stop(wheel, &timers[i].timer);
-    finish(&loop, wheel);
+    for (size_t i = 0; i < TIMERS; i++) {
+        runs += model.timers[i].runs;
+        wheel_stop(model.wheel, &model.timers[i].timer);
+    }
+    assert_true(runs > STEPS / 4);
+    finish(&model.loop, model.wheel);
 }
 
 int main(void)
@@ -148,6 +247,8 @@ int main(void)
         cmocka_unit_test(test_wheel_stopped_timer_does_not_run),
         cmocka_unit_test(
             test_wheel_timer_may_start_itself_and_stop_its_neighbour),
+        cmocka_unit_test(test_wheel_sleeps_while_nothing_is_due),
+        cmocka_unit_test(test_wheel_opens_few_slots_for_a_far_timer),
         cmocka_unit_test(test_wheel_agrees_with_a_plain_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
