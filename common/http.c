@@ -1,4 +1,5 @@
-/* http.c - see http.h. */
+/* http.c - see http.h: heads. */
+#include <llhttp.h>
 #include <string.h>
 #include <uv.h>
 
@@ -24,17 +25,17 @@ static int end_line(struct http_scan *scan, const struct http_limits *limits,
 
     if (lf == scan->line || bytes.ptr[lf - 1] != '\r')
         return 400; /* a bare LF */
-    if (first == ' ' || first == '\t')
-        return 400; /* folded */
     if (lf == scan->line + 1)
         return 0;
+    if (first == ' ' || first == '\t')
+        return 400; /* a folded line */
     if (scan->lines > limits->max_headers)
         return 431;
     return check_line(scan, limits, lf - 1 - scan->line);
 }
 
 int http_scan_head(struct http_scan *scan, const struct http_limits *limits,
-                   struct span bytes, size_t *skip, size_t *length)
+                   struct span bytes, size_t *length)
 {
     const char *found;
 
@@ -46,49 +47,58 @@ int http_scan_head(struct http_scan *scan, const struct http_limits *limits,
         if (status)
             return status;
         if (empty && scan->lines > 0) {
-            *length = scan->at - *skip;
+            *length = scan->at - scan->skip;
             return *length > limits->max_head ? 431 : 0;
         }
-        if (empty && scan->line > 0)
+        if (empty && scan->blank)
             return 400; /* a second empty line before the request */
-        if (empty)
-            *skip = scan->at;
-        else
-            scan->lines++;
         scan->line = scan->at;
+        if (empty) {
+            scan->blank = true;
+            scan->skip = scan->at;
+        } else {
+            scan->lines++;
+        }
     }
     scan->at = bytes.len;
-    int status = check_line(scan, limits, bytes.len - scan->line);
-    if (status == 0 && bytes.len > limits->max_head)
+    size_t begun = bytes.len - scan->line; /* of a line; its CR may be there */
+    int status = check_line(scan, limits, begun ? begun - 1 : 0);
+    if (status == 0 && bytes.len - scan->skip > limits->max_head)
         status = 431;
     return status ? status : UV_EAGAIN;
 }
 
-static struct http_parser *parser_of(llhttp_t *llhttp)
+/* A head that is being parsed. */
+struct parser {
+    llhttp_t llhttp;
+    struct http_header *headers;
+    uint32_t count, max;
+    const char *base;
+    struct span url;
+    uint32_t hosts, lengths, codings;
+    int status; /* to refuse with */
+};
+
+static struct parser *parser_of(llhttp_t *llhttp)
 {
     return llhttp->data;
 }
 
-static uint16_t at(const struct http_parser *parser, const char *ptr)
+static uint16_t at(const struct parser *parser, const char *ptr)
 {
     return (uint16_t)(ptr - parser->base);
 }
 
 static int on_url(llhttp_t *llhttp, const char *ptr, size_t len)
 {
-    struct http_parser *parser = parser_of(llhttp);
-
-    parser->url = at(parser, ptr);
-    parser->url_len = len;
+    parser_of(llhttp)->url = (struct span){ptr, len};
     return 0;
 }
 
 static int on_name(llhttp_t *llhttp, const char *ptr, size_t len)
 {
-    struct http_parser *parser = parser_of(llhttp);
+    struct parser *parser = parser_of(llhttp);
 
-    if (!parser->headers) /* a trailer, which nobody reads */
-        return 0;
     if (parser->count == parser->max || len == 0) {
         parser->status = len == 0 ? 400 : 431;
         return -1;
@@ -103,35 +113,18 @@ static int on_name(llhttp_t *llhttp, const char *ptr, size_t len)
 
 static int on_value(llhttp_t *llhttp, const char *ptr, size_t len)
 {
-    struct http_parser *parser = parser_of(llhttp);
-
-    if (!parser->headers)
-        return 0;
+    struct parser *parser = parser_of(llhttp);
     struct http_header *header = &parser->headers[parser->count - 1];
+
     header->value = at(parser, ptr);
     header->value_len = (uint16_t)len;
     return 0;
 }
 
-/* Upgrades are not ours to take: what follows is the next request. */
 static int on_head(llhttp_t *llhttp)
 {
-    llhttp->upgrade = 0;
-    return HPE_PAUSED;
-}
-
-static int on_body(llhttp_t *llhttp, const char *ptr, size_t len)
-{
-    struct http_parser *parser = parser_of(llhttp);
-
-    parser->on_body(parser->arg, (struct span){ptr, len});
-    return 0;
-}
-
-static int on_complete(llhttp_t *llhttp)
-{
-    parser_of(llhttp)->complete = true;
-    return HPE_PAUSED;
+    (void)llhttp;
+    return HPE_PAUSED; /* bodies are not its to read */
 }
 
 static const llhttp_settings_t settings = {
@@ -139,8 +132,6 @@ static const llhttp_settings_t settings = {
     .on_header_field = on_name,
     .on_header_value = on_value,
     .on_headers_complete = on_head,
-    .on_body = on_body,
-    .on_message_complete = on_complete,
 };
 
 static bool map_method(uint8_t method, enum request_method *out)
@@ -207,7 +198,7 @@ static bool is_host(struct span host)
 
 /* Lengths, codings and hosts decide where a message ends: no doubt is let be.
  */
-static int check_header(struct http_parser *parser, struct http_head *head,
+static int check_header(struct parser *parser, struct http_head *head,
                         struct span name, struct span value)
 {
     switch (name.len) {
@@ -241,7 +232,7 @@ static int check_header(struct http_parser *parser, struct http_head *head,
     return 0;
 }
 
-static int check_headers(struct http_parser *parser, struct http_head *head)
+static int check_headers(struct parser *parser, struct http_head *head)
 {
     for (uint32_t i = 0; i < parser->count; i++) {
         const struct http_header *header = &parser->headers[i];
@@ -285,14 +276,26 @@ static int check_version(struct http_head *head)
                                                                      : 400;
 }
 
+/* What stands behind the scheme of an absolute form, else ptr NULL. */
+static struct span skip_scheme(struct span target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t len = strlen(schemes[i]);
+        if (target.len > len && span_eq_nocase((struct span){target.ptr, len},
+                                               span_str(schemes[i])))
+            return span_skip(target, len);
+    }
+    return (struct span){NULL, 0};
+}
+
 /* Origin form, absolute form (its host counts), or * for OPTIONS. */
 static int split_target(struct http_head *head, struct span target)
 {
-    struct span rest = target;
+    struct span rest = skip_scheme(target);
 
-    if (span_has_prefix(target, SPAN("http://")) ||
-        span_has_prefix(target, SPAN("https://"))) {
-        rest = span_skip(target, target.ptr[4] == 's' ? 8 : 7);
+    if (rest.ptr) {
         size_t end = 0;
         while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?')
             end++;
@@ -305,7 +308,11 @@ static int split_target(struct http_head *head, struct span target)
         return head->method == REQUEST_OPTIONS ? 0 : 400;
     } else if (target.len == 0 || target.ptr[0] != '/') {
         return 400;
+    } else {
+        rest = target;
     }
+    if (span_find(rest, '#') < rest.len)
+        return 400;
     size_t mark = span_find(rest, '?');
     head->path = mark ? (struct span){rest.ptr, mark} : SPAN("/");
     head->query =
@@ -313,75 +320,76 @@ static int split_target(struct http_head *head, struct span target)
     return 0;
 }
 
-int http_parse_head(struct http_parser *parser, struct span bytes,
-                    struct http_header *headers, uint32_t max,
-                    struct http_head *head)
+/* A method that llhttp has never heard of is a method all the same. */
+static int refusal_of(const struct parser *parser, struct span bytes)
 {
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    size_t len = span_find(bytes, ' ');
+
+    if (llhttp_get_errno(&parser->llhttp) != HPE_INVALID_METHOD)
+        return parser->status ? parser->status : 400;
+    for (size_t i = 0; i < len; i++) {
+        char c = bytes.ptr[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= '0' && c <= '9') && !strchr(marks, c))
+            return 400;
+    }
+    return len ? 501 : 400;
+}
+
+static bool keeps_alive(const llhttp_t *llhttp)
+{
+    return llhttp_should_keep_alive(llhttp) &&
+           !(llhttp->flags & F_CONNECTION_CLOSE);
+}
+
+int http_parse_head(struct span bytes, struct http_header *headers,
+                    uint32_t max, struct http_head *head)
+{
+    struct parser parser;
+
     *head = (struct http_head){.bytes = bytes, .headers = headers};
-    *parser =
-        (struct http_parser){.headers = headers, .max = max, .base = bytes.ptr};
     int status = check_version(head);
     if (status)
         return status;
 
-    llhttp_init(&parser->llhttp, HTTP_REQUEST, &settings);
-    parser->llhttp.data = parser;
-    llhttp_errno_t err = llhttp_execute(&parser->llhttp, bytes.ptr, bytes.len);
-    if (err != HPE_PAUSED)
-        return parser->status ? parser->status : 400;
-    if (!map_method(parser->llhttp.method, &head->method))
+    parser = (struct parser){.headers = headers, .max = max, .base = bytes.ptr};
+    llhttp_init(&parser.llhttp, HTTP_REQUEST, &settings);
+    parser.llhttp.data = &parser;
+    if (llhttp_execute(&parser.llhttp, bytes.ptr, bytes.len) != HPE_PAUSED)
+        return refusal_of(&parser, bytes);
+    head->header_count = parser.count;
+    if (!map_method(parser.llhttp.method, &head->method))
         return 501;
-    head->header_count = parser->count;
-    status = check_headers(parser, head);
-    if (status == 0)
-        status = split_target(
-            head, (struct span){bytes.ptr + parser->url, parser->url_len});
-    head->keep_alive = llhttp_should_keep_alive(&parser->llhttp);
-    parser->headers = NULL;
-    parser->left = head->content_length;
-    parser->chunked = head->chunked;
-    return status;
+    head->keep_alive = keeps_alive(&parser.llhttp);
+    status = check_headers(&parser, head);
+    return status ? status : split_target(head, parser.url);
 }
 
-static int parse_chunked(struct http_parser *parser, struct span bytes,
-                         size_t *used, bool *done)
+bool http_header_next(const struct http_head *head, const char *name,
+                      uint32_t *index, struct span *value)
 {
-    llhttp_t *llhttp = &parser->llhttp;
+    struct span wanted = span_str(name);
 
-    if (llhttp_get_errno(llhttp) == HPE_PAUSED)
-        llhttp_resume(llhttp);
-    llhttp_errno_t err = llhttp_execute(llhttp, bytes.ptr, bytes.len);
-    *done = parser->complete;
-    *used = bytes.len;
-    if (parser->complete && err == HPE_PAUSED) {
-        *used = (size_t)(llhttp_get_error_pos(llhttp) - bytes.ptr);
-        return 0;
+    for (uint32_t i = *index; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+        if (header->name_len != wanted.len ||
+            !span_eq_nocase(name_of(head, header), wanted))
+            continue;
+        *value = value_of(head, header);
+        *index = i + 1;
+        return true;
     }
-    return err == HPE_OK ? 0 : 400;
-}
-
-int http_parse_body(struct http_parser *parser, struct span bytes, size_t *used,
-                    bool *done)
-{
-    if (parser->chunked)
-        return parse_chunked(parser, bytes, used, done);
-    *used = bytes.len < parser->left ? bytes.len : (size_t)parser->left;
-    parser->left -= *used;
-    *done = parser->left == 0;
-    if (*used)
-        parser->on_body(parser->arg, (struct span){bytes.ptr, *used});
-    return 0;
+    return false;
 }
 
 struct span http_header(const struct http_head *head, const char *name)
 {
-    struct span wanted = span_str(name);
+    struct span value = {NULL, 0};
+    uint32_t index = 0;
 
-    for (uint32_t i = 0; i < head->header_count; i++)
-        if (head->headers[i].name_len == wanted.len &&
-            span_eq_nocase(name_of(head, &head->headers[i]), wanted))
-            return value_of(head, &head->headers[i]);
-    return (struct span){NULL, 0};
+    http_header_next(head, name, &index, &value);
+    return value;
 }
 
 bool http_list_has(struct span list, struct span token)

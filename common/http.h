@@ -1,21 +1,22 @@
 /*
  * http.h - the codec of HTTP/1.x requests: bytes in, a head and a body out.
  *
- * llhttp (strict) parses; this adds what it lets through: bare CR or LF, folded
- * lines, empty names, control characters, no or several Hosts, several lengths,
- * a coding other than "chunked", versions that are not 1.0 or 1.1.  No sockets.
+ * llhttp (strict) parses heads; this adds what it lets through: a bare LF,
+ * folded lines, empty names, no or several Hosts, several lengths, a coding
+ * other than "chunked", versions that are not 1.0 or 1.1.  Chunks it reads
+ * itself: behind the last one llhttp takes a bare LF, folds and empty names.
+ * No sockets.
  *
  *   http_scan_head() until it has a length, then http_parse_head() on a copy
  *   that stays, then http_parse_body() until done.
  */
 #pragma once
 
-#include <llhttp.h>
-
 #include "common/request.h"
 #include "common/span.h"
 
 #define HTTP_MAX_HEAD 65535 /* positions in a head are 16 bits */
+#define HTTP_MAX_HEADERS 256
 
 struct http_limits {
     size_t max_line, max_header, max_head;
@@ -26,17 +27,18 @@ struct http_limits {
 struct http_scan {
     size_t at;   /* bytes looked at */
     size_t line; /* start of the line that is not whole yet */
+    size_t skip; /* start of the head: behind an empty line */
     uint32_t lines;
+    bool blank; /* there was that one empty line */
 };
 
 /*
  * Look for the end of the head in bytes, which begin as they did before and
- * have grown.  0: *length is the head's; UV_EAGAIN: not whole yet; else the
- * status to refuse it with (400, 414, 431).  *skip is what stands before it:
- * one empty line at most.
+ * have grown.  0: the head is *length bytes from scan->skip on; UV_EAGAIN: not
+ * whole yet; else the status to refuse it with (400, 414, 431).
  */
 int http_scan_head(struct http_scan *scan, const struct http_limits *limits,
-                   struct span bytes, size_t *skip, size_t *length);
+                   struct span bytes, size_t *length);
 
 struct http_header {
     uint16_t name, name_len, value, value_len; /* in the head */
@@ -53,38 +55,56 @@ struct http_head {
     bool chunked, keep_alive, is_1_0, expects_continue;
 };
 
-/* Parses one request; needed until its body is done. */
-struct http_parser {
-    llhttp_t llhttp;
-    struct http_header *headers;
-    uint32_t count, max;
-    const char *base;
-    size_t url, url_len;
-    uint32_t hosts, lengths, codings;
-    int status; /* to refuse with */
-    bool complete, chunked;
-    uint64_t left; /* of a body with a length */
+/*
+ * Parse a whole head into *head; headers is room for max of them and lives as
+ * long as *head.  0, or the status to refuse it with; what of *head is set
+ * then may be read.
+ */
+int http_parse_head(struct span bytes, struct http_header *headers,
+                    uint32_t max, struct http_head *head);
+
+/* Of a body with chunks, what is read next. */
+enum http_chunk {
+    HTTP_CHUNK_SIZE_FIRST,
+    HTTP_CHUNK_SIZE,
+    HTTP_CHUNK_EXTENSION,
+    HTTP_CHUNK_SIZE_LF,
+    HTTP_CHUNK_DATA,
+    HTTP_CHUNK_DATA_CR,
+    HTTP_CHUNK_DATA_LF,
+    HTTP_CHUNK_TRAILER_FIRST,
+    HTTP_CHUNK_TRAILER_NAME,
+    HTTP_CHUNK_TRAILER_VALUE,
+    HTTP_CHUNK_TRAILER_LF,
+    HTTP_CHUNK_END_LF,
+};
+
+/* Where the reading of a body stands. */
+struct http_body {
+    uint64_t left;   /* of the body, or of the chunk */
+    uint32_t beside; /* bytes of extensions and trailers */
+    enum http_chunk next;
+    bool chunked;
     void (*on_body)(void *arg, struct span bytes);
     void *arg;
 };
 
-/*
- * Parse a whole head into *head; headers is room for max of them.  0, or the
- * status to refuse it with.
- */
-int http_parse_head(struct http_parser *parser, struct span bytes,
-                    struct http_header *headers, uint32_t max,
-                    struct http_head *head);
+/* on_body sees each piece of the body, at least one byte. */
+void http_body_init(struct http_body *body, const struct http_head *head,
+                    void (*on_body)(void *arg, struct span bytes), void *arg);
 
 /*
- * Parse what follows: on_body sees each piece of the body.  *used tells how
- * far this request went, *done that it is whole.  0, or 400.
+ * Read what follows the head.  *used tells how far the body went, *done that
+ * it is whole.  0, or 400 for chunks that are none.
  */
-int http_parse_body(struct http_parser *parser, struct span bytes, size_t *used,
+int http_parse_body(struct http_body *body, struct span bytes, size_t *used,
                     bool *done);
 
 /* Nothing of the head is decoded: trimmed value of the first such header. */
 struct span http_header(const struct http_head *head, const char *name);
+/* The next one from *index on, which is 0 at first; false: no more. */
+bool http_header_next(const struct http_head *head, const char *name,
+                      uint32_t *index, struct span *value);
 
 /* Is token one of a comma-separated list (any case)? */
 bool http_list_has(struct span list, struct span token);

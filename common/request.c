@@ -48,7 +48,7 @@ void request_free(struct request *req)
 /* A handler that still holds the request will answer into nothing. */
 void request_detach(struct request *req)
 {
-    bool held = req->state == REQUEST_HANDLED;
+    bool held = req->state == REQUEST_HANDLED || req->late;
 
     list_init(&req->node);
     req->conn = NULL;

@@ -39,21 +39,43 @@ static bool is_proxy(const struct server *server, const char *address)
 bool request_is_trusted(const struct request *req)
 {
     return req->server->options.trusted_proxies && req->conn &&
-           is_proxy(req->server, req->conn->address);
+           is_proxy(req->server, req->conn->address->text);
 }
 
-/* The last hop of X-Forwarded-For that no trusted proxy of ours is. */
-static struct span last_hop(const struct request *req, struct span hops)
+static bool is_address(const char *text)
+{
+    unsigned char bytes[16];
+
+    return inet_pton(AF_INET, text, bytes) == 1 ||
+           inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+/* The last of hops that is no trusted proxy of ours, else what it was. */
+static struct span last_hop(const struct request *req, struct span hops,
+                            struct span found)
 {
     char address[STREAM_ADDRESS_MAX];
-    struct span rest = hops, hop, found = {NULL, 0};
+    struct span hop;
 
-    while (span_cut(&rest, ',', &hop)) {
+    while (span_cut(&hops, ',', &hop)) {
         hop = span_trim(hop);
         snprintf(address, sizeof(address), "%.*s", (int)hop.len, hop.ptr);
-        if (hop.len && !is_proxy(req->server, address))
+        if (!is_address(address)) /* whoever stands before it is hearsay */
+            found = (struct span){NULL, 0};
+        else if (!is_proxy(req->server, address))
             found = hop;
     }
+    return found;
+}
+
+/* Each proxy may have added to the header or put one of its own behind it. */
+static struct span forwarded_for(const struct request *req)
+{
+    struct span found = {NULL, 0}, hops;
+    uint32_t index = 0;
+
+    while (http_header_next(&req->head, "x-forwarded-for", &index, &hops))
+        found = last_hop(req, hops, found);
     return found;
 }
 
@@ -66,9 +88,10 @@ struct span request_address(const struct request *req)
     if (!req->conn)
         return SPAN("");
     if (request_is_trusted(req))
-        mine->address = last_hop(req, request_header(req, "x-forwarded-for"));
+        mine->address = forwarded_for(req);
     if (!req->address.ptr)
-        mine->address = arena_copy(&mine->arena, span_str(req->conn->address));
+        mine->address =
+            arena_copy(&mine->arena, span_str(req->conn->address->text));
     return req->address;
 }
 

@@ -87,21 +87,32 @@ static struct buf *out_of(struct request *req)
 /* The last one on a connection that is to end says so. */
 static void decide_keep_alive(struct request *req)
 {
-    const struct conn *conn = req->conn;
-    bool newest = conn->requests.prev == &req->node && !conn->more;
+    struct conn *conn = req->conn;
+    bool newest = conn->requests.prev == &req->node;
 
-    if (conn->ended || (req->server->draining && newest))
-        req->keep_alive = false;
+    if (!newest || !(conn->ended || (req->server->draining && !conn->more)))
+        return;
+    req->keep_alive = false;
+    conn->last = true;
+}
+
+/* Its deadline has answered; gone with that, or with its client. */
+static void end_late(struct request *req)
+{
+    if (req->conn)
+        req->late = false; /* waits in line: goes when it is sent */
+    else
+        request_free(req);
 }
 
 /* May the answer be sent?  If not the request is over and gone. */
 static bool begin_answer(struct request *req, int status)
 {
     if (req->late) {
-        request_free(req);
+        end_late(req);
         return false;
     }
-    assert(req->state != REQUEST_ANSWERED);
+    assert(req->state != REQUEST_ANSWERED && !req->started);
     req->status = status;
     if (!req->conn) {
         server_count(req->server, req);
@@ -128,6 +139,17 @@ static void put_line(struct buf *out, struct span name, struct span value)
     buf_append(out, SPAN("\r\n"));
 }
 
+static void put_cors(struct buf *out, struct span origin)
+{
+    buf_append(out, SPAN("Vary: Origin\r\n"));
+    if (!origin.ptr)
+        return;
+    put_line(out, SPAN("Access-Control-Allow-Origin: "), origin);
+    buf_append(out, SPAN("Access-Control-Allow-Credentials: true\r\n"
+                         "Access-Control-Expose-Headers: X-Request-Id, "
+                         "Retry-After, Idempotent-Replayed\r\n"));
+}
+
 /* What every answer has, and the empty line. */
 static void put_common(struct request *req, struct buf *out)
 {
@@ -143,16 +165,8 @@ static void put_common(struct request *req, struct buf *out)
         buf_append(out, SPAN("Connection: close\r\n"));
     else if (req->head.is_1_0)
         buf_append(out, SPAN("Connection: keep-alive\r\n"));
-    struct span origin = req->server->options.cors_origins
-                             ? request_allowed_origin(req)
-                             : (struct span){NULL, 0};
-    if (origin.ptr) {
-        put_line(out, SPAN("Access-Control-Allow-Origin: "), origin);
-        buf_append(out, SPAN("Access-Control-Allow-Credentials: true\r\n"
-                             "Access-Control-Expose-Headers: X-Request-Id, "
-                             "Retry-After, Idempotent-Replayed\r\n"
-                             "Vary: Origin\r\n"));
-    }
+    if (req->server->options.cors_origins)
+        put_cors(out, request_allowed_origin(req));
     buf_append(out, SPAN("\r\n"));
 }
 
@@ -321,8 +335,7 @@ void request_refuse(struct request *req, int status, const char *slug,
 
     if (conn->reading == req)
         conn->reading = NULL;
-    if (req->state == REQUEST_ANSWERED)
-        return;
+    conn->last = true;
     req->state = REQUEST_HANDLED;
     req->keep_alive = false;
     request_problem(req, status, slug, NULL, detail);
@@ -330,10 +343,13 @@ void request_refuse(struct request *req, int status, const char *slug,
 
 void request_begin(struct request *req, int status, const char *type)
 {
+    if (req->late)
+        return;
+    assert(req->state == REQUEST_HANDLED && !req->started);
     req->started = true;
     wheel_stop(req->server->wheel, &req->timer);
     req->status = status;
-    if (!req->conn || req->late)
+    if (!req->conn)
         return;
     struct buf *out = out_of(req);
     req->chunked = !req->head.is_1_0;
@@ -348,6 +364,17 @@ void request_begin(struct request *req, int status, const char *type)
     conn_mark_dirty(req->conn);
 }
 
+/* What is unsent is bounded, however large a single piece is. */
+static bool is_too_much(const struct request *req, const struct buf *out,
+                        size_t len)
+{
+    size_t unsent = out->len;
+
+    if (is_first(req))
+        unsent += stream_kept(req->conn->stream);
+    return unsent && unsent + len > CONN_MAX_KEPT / 2;
+}
+
 int request_write(struct request *req, struct span bytes)
 {
     if (!req->conn || req->late)
@@ -355,8 +382,7 @@ int request_write(struct request *req, struct span bytes)
     struct buf *out = out_of(req);
     if (req->head.method == REQUEST_HEAD || bytes.len == 0)
         return 0;
-    if (out->len + stream_kept(req->conn->stream) + bytes.len >
-        CONN_MAX_KEPT / 2)
+    if (is_too_much(req, out, bytes.len))
         return UV_ENOBUFS;
     if (req->chunked)
         buf_printf(out, "%zx\r\n", bytes.len);
@@ -375,7 +401,12 @@ void request_on_drain(struct request *req, void (*cb)(void *arg), void *arg)
 
 void request_end(struct request *req)
 {
-    if (req->late || !req->conn) {
+    if (req->late) {
+        end_late(req);
+        return;
+    }
+    assert(req->started);
+    if (!req->conn) {
         server_count(req->server, req);
         request_free(req);
         return;
@@ -521,13 +552,19 @@ static bool is_shed(struct request *req)
     return true;
 }
 
+bool request_admit(struct request *req)
+{
+    req->admitted = true;
+    return find_route(req) && !is_shed(req) && decode_params(req) &&
+           check_scope(req);
+}
+
 void request_dispatch(struct request *req)
 {
     struct server *server = req->server;
 
     req->state = REQUEST_HANDLED;
-    if (!find_route(req) || is_shed(req) || !decode_params(req) ||
-        !check_scope(req))
+    if (!req->admitted && !request_admit(req))
         return;
     server->current = req;
     req->match.route->handler(req, server->options.arg);

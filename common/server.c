@@ -14,11 +14,11 @@
 #define BACKLOG 4096
 #define SECOND_MS 1000
 #define SLOW_FOR_US UINT64_C(60000000) /* a slow request is recent */
-#define HEADERS_MAX 256 /* of one request; the option's upper bound */
 
 static void on_connection(uv_stream_t *stream, int status);
 static void on_prepare(uv_prepare_t *prepare);
 static void on_lag(struct wheel_timer *timer);
+static void forget_slow(struct server *server, uint64_t now_us);
 
 static void open_metrics(struct server *server)
 {
@@ -55,11 +55,15 @@ struct server *server_open(struct stream_loop *loop,
         .max_line = options->max_request_line,
         .max_header = options->max_header,
         .max_head = options->max_head,
-        .max_headers = options->max_headers < HEADERS_MAX ? options->max_headers
-                                                          : HEADERS_MAX};
+        .max_headers = options->max_headers < HTTP_MAX_HEADERS
+                           ? options->max_headers
+                           : HTTP_MAX_HEADERS};
     list_init(&server->listeners);
     list_init(&server->conns);
     list_init(&server->dirty);
+    for (size_t i = 0; i < SERVER_ADDRESSES; i++)
+        list_init(&server->addresses[i]);
+    server->address_key = hash_random_key();
     buf_init(&server->out, MEM_CONN);
     server->chunks =
         (struct arena_pool){.size = REQUEST_CHUNK, .max = REQUEST_CHUNKS};
@@ -70,14 +74,25 @@ struct server *server_open(struct stream_loop *loop,
     server->prepare.data = server;
     uv_prepare_start(&server->prepare, on_prepare);
     uv_unref((uv_handle_t *)&server->prepare);
-    server->handles = 1;
+    uv_idle_init(stream_loop_uv(loop), &server->idle);
+    server->idle.data = server;
+    server->handles = 2;
     wheel_start(server->wheel, &server->lag_timer, LAG_PERIOD_MS, on_lag);
     return server;
 }
 
+static void on_idle(uv_idle_t *idle)
+{
+    uv_idle_stop(idle);
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
-    conn_flush_dirty(prepare->data);
+    struct server *server = prepare->data;
+
+    conn_flush_dirty(server);
+    if (!list_is_empty(&server->dirty))
+        uv_idle_start(&server->idle, on_idle);
 }
 
 /* How late this runs beyond the tick it was meant for. */
@@ -91,6 +106,7 @@ static void on_lag(struct wheel_timer *timer)
         server->lag_us = now_us > due_us + 1000 ? now_us - due_us : 0;
     server->lag_from_us = now_us;
     metrics_observe(server->lag, server->lag_us);
+    forget_slow(server, now_us);
     wheel_start(server->wheel, timer, LAG_PERIOD_MS, on_lag);
 }
 
@@ -253,7 +269,7 @@ size_t server_inflight(const struct server *server)
     return server->inflight;
 }
 
-static void on_prepare_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     struct server *server = handle->data;
 
@@ -271,7 +287,8 @@ void server_close(struct server *server, void (*cb)(void *arg), void *arg)
     wheel_stop(server->wheel, &server->drain_timer);
     stop_listening(server);
     close_conns(server);
-    uv_close((uv_handle_t *)&server->prepare, on_prepare_closed);
+    uv_close((uv_handle_t *)&server->prepare, on_handle_closed);
+    uv_close((uv_handle_t *)&server->idle, on_handle_closed);
 }
 
 static const char *pattern_of(const struct server *server, size_t index)
@@ -339,28 +356,38 @@ static struct metrics_histogram *time_cell(struct server *server, size_t index)
     return server->times[index];
 }
 
-/* In place of one that is old, or else of the fastest. */
+static struct slow *fastest_of(struct server *server)
+{
+    struct slow *found = &server->slow[0];
+
+    for (size_t i = 1; i < SERVER_SLOW; i++)
+        if (server->slow[i].us < found->us)
+            found = &server->slow[i];
+    return found;
+}
+
+/* What is not recent makes room. */
+static void forget_slow(struct server *server, uint64_t now_us)
+{
+    for (size_t i = 0; i < SERVER_SLOW; i++)
+        if (now_us - server->slow[i].at_us > SLOW_FOR_US)
+            server->slow[i].us = 0;
+    server->slow_floor_us = fastest_of(server)->us;
+}
+
+/* In place of the fastest. */
 static void note_slow(struct server *server, const struct request *req,
                       uint64_t us, uint64_t now_us)
 {
-    struct slow *place = &server->slow[0];
+    struct slow *place = fastest_of(server);
     struct span id = request_id(req);
 
-    for (size_t i = 0; i < SERVER_SLOW; i++) {
-        struct slow *slow = &server->slow[i];
-        if (now_us - slow->at_us > SLOW_FOR_US)
-            slow->us = 0;
-        if (slow->us < place->us)
-            place = slow;
-    }
-    server->slow_floor_us = place->us;
-    if (us <= place->us)
-        return;
     *place = (struct slow){.us = us,
                            .at_us = now_us,
                            .status = req->status,
                            .route = index_of(server, req)};
     snprintf(place->id, sizeof(place->id), "%.*s", (int)id.len, id.ptr);
+    server->slow_floor_us = fastest_of(server)->us;
 }
 
 static void log_request(const struct server *server, const struct request *req,

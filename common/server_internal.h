@@ -2,7 +2,9 @@
  * server_internal.h - what the files of the server and request rooms share.
  *
  *   server.c       listeners, limits, drain, what is counted
- *   server_conn.c  a connection: bytes in, requests in order, bytes out
+ *   server_address.c  how many connections an address has
+ *   server_conn.c  a connection: its life, its deadlines, bytes out in order
+ *   server_input.c   bytes in: heads, bodies, what is refused
  *   request.c      what handlers read of a request
  *   request_peer.c   who asks
  *   request_reply.c  how handlers end it
@@ -18,17 +20,17 @@
 #include "common/request.h"
 #include "common/server.h"
 
-#define CONN_MAX_KEPT (4u << 20)  /* unsent bytes of a connection */
-#define CONN_LINGER_MS 1000       /* for the client to read its refusal */
-#define CONN_LINGER_BYTES 1048576 /* that are read and dropped meanwhile */
-#define REQUEST_CHUNK 3072        /* first chunk of a request's arena */
-#define REQUEST_CHUNKS 64         /* of them kept for the next ones */
+#define CONN_MAX_KEPT (4u << 20)   /* unsent bytes that its stream keeps */
+#define CONN_OUT_HIGH (256u << 10) /* unsent bytes that stop reading */
+#define CONN_LINGER_MS 1000        /* for the client to read its refusal */
+#define CONN_LINGER_BYTES 1048576  /* that are read and dropped meanwhile */
+#define REQUEST_CHUNK 3072         /* first chunk of a request's arena */
+#define REQUEST_CHUNKS 64          /* of them kept for the next ones */
 #define REQUEST_ID_MAX 64
 #define SERVER_DATE_LINE (6 + CLOCK_HTTP_LEN + 2 + 14)
-#define SERVER_SLOW 16 /* requests that /debug/slow remembers */
-#define SERVER_COUNTED                                    \
-    16 /* kinds of answers of a route with a cell at hand \
-        */
+#define SERVER_SLOW 16    /* requests that /debug/slow remembers */
+#define SERVER_COUNTED 16 /* kinds of a route's answers with a cell at hand */
+#define SERVER_ADDRESSES 1024 /* chains of the table of addresses */
 
 /* A request's way: being read, with its handler, answered. */
 enum request_state { REQUEST_READING, REQUEST_HANDLED, REQUEST_ANSWERED };
@@ -43,6 +45,13 @@ enum conn_wait {
     CONN_WAIT_LINGER,
 };
 
+/* A peer that has connections. */
+struct address {
+    struct list node; /* of its chain */
+    uint32_t conns;
+    char text[STREAM_ADDRESS_MAX];
+};
+
 struct conn {
     struct list node;     /* of the server's connections */
     struct list dirty;    /* of those with answers to send, or alone */
@@ -54,17 +63,18 @@ struct conn {
     struct buf tail;         /* what was read of the next head */
     struct buf out;          /* answers outside a read */
     struct http_scan scan;
-    char address[STREAM_ADDRESS_MAX]; /* of the peer itself */
+    struct address *address; /* of the peer itself */
+    size_t unsent;           /* when the wait for it began */
     enum conn_wait wait;
     uint32_t waiting; /* requests in the list */
     uint32_t lingered;
     bool tls;
     bool corked;    /* on_read() will send what is answered now */
-    bool last;      /* no further request is read */
+    bool last;      /* behind what is being read no request is read */
     bool ended;     /* the client will send no more */
     bool lingering; /* the last answer is out; input is dropped */
     bool more;      /* behind the request being read there is more */
-    bool paused;    /* reading stopped: too many wait */
+    bool paused;    /* reading stopped: too many wait, or too much is unsent */
     bool closing;
 };
 
@@ -74,7 +84,7 @@ struct request {
     struct conn *conn;  /* NULL once the client is gone */
     struct server *server;
     struct http_head head;
-    struct http_parser *parser; /* while there is a body to read */
+    struct http_body *reader; /* while there is a body to read */
     struct route_match match;
     json_t *document; /* of the body, where a handler read it as one */
     struct buf body;
@@ -85,9 +95,10 @@ struct request {
     struct span id, trace, address, sub, scopes;
     int status;
     enum request_state state;
-    bool late;       /* answered by its deadline: the handler's is dropped */
-    bool started;    /* request_begin() */
-    bool chunked;    /* and its pieces are chunks */
+    bool admitted; /* route, load, scope and origin let it pass */
+    bool late;     /* answered by its deadline; its handler has not ended it */
+    bool started;  /* request_begin() */
+    bool chunked;  /* and its pieces are chunks */
     bool keep_alive; /* the connection goes on behind it */
     bool identified, all_but_admin, by_cookie;
     void (*on_drain)(void *arg);
@@ -124,8 +135,11 @@ struct server {
     struct server_options options;
     struct http_limits limits;
     struct list listeners, conns, dirty;
+    struct list addresses[SERVER_ADDRESSES];
+    struct hash_key address_key;
     size_t conn_count, listener_count, inflight;
-    uv_prepare_t prepare;
+    uv_prepare_t prepare; /* sends what the turn of the loop has answered */
+    uv_idle_t idle;       /* keeps it turning while there is more to send */
     struct wheel_timer lag_timer, drain_timer;
     struct arena_pool chunks;
     struct buf out; /* answers of the read that is being handled */
@@ -158,22 +172,41 @@ void server_conn_gone(struct server *server);
 /* "Date: …\r\nX-Request-Id: ", of SERVER_DATE_LINE bytes. */
 const char *server_date_line(struct server *server);
 
+/* server_address.c */
+struct address *server_address_take(struct server *server, const char *text);
+void server_address_drop(struct address *address);
+
 /* server_conn.c */
 void conn_accept(struct listener *listener);
 void conn_close(struct conn *conn);
 /* The timer that fits what the connection waits for. */
 void conn_rearm(struct conn *conn);
-/* Send what is answered, in order; close when that was the last. */
+/* Answers that are whole go on their way, in order. */
 void conn_answered(struct conn *conn);
+/* Where the bytes of the first request in line go. */
 struct buf *conn_out(struct conn *conn);
 void conn_mark_dirty(struct conn *conn);
+/* Bytes on their way that the socket has not taken. */
+size_t conn_unsent(const struct conn *conn);
+/* Send out; what the stream does not take now goes to conn->out. */
+void conn_send(struct conn *conn, struct buf *out);
 void conn_flush_dirty(struct server *server);
 void conn_drain_idle(struct server *server);
+
+/* server_input.c */
+void conn_read(struct conn *conn, struct span bytes);
+/* Go on reading if that was stopped and there is room again. */
+void conn_resume(struct conn *conn);
+/* Answer what is no request, or comes in vain. */
+void conn_refuse(struct conn *conn, int status, const char *slug,
+                 const char *detail);
 
 /* request.c */
 struct request *request_create(struct conn *conn, struct span head,
                                uint64_t now_us);
 void request_free(struct request *req);
+/* Route, load, scope and origin; false: it has been answered. */
+bool request_admit(struct request *req);
 void request_dispatch(struct request *req);
 /* The client is gone. */
 void request_detach(struct request *req);
