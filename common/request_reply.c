@@ -165,7 +165,8 @@ static void put_common(struct request *req, struct buf *out)
         buf_append(out, SPAN("Connection: close\r\n"));
     else if (req->head.is_1_0)
         buf_append(out, SPAN("Connection: keep-alive\r\n"));
-    if (req->server->options.cors_origins)
+    if (req->server->options.cors_origins &&
+        req->server->options.cors_origins[0])
         put_cors(out, request_allowed_origin(req));
     buf_append(out, SPAN("\r\n"));
 }
