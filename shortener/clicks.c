@@ -23,6 +23,7 @@
 #define FIRST_ARGS 2     /* key and number */
 #define ARGS_A_CELL 5
 #define DRAIN_TRIES 10
+#define MAX_WAITING 4 /* batches out: Redis has others to serve in between */
 
 /* What one partition has gathered, and what is on its way. */
 struct partition {
@@ -37,7 +38,8 @@ struct partition {
 struct clicks {
     struct app *app;
     struct redis *redis;
-    struct list dirty;
+    struct list dirty; /* partitions with something to send */
+    struct list due;   /* those of them whose turn it is in this tick */
     struct wheel_timer timer;
     struct partition partitions[HASH_PARTITIONS];
     uint64_t flush_ms;
@@ -52,7 +54,7 @@ struct clicks {
 };
 
 static void on_tick(struct wheel_timer *timer);
-static void send_batch(struct partition *partition);
+static bool send_batch(struct partition *partition);
 static void on_answer(void *arg, int status, const struct redisReply *reply);
 
 struct clicks *clicks_create(struct app *app, uint64_t flush_ms)
@@ -64,6 +66,7 @@ struct clicks *clicks_create(struct app *app, uint64_t flush_ms)
     clicks->redis = app_redis(app);
     clicks->flush_ms = flush_ms;
     list_init(&clicks->dirty);
+    list_init(&clicks->due);
     for (size_t i = 0; i < HASH_PARTITIONS; i++) {
         struct partition *partition = &clicks->partitions[i];
         list_init(&partition->cells);
@@ -251,6 +254,11 @@ static void seal_batch(struct partition *partition)
     partition->number++;
 }
 
+static bool is_empty(const struct clicks *clicks)
+{
+    return list_is_empty(&clicks->dirty) && list_is_empty(&clicks->due);
+}
+
 static void end_drain(struct clicks *clicks)
 {
     void (*drained)(void *arg) = clicks->drained;
@@ -260,22 +268,30 @@ static void end_drain(struct clicks *clicks)
     drained(clicks->drained_arg);
 }
 
+/* The next partitions whose turn it is, as many as may be out at once. */
+static void send_due(struct clicks *clicks)
+{
+    while (clicks->waiting < MAX_WAITING && !list_is_empty(&clicks->due)) {
+        struct partition *partition =
+            LIST_ENTRY(list_pop(&clicks->due), struct partition, dirty);
+        list_append(&clicks->dirty, &partition->dirty);
+        if (!partition->waiting && !send_batch(partition))
+            return; /* the link refuses: at the next tick */
+    }
+}
+
 static void on_tick(struct wheel_timer *timer)
 {
     struct clicks *clicks = LIST_ENTRY(timer, struct clicks, timer);
 
-    if (list_is_empty(&clicks->dirty))
+    if (is_empty(clicks))
         return;
     if (clicks->drained && clicks->drain_tries++ == DRAIN_TRIES) {
         end_drain(clicks);
         return;
     }
-    for (struct list *n = clicks->dirty.next; n != &clicks->dirty;
-         n = n->next) {
-        struct partition *partition = LIST_ENTRY(n, struct partition, dirty);
-        if (!partition->waiting)
-            send_batch(partition);
-    }
+    list_move(&clicks->dirty, &clicks->due);
+    send_due(clicks);
     wheel_start(stream_loop_wheel(app_loop(clicks->app)), timer,
                 clicks->flush_ms, on_tick);
 }
@@ -283,19 +299,26 @@ static void on_tick(struct wheel_timer *timer)
 static struct span visitors_hex(struct arena *arena,
                                 const struct click_cell *cell)
 {
+    static const char digits[] = "0123456789abcdef";
     char *out = arena_alloc(arena, cell->visitor_count * 16 + 1);
     size_t len = 0;
 
     for (uint32_t i = 0; i < cell->visitor_room; i++)
-        if (cell->visitors[i])
-            len += (size_t)snprintf(out + len, 17, "%016" PRIx64,
-                                    cell->visitors[i]);
+        for (int shift = 60; cell->visitors[i] && shift >= 0; shift -= 4)
+            out[len++] = digits[cell->visitors[i] >> shift & 15];
     return (struct span){out, len};
 }
 
+/* Three of these for each cell: snprintf() would cost more than the rest. */
 static struct span number_text(struct arena *arena, uint64_t number)
 {
-    return arena_printf(arena, "%" PRIu64, number);
+    char *text = arena_alloc(arena, 20);
+    size_t at = 20;
+
+    do
+        text[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return (struct span){text + at, 20 - at};
 }
 
 static size_t batch_args(struct arena *arena, const struct partition *partition,
@@ -315,7 +338,7 @@ static size_t batch_args(struct arena *arena, const struct partition *partition,
     return argc;
 }
 
-static void send_batch(struct partition *partition)
+static bool send_batch(struct partition *partition)
 {
     struct clicks *clicks = partition->clicks;
     struct span argv[FIRST_ARGS + CLICKS_MAX_BATCH * ARGS_A_CELL];
@@ -341,10 +364,11 @@ static void send_batch(struct partition *partition)
                                               .cb = on_answer,
                                               .arg = partition});
     arena_deinit(&arena);
-    if (err == 0) {
-        partition->waiting = true;
-        clicks->waiting++;
-    }
+    if (err < 0)
+        return false;
+    partition->waiting = true;
+    clicks->waiting++;
+    return true;
 }
 
 /* Free the cells; how many clicks they were. */
@@ -379,19 +403,22 @@ static void on_answer(void *arg, int status, const struct redisReply *reply)
     clicks->waiting--;
     if (status == 0) {
         on_counted(partition);
-        if (clicks->drained && !list_is_empty(&partition->cells))
-            send_batch(partition);
+        if (clicks->drained && !list_is_empty(&partition->cells)) {
+            list_remove(&partition->dirty);
+            list_append(&clicks->due, &partition->dirty);
+        }
     } else if (status == UV_EPROTO) {
         log_write(LOG_WARN, "clicks refused by Redis",
                   LOG_TEXT("error", ((struct span){reply->str, reply->len})));
     }
-    if (clicks->drained && list_is_empty(&clicks->dirty))
+    send_due(clicks);
+    if (clicks->drained && is_empty(clicks))
         end_drain(clicks);
 }
 
 void clicks_drain(struct clicks *clicks, void (*done)(void *arg), void *arg)
 {
-    if (list_is_empty(&clicks->dirty)) {
+    if (is_empty(clicks)) {
         done(arg);
         return;
     }

@@ -180,7 +180,7 @@ class Bench:
         result["who"], result["command"] = who, command
         self.runs.append(result)
         if sum(result["errors"].values()):
-            print("  errors of %s: %s" % (who, result["errors"]))
+            print("  errors of %s: %s, status %s" % (who, result["errors"], result.get("wrong_status")))
         return result
 
     def alternate(self, contenders, *options, only=None):
@@ -339,7 +339,8 @@ def bench_rolling(bench):
     seconds = hups + 2
     load = subprocess.Popen(on_core(1, [
         bench.load, "--url", "http://127.0.0.1:%d" % server.port, "--profile", "hot", "--renew-every", "10",
-        "--warmup", "200ms", "--duration", "%ds" % seconds, "--json", path]), stderr=subprocess.DEVNULL)
+        "--warmup", "200ms", "--duration", "%ds" % seconds, "--json", path]),
+        stderr=subprocess.PIPE, text=True)
     builds = {build_of(server)}
     for turn in range(hups):
         time.sleep(0.8)
@@ -347,7 +348,9 @@ def bench_rolling(bench):
         server.signal(1)
         builds.add(eventually(lambda: (lambda b: b if b not in builds else None)(build_of(server)),
                               "the new build"))
-    load.wait()
+    _, complaint = load.communicate()
+    if not os.path.exists(path):
+        raise AssertionError(complaint)
     with open(path, encoding="ascii") as file:
         result = json.load(file)
     result["who"] = "shortener, rolling restarts"
