@@ -110,6 +110,34 @@ test_wheel_timer_may_start_itself_and_stop_its_neighbour(void **state)
     finish(&loop, pair.wheel);
 }
 
+static void on_mover(struct wheel_timer *timer)
+{
+    struct pair *pair = LIST_ENTRY(timer, struct pair, first);
+
+    pair->first_runs++;
+    wheel_start(pair->wheel, &pair->second, 100, on_second);
+}
+
+static void test_wheel_timer_may_move_one_that_is_due_with_it(void **state)
+{
+    uv_loop_t loop;
+    struct pair pair = {0};
+    (void)state;
+
+    uv_loop_init(&loop);
+    pair.wheel = wheel_open(&loop);
+    wheel_start(pair.wheel, &pair.first, 2, on_mover);
+    wheel_start(pair.wheel, &pair.second, 2, on_second);
+    loop.time += 2;
+    wheel_turn(pair.wheel, loop.time);
+    assert_int_equal(pair.first_runs, 1);
+    assert_int_equal(pair.second_runs, 0);
+    loop.time += 100;
+    wheel_turn(pair.wheel, loop.time);
+    assert_int_equal(pair.second_runs, 1);
+    finish(&loop, pair.wheel);
+}
+
 static void on_prepare(uv_prepare_t *handle)
 {
     (void)handle;
@@ -247,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_wheel_stopped_timer_does_not_run),
         cmocka_unit_test(
             test_wheel_timer_may_start_itself_and_stop_its_neighbour),
+        cmocka_unit_test(test_wheel_timer_may_move_one_that_is_due_with_it),
         cmocka_unit_test(test_wheel_sleeps_while_nothing_is_due),
         cmocka_unit_test(test_wheel_opens_few_slots_for_a_far_timer),
         cmocka_unit_test(test_wheel_agrees_with_a_plain_list),
