@@ -213,6 +213,12 @@ void kit_turn(struct kit *kit)
             receive(kit, i);
 }
 
+void kit_rest(struct kit *kit)
+{
+    for (int i = 0; i < 5; i++)
+        kit_turn(kit);
+}
+
 const char *kit_got(struct kit *kit, int client)
 {
     *buf_reserve(&kit->got[client], 1) = '\0';

@@ -50,6 +50,9 @@ void kit_turn(struct kit *kit);
 /* Only the loop. */
 void kit_turn_loop(struct kit *kit);
 
+/* So that the kernel tells of what comes next in the order of its coming. */
+void kit_rest(struct kit *kit);
+
 /* Turn until the condition holds; a wait without end fails. */
 #define UNTIL(kit, condition)                                         \
     do {                                                              \

@@ -42,6 +42,7 @@ static void test_answers_keep_their_order_within_a_turn(void **state)
     other = kit_client(kit);
     kit_send(kit, 0, GET("/later/a"));
     UNTIL(kit, kit->held_count == 1);
+    kit_rest(kit);
     kit_send(kit, other, GET("/release"));
     kit_send(kit, 0, GET("/now"));
     UNTIL(kit, kit_has(kit, 0, "now"));
@@ -398,6 +399,7 @@ static void test_half_close_does_not_overtake_an_answer(void **state)
     other = kit_client(kit);
     kit_send(kit, 0, GET("/later/a"));
     UNTIL(kit, kit->held_count == 1);
+    kit_rest(kit);
     kit_send(kit, other, GET("/release"));
     kit_shut(kit, 0);
     UNTIL(kit, kit->ended[0]);
