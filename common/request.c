@@ -184,7 +184,8 @@ uint32_t request_time_left(const struct request *req)
 /* "q=0.8" is 800; what is no q leaves it as it was. */
 static int read_q(struct span parameter, int q)
 {
-    int unit = 100, value = 0;
+    int unit = 100;
+    int value = 0;
 
     if (!span_has_prefix(parameter, SPAN("q=")) || parameter.len < 3)
         return q;
@@ -200,11 +201,14 @@ static int read_q(struct span parameter, int q)
 /* The q of the best range of Accept that fits type, 0 to 1000; -1: none. */
 static int quality(struct span accept, struct span type, struct span any)
 {
-    int best = -1, rank = -1;
+    int best = -1;
+    int rank = -1;
     struct span range;
 
     while (span_cut(&accept, ',', &range)) {
-        struct span rest = range, name, parameter;
+        struct span rest = range;
+        struct span name;
+        struct span parameter;
         int q = 1000;
         span_cut(&rest, ';', &name);
         name = span_trim(name);
@@ -251,7 +255,8 @@ bool request_read_page(struct request *req, uint32_t *limit,
 bool request_read_json(struct request *req, const struct json_field *fields,
                        size_t count, struct json_value *values)
 {
-    struct span type = request_header(req, "content-type"), main_type;
+    struct span type = request_header(req, "content-type");
+    struct span main_type;
     struct json_errors errors = {0};
     json_t *document;
 

@@ -8,7 +8,8 @@
 /* "10.0.0.0/8" or one address; both families. */
 static bool is_in_range(const char *cidr, const char *address)
 {
-    unsigned char net[16], host[16];
+    unsigned char net[16];
+    unsigned char host[16];
     char text[STREAM_ADDRESS_MAX];
     const char *slash = strchr(cidr, '/');
     size_t len = slash ? (size_t)(slash - cidr) : strlen(cidr);
@@ -71,7 +72,8 @@ static struct span last_hop(const struct request *req, struct span hops,
 /* Each proxy may have added to the header or put one of its own behind it. */
 static struct span forwarded_for(const struct request *req)
 {
-    struct span found = {NULL, 0}, hops;
+    struct span found = {NULL, 0};
+    struct span hops;
     uint32_t index = 0;
 
     while (http_header_next(&req->head, "x-forwarded-for", &index, &hops))
@@ -121,7 +123,8 @@ bool request_is_local(const struct request *req)
 /* The token of "Cookie: a=b; token=…", or of __Host-token over TLS. */
 static struct span token_cookie(const struct request *req)
 {
-    struct span rest = request_header(req, "cookie"), pair;
+    struct span rest = request_header(req, "cookie");
+    struct span pair;
     struct span name = span_eq(request_scheme(req), SPAN("https"))
                            ? SPAN("__Host-token=")
                            : SPAN("token=");
@@ -193,7 +196,8 @@ struct span request_allowed_origin(const struct request *req)
 
 bool request_is_foreign(const struct request *req)
 {
-    struct span origin = request_header(req, "origin"), host = origin;
+    struct span origin = request_header(req, "origin");
+    struct span host = origin;
 
     if (!origin.ptr || request_allowed_origin(req).ptr)
         return false;

@@ -158,7 +158,8 @@ static void put_common(struct request *req, struct buf *out)
 
     memcpy(at, server_date_line(req->server), SERVER_DATE_LINE);
     memcpy(at + SERVER_DATE_LINE, id.ptr, id.len);
-    memcpy(at + SERVER_DATE_LINE + id.len, "\r\n", 2);
+    at[SERVER_DATE_LINE + id.len] = '\r';
+    at[SERVER_DATE_LINE + id.len + 1] = '\n';
     buf_commit(out, SERVER_DATE_LINE + id.len + 2);
     buf_append(out, buf_span(&req->extra));
     if (!req->keep_alive)
@@ -421,7 +422,8 @@ void request_end(struct request *req)
 static void on_late(struct wheel_timer *timer)
 {
     struct request *req = LIST_ENTRY(timer, struct request, timer);
-    struct buf body, *out = out_of(req);
+    struct buf body;
+    struct buf *out = out_of(req);
 
     req->status = 503;
     decide_keep_alive(req);

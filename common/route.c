@@ -45,7 +45,8 @@ static struct segment compile_segment(struct span text)
 static void compile(struct compiled *compiled, const struct route *route,
                     size_t index)
 {
-    struct span rest = span_str(route->pattern + 1), text;
+    struct span rest = span_str(route->pattern + 1);
+    struct span text;
 
     assert(route->pattern[0] == '/');
     *compiled = (struct compiled){.route = route, .index = index};
@@ -70,7 +71,8 @@ static int compare_segments(const struct segment *a, const struct segment *b)
 
 static int compare(const void *left, const void *right)
 {
-    const struct compiled *a = left, *b = right;
+    const struct compiled *a = left;
+    const struct compiled *b = right;
 
     for (size_t i = 0; i < a->count && i < b->count; i++) {
         int order = compare_segments(&a->segments[i], &b->segments[i]);
@@ -197,7 +199,8 @@ void router_match(const struct router *router, enum request_method method,
         return;
     for (size_t i = 0; i < router->count; i++) {
         const struct compiled *compiled = &router->compiled[i];
-        if (first && strcmp(first->route->pattern, compiled->route->pattern))
+        if (first &&
+            strcmp(first->route->pattern, compiled->route->pattern) != 0)
             continue;
         if (!fit(compiled, &split_path, &tried))
             continue;

@@ -29,7 +29,8 @@ static void open_metrics(struct server *server)
 
     server->counts = mem_zalloc(MEM_APP, routes * SERVER_COUNTED *
                                              sizeof(server->counts[0]));
-    server->times = mem_zalloc(MEM_APP, routes * sizeof(server->times[0]));
+    server->times =
+        mem_zalloc(MEM_APP, routes * sizeof(struct metrics_histogram *));
     snprintf(name, sizeof(name), "%s_connections", service);
     server->gauge_conns =
         metrics_cell(metrics, METRICS_GAUGE, name, "", "Open connections.");
@@ -100,7 +101,7 @@ static void on_lag(struct wheel_timer *timer)
 {
     struct server *server = LIST_ENTRY(timer, struct server, lag_timer);
     uint64_t now_us = clock_mono_us();
-    uint64_t due_us = server->lag_from_us + LAG_PERIOD_MS * 1000;
+    uint64_t due_us = server->lag_from_us + LAG_PERIOD_MS * UINT64_C(1000);
 
     if (server->lag_from_us)
         server->lag_us = now_us > due_us + 1000 ? now_us - due_us : 0;
@@ -310,7 +311,8 @@ static uint64_t *new_cell(struct server *server, size_t index,
 {
     const char *method =
         req->match.route ? request_method_name(req->head.method) : "none";
-    char name[96], labels[METRICS_NAME_MAX];
+    char name[96];
+    char labels[METRICS_NAME_MAX];
 
     snprintf(name, sizeof(name), "%s_http_requests_total",
              server->options.service);
@@ -342,7 +344,8 @@ static uint64_t *count_cell(struct server *server, size_t index,
 
 static struct metrics_histogram *time_cell(struct server *server, size_t index)
 {
-    char name[96], labels[METRICS_NAME_MAX];
+    char name[96];
+    char labels[METRICS_NAME_MAX];
 
     if (!server->times[index]) {
         snprintf(name, sizeof(name), "%s_http_request_seconds",

@@ -233,7 +233,7 @@ static void take_input(struct conn *conn, struct span bytes)
         else
             conn_mark_dirty(conn);
     }
-    if (out->cap > 4 * CONN_OUT_HIGH)
+    if (out->cap > (size_t)4 * CONN_OUT_HIGH)
         buf_deinit(out);
     out->len = 0;
 }

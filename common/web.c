@@ -70,7 +70,8 @@ static struct span etag_of(struct request *req, const struct web_file *file)
 
 static bool has_it(struct request *req, struct span etag)
 {
-    struct span rest = request_header(req, "if-none-match"), item;
+    struct span rest = request_header(req, "if-none-match");
+    struct span item;
 
     while (span_cut(&rest, ',', &item)) {
         item = span_trim(item);

@@ -62,6 +62,7 @@ static void parse(struct outcome *out, const char *text, size_t len,
     }
     if (out->status)
         return;
+    assert_true(length > 0);
     out->copy = malloc(length); /* so that a read past its end is seen */
     memcpy(out->copy, text + scan.skip, length);
     out->status = http_parse_head((struct span){out->copy, length},
@@ -76,8 +77,6 @@ static void forget(struct outcome *out)
     buf_deinit(&out->body);
     free(out->copy);
 }
-
-#define EACH_STEP(step) (size_t step = 1; step <= 4096; step *= 4096)
 
 static void assert_span(struct span is, const char *wanted)
 {
@@ -125,153 +124,155 @@ static void test_head_is_taken_apart(void **state)
     (void)state;
 
     for (size_t i = 0; i < COUNT(cases); i++)
-        for
-            EACH_STEP(step)
-            {
-                struct outcome out;
-                parse(&out, cases[i].text, strlen(cases[i].text), step);
-                assert_int_equal(out.status, 0);
-                assert_true(out.done);
-                assert_int_equal(out.used, strlen(cases[i].text));
-                assert_int_equal(out.head.method, cases[i].method);
-                assert_span(out.head.path, cases[i].path);
-                assert_int_equal(out.head.query.ptr != NULL,
-                                 cases[i].query != NULL);
-                if (cases[i].query)
-                    assert_span(out.head.query, cases[i].query);
-                assert_span(out.head.host, cases[i].host);
-                assert_int_equal(out.head.keep_alive, cases[i].keep_alive);
-                forget(&out);
-            }
+        for (size_t step = 1; step <= 4096; step *= 4096) {
+            struct outcome out;
+            parse(&out, cases[i].text, strlen(cases[i].text), step);
+            assert_int_equal(out.status, 0);
+            assert_true(out.done);
+            assert_int_equal(out.used, strlen(cases[i].text));
+            assert_int_equal(out.head.method, cases[i].method);
+            assert_span(out.head.path, cases[i].path);
+            assert_int_equal(out.head.query.ptr != NULL,
+                             cases[i].query != NULL);
+            if (cases[i].query)
+                assert_span(out.head.query, cases[i].query);
+            assert_span(out.head.host, cases[i].host);
+            assert_int_equal(out.head.keep_alive, cases[i].keep_alive);
+            forget(&out);
+        }
 }
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n"
 #define POST "POST / HTTP/1.1\r\nHost: a\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
 
+/* A constant, which SPAN() is not. */
+#define TEXT(literal)                  \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
+
+static const struct {
+    struct span text;
+    int status;
+} refused[] = {
+    /* line ends */
+    {TEXT("GET / HTTP/1.1\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.1\r\nHost: a\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.1\r\nHost: a\r\n\n"), 400},
+    {TEXT("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT(GET "X: a\rb\r\n\r\n"), 400},
+    {TEXT(GET "X: a\r\r\n\r\n"), 400},
+    {TEXT(GET "X:\rTransfer-Encoding: chunked\r\n\r\n"), 400},
+    {TEXT(GET "X: \r b\r\n\r\n"), 400},
+    {TEXT(GET "X\rY: b\r\n\r\n"), 400},
+    {TEXT(GET "\rX: b\r\n\r\n"), 400},
+    {TEXT("GET /\r HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT(GET "Connection: \rclose\r\n\r\n"), 400},
+    {TEXT(GET "Connection: close\x01\r\n\r\n"), 400},
+    {TEXT(GET "Connection: close\0\r\n\r\n"), 400},
+    {TEXT(GET "Upgrade: a\x7f\r\n\r\n"), 400},
+    {TEXT("GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length: 1\x01\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length: 1\r0\r\n\r\n"), 400},
+    {TEXT(POST "Transfer-Encoding: chunked\x01\r\n\r\n"), 400},
+    {TEXT(GET "\r\r\n\r\n"), 400},
+    {TEXT(GET "X: a\r\n b\r\n\r\n"), 400},
+    {TEXT(GET "X: a\r\n\tb\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), 400},
+    {TEXT(" GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    /* names and values */
+    {TEXT(GET ": b\r\n\r\n"), 400},
+    {TEXT(GET "X : b\r\n\r\n"), 400},
+    {TEXT(GET "X\r\n\r\n"), 400},
+    {TEXT(GET "X(: b\r\n\r\n"), 400},
+    {TEXT(GET "X: a\0b\r\n\r\n"), 400},
+    {TEXT(GET "X: a\x01\r\n\r\n"), 400},
+    {TEXT(GET "X: a\x7f\r\n\r\n"), 400},
+    {TEXT(GET "X\0: a\r\n\r\n"), 400},
+    /* host */
+    {TEXT("GET / HTTP/1.1\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.1\r\nHost:\r\n\r\n"), 400},
+    {TEXT(GET "Host: a\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), 400},
+    /* request line */
+    {TEXT("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET /  HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.1 \r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET /\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/1.1x\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET / http/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/11\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET / ICE/1.0\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("SETUP / RTSP/1.0\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET a HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET * HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET http://u@b/x HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET ftp://b/x HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    {TEXT("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505},
+    {TEXT("GET / HTTP/0.9\r\nHost: a\r\n\r\n"), 505},
+    {TEXT("GET / HTTP/1.2\r\nHost: a\r\n\r\n"), 505},
+    {TEXT("PRI * HTTP/2.0\r\n\r\n"), 505},
+    {TEXT("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
+    {TEXT("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
+    {TEXT("PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
+    {TEXT("BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
+    {TEXT("get / HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
+    {TEXT("G(T / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
+    /* lengths and codings */
+    {TEXT(POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length: 1, 1\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length: +1\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length: -1\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length: 0x1\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length: 1 1\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length:\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length: 99999999999999999999\r\n\r\n"), 400},
+    {TEXT(POST "Content-Length: 1\r\n"
+               "Transfer-Encoding: chunked\r\n\r\n"),
+     400},
+    {TEXT(POST "Transfer-Encoding: chunked\r\n"
+               "Content-Length: 1\r\n\r\n"),
+     400},
+    {TEXT(POST "Transfer-Encoding: gzip, chunked\r\n\r\n"), 400},
+    {TEXT(POST "Transfer-Encoding: chunked, chunked\r\n\r\n"), 400},
+    {TEXT(POST "Transfer-Encoding: chunked\r\n"
+               "Transfer-Encoding: chunked\r\n\r\n"),
+     400},
+    {TEXT(POST "Transfer-Encoding: identity\r\n\r\n"), 400},
+    {TEXT(POST "Transfer-Encoding: xchunked\r\n\r\n"), 400},
+    {TEXT(POST "Transfer-Encoding:\r\n chunked\r\n\r\n"), 400},
+    {TEXT(POST "Transfer-Encoding\r: chunked\r\n\r\n"), 400},
+    {TEXT(POST "Transfer-Encoding : chunked\r\n\r\n"), 400},
+    {TEXT("POST / HTTP/1.0\r\nHost: a\r\n"
+          "Transfer-Encoding: chunked\r\n\r\n"),
+     400},
+    {TEXT(POST "Expect: 200-ok\r\n\r\n"), 417},
+    {TEXT("\x16\x03\x01\x02\r\n\r\n"), 400},
+};
 static void test_head_that_could_mean_two_things_is_refused(void **state)
 {
-    const struct {
-        struct span text;
-        int status;
-    } cases[] = {
-        /* line ends */
-        {SPAN("GET / HTTP/1.1\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.1\r\nHost: a\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.1\r\nHost: a\r\n\n"), 400},
-        {SPAN("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN(GET "X: a\rb\r\n\r\n"), 400},
-        {SPAN(GET "X: a\r\r\n\r\n"), 400},
-        {SPAN(GET "X:\rTransfer-Encoding: chunked\r\n\r\n"), 400},
-        {SPAN(GET "X: \r b\r\n\r\n"), 400},
-        {SPAN(GET "X\rY: b\r\n\r\n"), 400},
-        {SPAN(GET "\rX: b\r\n\r\n"), 400},
-        {SPAN("GET /\r HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN(GET "Connection: \rclose\r\n\r\n"), 400},
-        {SPAN(GET "Connection: close\x01\r\n\r\n"), 400},
-        {SPAN(GET "Connection: close\0\r\n\r\n"), 400},
-        {SPAN(GET "Upgrade: a\x7f\r\n\r\n"), 400},
-        {SPAN("GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length: 1\x01\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length: 1\r0\r\n\r\n"), 400},
-        {SPAN(POST "Transfer-Encoding: chunked\x01\r\n\r\n"), 400},
-        {SPAN(GET "\r\r\n\r\n"), 400},
-        {SPAN(GET "X: a\r\n b\r\n\r\n"), 400},
-        {SPAN(GET "X: a\r\n\tb\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), 400},
-        {SPAN(" GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        /* names and values */
-        {SPAN(GET ": b\r\n\r\n"), 400},
-        {SPAN(GET "X : b\r\n\r\n"), 400},
-        {SPAN(GET "X\r\n\r\n"), 400},
-        {SPAN(GET "X(: b\r\n\r\n"), 400},
-        {SPAN(GET "X: a\0b\r\n\r\n"), 400},
-        {SPAN(GET "X: a\x01\r\n\r\n"), 400},
-        {SPAN(GET "X: a\x7f\r\n\r\n"), 400},
-        {SPAN(GET "X\0: a\r\n\r\n"), 400},
-        /* host */
-        {SPAN("GET / HTTP/1.1\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.1\r\nHost:\r\n\r\n"), 400},
-        {SPAN(GET "Host: a\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), 400},
-        /* request line */
-        {SPAN("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET /  HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.1 \r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET /\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/1.1x\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET / http/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/11\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET / ICE/1.0\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("SETUP / RTSP/1.0\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET a HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET * HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET http://u@b/x HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET ftp://b/x HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        {SPAN("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505},
-        {SPAN("GET / HTTP/0.9\r\nHost: a\r\n\r\n"), 505},
-        {SPAN("GET / HTTP/1.2\r\nHost: a\r\n\r\n"), 505},
-        {SPAN("PRI * HTTP/2.0\r\n\r\n"), 505},
-        {SPAN("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
-        {SPAN("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
-        {SPAN("PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
-        {SPAN("BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
-        {SPAN("get / HTTP/1.1\r\nHost: a\r\n\r\n"), 501},
-        {SPAN("G(T / HTTP/1.1\r\nHost: a\r\n\r\n"), 400},
-        /* lengths and codings */
-        {SPAN(POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length: 1, 1\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length: +1\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length: -1\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length: 0x1\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length: 1 1\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length:\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length: 99999999999999999999\r\n\r\n"), 400},
-        {SPAN(POST "Content-Length: 1\r\n"
-                   "Transfer-Encoding: chunked\r\n\r\n"),
-         400},
-        {SPAN(POST "Transfer-Encoding: chunked\r\n"
-                   "Content-Length: 1\r\n\r\n"),
-         400},
-        {SPAN(POST "Transfer-Encoding: gzip, chunked\r\n\r\n"), 400},
-        {SPAN(POST "Transfer-Encoding: chunked, chunked\r\n\r\n"), 400},
-        {SPAN(POST "Transfer-Encoding: chunked\r\n"
-                   "Transfer-Encoding: chunked\r\n\r\n"),
-         400},
-        {SPAN(POST "Transfer-Encoding: identity\r\n\r\n"), 400},
-        {SPAN(POST "Transfer-Encoding: xchunked\r\n\r\n"), 400},
-        {SPAN(POST "Transfer-Encoding:\r\n chunked\r\n\r\n"), 400},
-        {SPAN(POST "Transfer-Encoding\r: chunked\r\n\r\n"), 400},
-        {SPAN(POST "Transfer-Encoding : chunked\r\n\r\n"), 400},
-        {SPAN("POST / HTTP/1.0\r\nHost: a\r\n"
-              "Transfer-Encoding: chunked\r\n\r\n"),
-         400},
-        {SPAN(POST "Expect: 200-ok\r\n\r\n"), 417},
-        {SPAN("\x16\x03\x01\x02\r\n\r\n"), 400},
-    };
     (void)state;
 
-    for (size_t i = 0; i < COUNT(cases); i++)
-        for
-            EACH_STEP(step)
-            {
-                struct outcome out;
-                parse(&out, cases[i].text.ptr, cases[i].text.len, step);
-                if (out.status != cases[i].status)
-                    print_error("%s\n", cases[i].text.ptr);
-                assert_int_equal(out.status, cases[i].status);
-                forget(&out);
-            }
+    for (size_t i = 0; i < COUNT(refused); i++)
+        for (size_t step = 1; step <= 4096; step *= 4096) {
+            struct outcome out;
+            parse(&out, refused[i].text.ptr, refused[i].text.len, step);
+            if (out.status != refused[i].status)
+                print_error("%s\n", refused[i].text.ptr);
+            assert_int_equal(out.status, refused[i].status);
+            forget(&out);
+        }
 }
 
 /* Of bytes of that many letters behind text, then rest. */
@@ -297,35 +298,29 @@ static void test_head_has_limits(void **state)
     static const char end[] = "\r\n\r\n";
     (void)state;
 
-    for
-        EACH_STEP(step)
-        {
-            /* the line: 64 with "GET /" and " HTTP/1.1", which are 14 */
-            assert_int_equal(status_of_long("GET /", 50,
-                                            " HTTP/1.1\r\nHost: a\r\n\r\n",
-                                            step),
-                             0);
-            assert_int_equal(status_of_long("GET /", 51,
-                                            " HTTP/1.1\r\nHost: a\r\n\r\n",
-                                            step),
-                             414);
-            assert_int_equal(status_of_long("GET /", 61, "", step), 414);
-            /* a header */
-            assert_int_equal(status_of_long(GET "X: ", 61, end, step), 0);
-            assert_int_equal(status_of_long(GET "X: ", 62, end, step), 431);
-            assert_int_equal(status_of_long(GET "X: ", 63, "", step), 431);
-            /* how many */
-            assert_int_equal(status_of_long(GET
-                                            "1: 1\r\n2: 2\r\n3: 3\r\n4: 4\r\n"
+    for (size_t step = 1; step <= 4096; step *= 4096) {
+        /* the line: 64 with "GET /" and " HTTP/1.1", which are 14 */
+        assert_int_equal(
+            status_of_long("GET /", 50, " HTTP/1.1\r\nHost: a\r\n\r\n", step),
+            0);
+        assert_int_equal(
+            status_of_long("GET /", 51, " HTTP/1.1\r\nHost: a\r\n\r\n", step),
+            414);
+        assert_int_equal(status_of_long("GET /", 61, "", step), 414);
+        /* a header */
+        assert_int_equal(status_of_long(GET "X: ", 61, end, step), 0);
+        assert_int_equal(status_of_long(GET "X: ", 62, end, step), 431);
+        assert_int_equal(status_of_long(GET "X: ", 63, "", step), 431);
+        /* how many */
+        assert_int_equal(status_of_long(GET "1: 1\r\n2: 2\r\n3: 3\r\n4: 4\r\n"
                                             "5: 5\r\n6: 6\r\n7: ",
-                                            1, end, step),
-                             0);
-            assert_int_equal(status_of_long(GET
-                                            "1: 1\r\n2: 2\r\n3: 3\r\n4: 4\r\n"
+                                        1, end, step),
+                         0);
+        assert_int_equal(status_of_long(GET "1: 1\r\n2: 2\r\n3: 3\r\n4: 4\r\n"
                                             "5: 5\r\n6: 6\r\n7: 7\r\n8: ",
-                                            1, end, step),
-                             431);
-        }
+                                        1, end, step),
+                         431);
+    }
 }
 
 static void test_head_as_a_whole_has_a_limit(void **state)
@@ -336,19 +331,17 @@ static void test_head_as_a_whole_has_a_limit(void **state)
                                    "Y: bbbbbbbbbbbbbb\r\n\r\n";
     (void)state;
 
-    for
-        EACH_STEP(step)
-        {
-            struct http_scan scan = {0};
-            int status = UV_EAGAIN;
-            size_t length;
-            for (size_t n = 0; n < sizeof(text) - 1 && status == UV_EAGAIN;) {
-                n = sizeof(text) - 1 - n > step ? n + step : sizeof(text) - 1;
-                status = http_scan_head(&scan, &small, (struct span){text, n},
-                                        &length);
-            }
-            assert_int_equal(status, 431);
+    for (size_t step = 1; step <= 4096; step *= 4096) {
+        struct http_scan scan = {0};
+        int status = UV_EAGAIN;
+        size_t length;
+        for (size_t n = 0; n < sizeof(text) - 1 && status == UV_EAGAIN;) {
+            n = sizeof(text) - 1 - n > step ? n + step : sizeof(text) - 1;
+            status =
+                http_scan_head(&scan, &small, (struct span){text, n}, &length);
         }
+        assert_int_equal(status, 431);
+    }
 }
 
 static void test_body_is_read_to_its_end_and_no_further(void **state)
@@ -371,17 +364,15 @@ static void test_body_is_read_to_its_end_and_no_further(void **state)
     (void)state;
 
     for (size_t i = 0; i < COUNT(cases); i++)
-        for
-            EACH_STEP(step)
-            {
-                struct outcome out;
-                parse(&out, cases[i].text, strlen(cases[i].text), step);
-                assert_int_equal(out.status, 0);
-                assert_true(out.done);
-                assert_span(buf_span(&out.body), cases[i].body);
-                assert_string_equal(cases[i].text + out.used, cases[i].rest);
-                forget(&out);
-            }
+        for (size_t step = 1; step <= 4096; step *= 4096) {
+            struct outcome out;
+            parse(&out, cases[i].text, strlen(cases[i].text), step);
+            assert_int_equal(out.status, 0);
+            assert_true(out.done);
+            assert_span(buf_span(&out.body), cases[i].body);
+            assert_string_equal(cases[i].text + out.used, cases[i].rest);
+            forget(&out);
+        }
 }
 
 static void test_body_that_is_not_whole_wants_more(void **state)
@@ -394,16 +385,14 @@ static void test_body_that_is_not_whole_wants_more(void **state)
     (void)state;
 
     for (size_t i = 0; i < COUNT(cases); i++)
-        for
-            EACH_STEP(step)
-            {
-                struct outcome out;
-                parse(&out, cases[i], strlen(cases[i]), step);
-                assert_int_equal(out.status, 0);
-                assert_false(out.done);
-                assert_int_equal(out.used, strlen(cases[i]));
-                forget(&out);
-            }
+        for (size_t step = 1; step <= 4096; step *= 4096) {
+            struct outcome out;
+            parse(&out, cases[i], strlen(cases[i]), step);
+            assert_int_equal(out.status, 0);
+            assert_false(out.done);
+            assert_int_equal(out.used, strlen(cases[i]));
+            forget(&out);
+        }
 }
 
 static void test_chunks_that_are_none_are_refused(void **state)
@@ -440,38 +429,31 @@ static void test_chunks_that_are_none_are_refused(void **state)
     (void)state;
 
     for (size_t i = 0; i < COUNT(cases); i++)
-        for
-            EACH_STEP(step)
-            {
-                struct outcome out;
-                parse(&out, cases[i].ptr, cases[i].len, step);
-                if (out.status != 400)
-                    print_error("%s\n", cases[i].ptr);
-                assert_int_equal(out.status, 400);
-                forget(&out);
-            }
+        for (size_t step = 1; step <= 4096; step *= 4096) {
+            struct outcome out;
+            parse(&out, cases[i].ptr, cases[i].len, step);
+            if (out.status != 400)
+                print_error("%s\n", cases[i].ptr);
+            assert_int_equal(out.status, 400);
+            forget(&out);
+        }
 }
 
 static void test_chunks_have_only_so_much_beside_them(void **state)
 {
     (void)state;
 
-    for
-        EACH_STEP(step)
-        {
-            assert_int_equal(
-                status_of_long(CHUNKED "1;", 16384, "\r\na\r\n0\r\n\r\n", step),
-                0);
-            assert_int_equal(
-                status_of_long(CHUNKED "1;", 16385, "\r\na\r\n0\r\n\r\n", step),
-                400);
-            assert_int_equal(
-                status_of_long(CHUNKED "0\r\nx: ", 16384, "\r\n\r\n", step),
-                400);
-            assert_int_equal(
-                status_of_long(CHUNKED "0\r\n", 20000, ": y\r\n\r\n", step),
-                400);
-        }
+    for (size_t step = 1; step <= 4096; step *= 4096) {
+        assert_int_equal(
+            status_of_long(CHUNKED "1;", 16384, "\r\na\r\n0\r\n\r\n", step), 0);
+        assert_int_equal(
+            status_of_long(CHUNKED "1;", 16385, "\r\na\r\n0\r\n\r\n", step),
+            400);
+        assert_int_equal(
+            status_of_long(CHUNKED "0\r\nx: ", 16384, "\r\n\r\n", step), 400);
+        assert_int_equal(
+            status_of_long(CHUNKED "0\r\n", 20000, ": y\r\n\r\n", step), 400);
+    }
 }
 
 static void test_header_is_found_by_any_case_and_trimmed(void **state)

@@ -194,7 +194,7 @@ static void test_accept_is_weighed(void **state)
     kit_start(kit, NULL);
     for (size_t i = 0; i < COUNT(cases); i++) {
         ask(kit, "GET /now", cases[i].headers);
-        if (strcmp(seen, cases[i].wanted))
+        if (strcmp(seen, cases[i].wanted) != 0)
             print_error("%s", cases[i].headers);
         assert_string_equal(seen, cases[i].wanted);
     }
@@ -406,7 +406,8 @@ static void test_file_is_sent_once(void **state)
 {
     struct kit *kit = *state;
     const char *answer;
-    char headers[64], tag[24];
+    char headers[64];
+    char tag[24];
 
     kit_start(kit, routes);
     answer = ask(kit, "GET /style", "");

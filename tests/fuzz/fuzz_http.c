@@ -76,7 +76,8 @@ static size_t read_head(struct span bytes, uint32_t *seed, struct buf *events,
                         struct http_header *headers, struct http_head *head)
 {
     struct http_scan scan = {0};
-    size_t length = 0, seen = 0;
+    size_t length = 0;
+    size_t seen = 0;
     int status = UV_EAGAIN;
 
     while (status == UV_EAGAIN && seen < bytes.len) {
@@ -110,7 +111,8 @@ static size_t read_body(struct span bytes, uint32_t *seed, struct buf *events,
     http_body_init(&body, head, on_body, events);
     while (!done && status == 0 && at < bytes.len) {
         struct span piece = span_skip(bytes, at);
-        size_t step = *seed ? next_step(seed) : SIZE_MAX, used = 0;
+        size_t step = *seed ? next_step(seed) : SIZE_MAX;
+        size_t used = 0;
         if (piece.len > step)
             piece.len = step;
         status = http_parse_body(&body, piece, &used, &done);
@@ -141,7 +143,8 @@ static void read_all(struct span bytes, uint32_t seed, struct buf *events)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct buf whole, pieces;
+    struct buf whole;
+    struct buf pieces;
     struct span bytes = {(const char *)data + 1, size - 1};
 
     if (size < 2)
