@@ -19,6 +19,7 @@
 #include "common/app.h"
 #include "common/auth.h"
 #include "common/log.h"
+#include "common/nodes.h"
 #include "common/server.h"
 
 #define APP_MAX_WORKERS 256
@@ -102,6 +103,7 @@ struct app {
     struct metrics *metrics;
     struct redis *redis;
     struct pubsub *pubsub;
+    struct nodes *nodes; /* NULL once it has left the registry */
     struct auth *auth;
     struct router *router;
     struct server *server;
@@ -114,11 +116,11 @@ struct app {
     uint64_t partitions; /* that Redis says there are */
     struct wheel_timer shared_retry;
 
-    bool listening, draining, closing;
+    bool listening, draining, flushed, closing;
     uint64_t started_us;
     struct wheel_timer listen_grace, drain_limit, tick;
     uv_signal_t terminate, interrupt, hangup;
-    size_t open_parts; /* that must close before Redis may */
+    size_t open_parts; /* that must close before the service may */
     struct app_turns turns;
 };
 

@@ -63,6 +63,7 @@ static void healthz(struct request *req, void *arg)
     put_text(w, "build", app_build_id());
     put_text(w, "node", app->node_id);
     put_number(w, "worker", (uint64_t)app->post.slot);
+    put_number(w, "nodes", app->nodes ? nodes_count(app->nodes) : 0);
     put_number(w, "pid", (uint64_t)getpid());
     put_number(w, "uptime_s", (clock_mono_us() - app->started_us) / 1000000);
     if (app->service->health != NULL)

@@ -30,7 +30,9 @@
 #define WRITE_TIMEOUT_MS 30000
 
 static void on_server_drained(void *arg);
+static void on_left(void *arg);
 static void on_flushed(void *arg);
+static void close_parts(struct app *app);
 static void on_part_closed(void *arg);
 
 /* Accepting. */
@@ -152,6 +154,7 @@ static void start_drain(struct app *app)
     /* The last twentieth is for the service's flush and the way out. */
     wheel_start(wheel, &app->drain_limit, limit_ms - limit_ms / 50,
                 on_drain_limit);
+    nodes_close(app->nodes, on_left, app);
     server_drain(app->server, limit_ms - limit_ms / 20, on_server_drained, app);
 }
 
@@ -168,6 +171,16 @@ static void on_terminate(uv_signal_t *handle, int signo)
        decides whether to cut the drain short. */
 }
 
+/* No longer in the registry. */
+static void on_left(void *arg)
+{
+    struct app *app = arg;
+
+    app->nodes = NULL;
+    if (app->flushed)
+        close_parts(app);
+}
+
 static void on_server_drained(void *arg)
 {
     struct app *app = arg;
@@ -182,6 +195,13 @@ static void on_flushed(void *arg)
 {
     struct app *app = arg;
 
+    app->flushed = true;
+    if (app->nodes == NULL)
+        close_parts(app);
+}
+
+static void close_parts(struct app *app)
+{
     app->closing = true;
     app_shared_stop(app);
     app->open_parts = app->pubsub == NULL ? 2 : 3;
@@ -326,6 +346,30 @@ static void open_server(struct app *app)
     app->server = server_open(app->loop, &options);
 }
 
+static uint64_t inflight(void *arg)
+{
+    const struct app *app = arg;
+
+    return server_inflight(app->server);
+}
+
+/* Each worker is a node of its own: what it lists is who can be asked. */
+static void open_nodes(struct app *app)
+{
+    char address[320];
+
+    snprintf(address, sizeof(address), "%s:%u", app->options.host, app->port);
+    app->nodes = nodes_open(app->loop, app->redis,
+                            &(struct nodes_options){
+                                .service = app->service->name,
+                                .id = app->instance_id,
+                                .address = address,
+                                .version = LAB_VERSION,
+                                .load = inflight,
+                                .arg = app,
+                            });
+}
+
 /* What can fail, before any handle is open. */
 static bool load_files(struct app *app, char reason[APP_REASON_MAX])
 {
@@ -366,6 +410,7 @@ static void open_parts(struct app *app)
     if (app->service->open != NULL)
         app->state = app->service->open(app);
     open_server(app);
+    open_nodes(app);
     tell_secrets(app); /* --secrets FILE */
     app_shared_start(app);
     on_tick(&app->tick);

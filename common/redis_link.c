@@ -234,8 +234,8 @@ void redis_link_write(struct redis_link *link, struct span bytes)
 /* Half of the wait at least, the rest by chance: not everybody at once. */
 static uint64_t backoff_ms(struct redis_link *link)
 {
-    uint64_t ms = LINK_BACKOFF_FIRST_MS
-                  << (link->attempts < 6 ? link->attempts : 6);
+    unsigned doublings = link->attempts < 6 ? link->attempts : 6;
+    uint64_t ms = (uint64_t)LINK_BACKOFF_FIRST_MS << doublings;
     uint32_t random = 0;
 
     link->attempts++;

@@ -213,7 +213,7 @@ int stream_session_expect(struct stream *stream, const char *host)
     } else {
         SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         set = host[0] && SSL_set1_host(ssl, host) == 1 &&
-              SSL_set_tlsext_host_name(ssl, host) == 1;
+              SSL_set_tlsext_host_name(ssl, (char *)(uintptr_t)host) == 1;
     }
     return set ? 0 : UV_EINVAL; /* a name that is not checked proves nothing */
 }

@@ -123,7 +123,7 @@ static int ask(struct waiter *waiter, struct span code)
     struct span argv[2 + sizeof(FIELDS) - 1] = {SPAN("HMGET"), key};
 
     for (size_t i = 0; i < sizeof(FIELDS) - 1; i++)
-        argv[2 + i] = (struct span){FIELDS + i, 1};
+        argv[2 + i] = (struct span){&FIELDS[i], 1};
 
     return redis_send(
         waiter->app->redis,
