@@ -128,18 +128,19 @@ struct span arena_copy(struct arena *arena, struct span bytes)
 
 struct span arena_printf(struct arena *arena, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
 
     va_start(args, format);
-    va_copy(again, args);
     size_t room = (size_t)(arena->end - arena->next);
     int len = vsnprintf(arena->next, room, format, args);
     va_end(args);
     if (len < 0)
         abort();
     char *out = arena_alloc(arena, (size_t)len + 1);
-    if ((size_t)len >= room)
-        vsnprintf(out, (size_t)len + 1, format, again);
-    va_end(again);
+    if ((size_t)len >= room) {
+        va_start(args, format);
+        vsnprintf(out, (size_t)len + 1, format, args);
+        va_end(args);
+    }
     return (struct span){out, (size_t)len};
 }

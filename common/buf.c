@@ -74,7 +74,8 @@ void buf_append_i64(struct buf *buf, int64_t value)
 
 void buf_printf(struct buf *buf, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
+    va_list again;
 
     va_start(args, format);
     va_copy(again, args);

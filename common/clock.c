@@ -78,7 +78,8 @@ static bool take_char(struct span *rest, const char *any)
 
 static bool take_fraction(struct span *rest, int *ms)
 {
-    int digits = 0, unit = 100;
+    int digits = 0;
+    int unit = 100;
 
     *ms = 0;
     if (!take_char(rest, "."))
@@ -90,7 +91,8 @@ static bool take_fraction(struct span *rest, int *ms)
 
 static bool take_offset(struct span *rest, int *minutes)
 {
-    int hour, minute;
+    int hour;
+    int minute;
 
     *minutes = 0;
     if (take_char(rest, "Zz"))
@@ -114,7 +116,10 @@ static bool is_day_of_month(int year, int month, int day)
 bool clock_parse_rfc3339(struct span text, int64_t *wall_ms)
 {
     struct tm tm = {0};
-    int year, month, ms, offset;
+    int year;
+    int month;
+    int ms;
+    int offset;
 
     if (!take_number(&text, 4, 1970, 9999, &year) || !take_char(&text, "-") ||
         !take_number(&text, 2, 1, 12, &month) || !take_char(&text, "-") ||
@@ -127,6 +132,6 @@ bool clock_parse_rfc3339(struct span text, int64_t *wall_ms)
         return false;
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
-    *wall_ms = ((int64_t)timegm(&tm) - offset * 60) * 1000 + ms;
+    *wall_ms = ((int64_t)timegm(&tm) - (int64_t)offset * 60) * 1000 + ms;
     return true;
 }

@@ -35,14 +35,15 @@ static void environment_name(const struct config_option *option,
     size_t i = 0;
 
     if (strcmp(option->name, "redis") == 0) {
-        strcpy(name, "REDIS_URL");
+        memcpy(name, "REDIS_URL", sizeof("REDIS_URL"));
         return;
     }
     for (; option->name[i] && i + 1 < NAME_SIZE; i++) {
-        char c = option->name[i];
-        if (c >= 'a' && c <= 'z')
-            c = (char)(c - 'a' + 'A');
-        name[i] = c == '-' ? '_' : c;
+        name[i] = option->name[i];
+        if (name[i] == '-')
+            name[i] = '_';
+        else if (name[i] >= 'a' && name[i] <= 'z')
+            name[i] = (char)(name[i] & ~0x20);
     }
     name[i] = '\0';
 }
@@ -114,7 +115,8 @@ static bool read_flag(const char *text, bool *out)
 
 static void describe(const struct config_option *option, char *out, size_t size)
 {
-    int64_t min = option->min, max = option->max;
+    int64_t min = option->min;
+    int64_t max = option->max;
 
     switch (option->kind) {
     case CONFIG_BOOLEAN:
@@ -144,7 +146,8 @@ static void describe(const struct config_option *option, char *out, size_t size)
 static int set(struct parse *parse, const struct config_option *option,
                void *out, const char *source, const char *text)
 {
-    char *at = (char *)out + option->offset, takes[128];
+    char *at = (char *)out + option->offset;
+    char takes[128];
     int64_t number = (int64_t)strlen(text);
     bool good;
 
@@ -233,7 +236,8 @@ int config_parse(const struct config_option *const tables[], void *const outs[],
                  size_t reason_size)
 {
     struct parse parse = {tables, outs, count, reason, reason_size};
-    int err = set_defaults(&parse), used = 1;
+    int err = set_defaults(&parse);
+    int used = 1;
 
     for (int i = 1; i < argc && err == 0; i += used)
         err = set_flag(&parse, argv + i, argc - i, &used);
@@ -279,7 +283,8 @@ void config_help(FILE *to, const struct config_option *const tables[],
 void config_help_markdown(FILE *to, const struct config_option *const tables[],
                           size_t count)
 {
-    char variable[NAME_SIZE], takes[128];
+    char variable[NAME_SIZE];
+    char takes[128];
 
     fprintf(to, "| option | environment | default | takes | what it does |\n"
                 "|---|---|---|---|---|\n");

@@ -8,7 +8,7 @@
 #include "common/mem.h"
 
 #define STEP_BITS 7
-#define STEPS (1u << STEP_BITS)
+#define STEPS ((size_t)1 << STEP_BITS)
 #define MAX_US UINT64_C(3600000000)
 #define BUCKETS ((33 - STEP_BITS) * STEPS)
 
@@ -88,7 +88,8 @@ double hist_mean(const struct hist *hist)
 
 uint64_t hist_quantile(const struct hist *hist, double q)
 {
-    uint64_t seen = 0, wanted = (uint64_t)(q * (double)hist->count);
+    uint64_t seen = 0;
+    uint64_t wanted = (uint64_t)(q * (double)hist->count);
 
     if (wanted >= hist->count && hist->count)
         wanted = hist->count - 1;

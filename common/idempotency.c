@@ -39,7 +39,8 @@ bool idempotency_wanted(const struct request *req)
 static struct span digest_of(struct request *req)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
-    struct span path = request_path(req), body = request_body(req);
+    struct span path = request_path(req);
+    struct span body = request_body(req);
     char *hex = arena_alloc(request_arena(req), DIGEST_HEX + 1);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 

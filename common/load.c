@@ -121,7 +121,8 @@ void load_append(const struct load *load, struct buf *out, const char *method,
 
 static int find_address(struct load *load)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
     struct span url = span_str(load->options.url);
     char host[256];
 
@@ -192,7 +193,8 @@ int load_exchange(struct load *load, uint64_t count,
                                   struct buf *out),
                   load_answer_cb cb, void *arg)
 {
-    int fd = connect_blocking(load), err = fd < 0 ? fd : 0;
+    int fd = connect_blocking(load);
+    int err = fd < 0 ? fd : 0;
     struct buf out;
 
     buf_init(&out, MEM_LOAD);

@@ -101,7 +101,9 @@ static bool header_is(struct span line, struct span name, struct span *value)
 /* Where the body ends; -1 when the head does not say. */
 static int64_t body_length(struct span head, int status, bool is_head)
 {
-    struct span rest = head, line, value;
+    struct span rest = head;
+    struct span line;
+    struct span value;
     uint64_t length = 0;
     int64_t found = -1;
 
@@ -138,7 +140,9 @@ int64_t load_parse(struct span bytes, bool is_head, struct load_answer *answer)
 
 static bool says_close(struct span head)
 {
-    struct span rest = head, line, value;
+    struct span rest = head;
+    struct span line;
+    struct span value;
 
     while (span_cut(&rest, '\n', &line))
         if (header_is(line, SPAN("connection"), &value))

@@ -36,7 +36,8 @@ static int find_process(struct load_process *process, struct span text)
 
 int load_find_processes(struct load *load)
 {
-    struct span rest = span_str(load->options.server_pid), pid;
+    struct span rest = span_str(load->options.server_pid);
+    struct span pid;
     int err = 0;
 
     while (load->options.server_pid && span_cut(&rest, ',', &pid) &&
@@ -65,16 +66,17 @@ void load_sample(struct load *load, bool after)
 /* Private bytes of the servers: what no other process shares. */
 int64_t load_server_bytes(const struct load *load)
 {
-    char path[64], line[256];
-    int64_t total = 0, kb;
+    char path[64];
+    char line[256];
+    int64_t total = 0;
 
     for (size_t i = 0; i < load->server_count; i++) {
         snprintf(path, sizeof(path), "/proc/%d/smaps_rollup",
                  load->servers[i].pid);
         FILE *file = fopen(path, "re");
         while (file && fgets(line, sizeof(line), file))
-            if (sscanf(line, "Private_Dirty: %" SCNd64, &kb) == 1)
-                total += kb * 1024;
+            if (strncmp(line, "Private_Dirty:", 14) == 0)
+                total += strtoll(line + 14, NULL, 10) * 1024;
         if (file)
             fclose(file);
     }

@@ -63,7 +63,9 @@ bool query_next(struct arena *arena, struct span *rest, struct span *name,
 
 struct span query_find(struct arena *arena, struct span query, struct span name)
 {
-    struct span rest = query, key, value;
+    struct span rest = query;
+    struct span key;
+    struct span value;
 
     while (query_next(arena, &rest, &key, &value))
         if (span_eq(key, name))

@@ -216,7 +216,8 @@ int redis_eval_wire(struct redis *redis, struct redis_script *script,
 static void flush(struct redis *redis)
 {
     struct buf *out = &redis->out;
-    uint64_t now = clock_mono_us(), count = 0;
+    uint64_t now = clock_mono_us();
+    uint64_t count = 0;
 
     for (struct list *node; (node = list_pop(&redis->waiting)); count++) {
         struct command *command = LIST_ENTRY(node, struct command, node);
@@ -358,7 +359,8 @@ static void on_late(struct wheel_timer *timer)
 static void on_down(void *arg)
 {
     struct redis *redis = arg;
-    struct list sent, again;
+    struct list sent;
+    struct list again;
 
     metrics_set(redis->up, 0);
     redis->down_since_ms = now_ms(redis);

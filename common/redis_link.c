@@ -156,7 +156,7 @@ static void read_info(struct redis_link *link, struct span info)
     struct span policy = info_value(info, SPAN("maxmemory_policy:"));
 
     link->warning[0] = '\0';
-    if (version.len && atoi(version.ptr) < MIN_MAJOR)
+    if (version.len && strtol(version.ptr, NULL, 10) < MIN_MAJOR)
         snprintf(link->warning, sizeof(link->warning),
                  "Redis %.*s is too old: %d is the oldest that will do",
                  (int)version.len, version.ptr, MIN_MAJOR);

@@ -10,7 +10,8 @@ static bool copy(char *out, size_t size, struct span text)
 {
     if (text.len >= size)
         return false;
-    memcpy(out, text.ptr, text.len);
+    if (text.len)
+        memcpy(out, text.ptr, text.len);
     out[text.len] = '\0';
     return true;
 }
@@ -29,7 +30,8 @@ static bool read_db(struct span text, struct redis_url *url)
 static bool read_unix(struct span rest, struct redis_url *url)
 {
     size_t mark = span_find(rest, '?');
-    struct span path = {rest.ptr, mark}, query = span_skip(rest, mark + 1);
+    struct span path = {rest.ptr, mark};
+    struct span query = span_skip(rest, mark + 1);
 
     if (path.len == 0 || path.ptr[0] != '/' ||
         !copy(url->path, sizeof(url->path), path))
@@ -52,7 +54,8 @@ static bool read_user(struct span text, struct redis_url *url)
 
 static bool read_host(struct span text, struct redis_url *url)
 {
-    struct span host = text, port = {NULL, 0};
+    struct span host;
+    struct span port = {NULL, 0};
     uint64_t number = DEFAULT_PORT;
 
     if (text.len && text.ptr[0] == '[') {

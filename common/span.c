@@ -3,7 +3,9 @@
 
 static char to_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c | 0x20);
+    return c;
 }
 
 bool span_eq_nocase(struct span a, struct span b)

@@ -52,7 +52,8 @@ static int digit_of(char c)
 static int decode_secret(const char *text, unsigned char out[MAX_SECRET])
 {
     size_t len = strcspn(text, "=");
-    unsigned bits = 0, count = 0;
+    unsigned bits = 0;
+    unsigned count = 0;
     int size = 0;
 
     for (size_t i = 0; i < len; i++) {
@@ -238,7 +239,8 @@ char *token_mint(const struct token_keys *keys,
 {
     const struct key *key = &keys->keys[keys->current];
     jwt_t *jwt = NULL;
-    char *encoded = NULL, *out;
+    char *encoded = NULL;
+    char *out;
 
     if (jwt_new(&jwt) != 0 ||
         jwt_set_alg(jwt, JWT_ALG_HS256, key->secret, key->secret_len) != 0 ||
@@ -271,7 +273,8 @@ static bool fits(struct span pattern, struct span object)
 bool token_scope_allows(struct span scopes, struct span wanted,
                         struct span object)
 {
-    struct span rest = scopes, scope;
+    struct span rest = scopes;
+    struct span scope;
 
     while (span_cut(&rest, ' ', &scope)) {
         if (span_eq(scope, SPAN("admin")) || span_eq(scope, wanted))

@@ -28,7 +28,8 @@ struct cache *cache_create(size_t max_bytes, uint64_t stale_for_ms)
     while (buckets < max_bytes / TYPICAL_BYTES)
         buckets *= 2;
     *cache = (struct cache){
-        .buckets = mem_zalloc(MEM_CACHE, buckets * sizeof(cache->buckets[0])),
+        .buckets =
+            mem_zalloc(MEM_CACHE, buckets * sizeof(struct cache_entry *)),
         .mask = buckets - 1,
         .key = hash_random_key(),
         .max_bytes = max_bytes,

@@ -76,10 +76,10 @@ int ids_wait(struct ids *ids, ids_cb cb, void *arg)
 
 static void end_waiter(struct ids *ids, int status, uint64_t id)
 {
-    struct waiter *waiter =
-        LIST_ENTRY(list_pop(&ids->waiters), struct waiter, node);
+    struct waiter *waiter = LIST_ENTRY(ids->waiters.next, struct waiter, node);
     struct waiter copy = *waiter;
 
+    list_remove(&waiter->node);
     mem_free(waiter);
     copy.cb(copy.arg, status, id);
 }

@@ -183,7 +183,8 @@ void link_write_json(struct json_writer *w, const struct link *link,
 
 struct span link_base(struct request *req, const char *public_url)
 {
-    struct span scheme = request_scheme(req), host = request_host(req);
+    struct span scheme = request_scheme(req);
+    struct span host = request_host(req);
 
     if (public_url[0])
         return span_str(public_url);

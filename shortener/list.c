@@ -42,7 +42,8 @@ static void reply_list(struct list_job *job);
 /* "<microseconds>.<code>" of the last item of the page before. */
 static bool read_cursor(struct list_job *job, struct span cursor)
 {
-    struct span rest = cursor, time;
+    struct span rest = cursor;
+    struct span time;
 
     if (!cursor.ptr)
         return true;
@@ -70,7 +71,8 @@ void list_links(struct request *req, void *arg)
     struct shortener *app = arg;
     struct arena *arena = request_arena(req);
     struct list_job *job = arena_zalloc(arena, sizeof(*job));
-    struct span owner = request_subject(req), tag = request_query(req, "tag");
+    struct span owner = request_subject(req);
+    struct span tag = request_query(req, "tag");
 
     job->req = req;
     job->app = app;

@@ -100,7 +100,8 @@ static void cold(struct load *load, uint64_t n, struct buf *out)
 static void popular(struct load *load, uint64_t n, struct buf *out)
 {
     uint64_t random = mix(load_seed(load) ^ n);
-    uint64_t units = load_units(load), range = 1;
+    uint64_t units = load_units(load);
+    uint64_t range = 1;
 
     for (uint64_t bits = random & 63; bits % 20 > 0 && range < units; bits--)
         range *= 2;

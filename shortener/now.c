@@ -59,7 +59,7 @@ static void on_time(void *arg, int status, const struct redisReply *reply)
     uint64_t trip_us = clock_mono_us() - now->asked_us;
 
     if (status < 0 || reply->type != REDIS_REPLY_ARRAY ||
-        reply->elements != 2 || trip_us > NOW_MAX_TRIP_MS * 1000)
+        reply->elements != 2 || trip_us > UINT64_C(1000) * NOW_MAX_TRIP_MS)
         return;
     int64_t redis_us = strtoll(reply->element[0]->str, NULL, 10) * 1000000 +
                        strtoll(reply->element[1]->str, NULL, 10);

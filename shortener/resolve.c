@@ -33,7 +33,8 @@ static void count(struct shortener *app, struct request *req, struct span code,
                           .purpose = request_header(req, "purpose"),
                           .x_moz = request_header(req, "x-moz"),
                           .x_purpose = request_header(req, "x-purpose")};
-    uint64_t hash, visitor = 0;
+    uint64_t hash;
+    uint64_t visitor = 0;
     bool bot = agents_look(app->agents, &agent, &hash) ||
                request_method(req) == REQUEST_HEAD;
 
@@ -56,7 +57,8 @@ static struct span with_query(struct arena *arena, struct span url,
                               struct span query)
 {
     size_t hash = span_find(url, '#');
-    struct span target = {url.ptr, hash}, fragment = span_skip(url, hash);
+    struct span target = {url.ptr, hash};
+    struct span fragment = span_skip(url, hash);
     const char *joint = span_find(target, '?') == target.len ? "?" : "&";
 
     return arena_printf(arena, "%.*s%s%.*s%.*s", (int)target.len, target.ptr,
@@ -86,7 +88,8 @@ static void serve(struct shortener *app, struct request *req, struct span code,
                   const struct cache_fill *known, struct click_cell **slot)
 {
     int64_t now = now_ms(app->now);
-    struct span query = request_query_string(req), head = known->head;
+    struct span query = request_query_string(req);
+    struct span head = known->head;
 
     if (known->state != LINK_LIVE) {
         link_refuse(req, known->state);
