@@ -11,6 +11,7 @@
 #include "common/server_internal.h"
 
 #define LAG_PERIOD_MS 100
+#define LAG_TICKS 5 /* late ones in a row: a hiccup is no overload */
 #define BACKLOG 4096
 #define SECOND_MS 1000
 #define SLOW_FOR_US UINT64_C(60000000) /* a slow request is recent */
@@ -107,6 +108,9 @@ static void on_lag(struct wheel_timer *timer)
         server->lag_us = now_us > due_us + 1000 ? now_us - due_us : 0;
     server->lag_from_us = now_us;
     metrics_observe(server->lag, server->lag_us);
+    server->late_ticks = server->lag_us > server->options.max_lag_us
+                             ? server->late_ticks + 1
+                             : 0;
     forget_slow(server, now_us);
     wheel_start(server->wheel, timer, LAG_PERIOD_MS, on_lag);
 }
@@ -115,7 +119,7 @@ bool server_is_overloaded(struct server *server)
 {
     const struct server_options *options = &server->options;
 
-    return (options->max_lag_us && server->lag_us > options->max_lag_us) ||
+    return (options->max_lag_us && server->late_ticks >= LAG_TICKS) ||
            (options->max_inflight && server->inflight > options->max_inflight);
 }
 

@@ -29,7 +29,8 @@ struct server_options {
                                reading stops */
     uint32_t header_timeout_ms, body_timeout_ms, idle_timeout_ms,
         write_timeout_ms, request_timeout_ms;
-    uint64_t max_lag_us;   /* loop lag past which requests are shed; 0: never */
+    uint64_t max_lag_us;   /* lasting loop lag past which requests are shed;
+                              0: never */
     uint32_t max_inflight; /* unanswered requests likewise */
     const char *const *trusted_proxies; /* CIDRs, NULL-ended; may be NULL */
     const char *const *cors_origins;    /* likewise */

@@ -146,8 +146,9 @@ struct server {
     char date_line[SERVER_DATE_LINE + 1];
     uint64_t date_s; /* of the loop's clock, when it was made */
     uint64_t lag_us, lag_from_us, next_id;
-    uint64_t read_us; /* when the read that is being handled came */
-    uint64_t now_us;  /* the clock, read once for its answers; 0: not yet */
+    uint32_t late_ticks; /* in a row, past max_lag_us */
+    uint64_t read_us;    /* when the read that is being handled came */
+    uint64_t now_us;     /* the clock, read once for its answers; 0: not yet */
     char id_prefix[17];
     struct counted *counts;           /* SERVER_COUNTED of each route */
     struct metrics_histogram **times; /* by route */
