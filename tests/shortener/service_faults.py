@@ -179,7 +179,8 @@ def test_uniques_are_people_not_clicks(redis):
         for _ in range(3):
             server.get("/" + code, {"X-Forwarded-For": "10.0.0.%d" % person})
     clicks_become(server, code, 150)
-    same(stats(server, code)["unique"], 50)
+    # a HyperLogLog: its standard error is under a hundredth
+    assert 47 <= stats(server, code)["unique"] <= 53, stats(server, code)
     for key in redis.cli("KEYS", "sh:*"):
         assert "10.0.0." not in key
     server.close()
