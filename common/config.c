@@ -258,10 +258,11 @@ static const char *placeholder(const struct config_option *option)
 /* A boolean that is on is turned off by its other name. */
 static const char *prefix_of(const struct config_option *option)
 {
-    return option->kind == CONFIG_BOOLEAN && option->fallback &&
-                   strcmp(option->fallback, "true") == 0
-               ? "no-"
-               : "";
+    bool on = false;
+
+    if (option->kind == CONFIG_BOOLEAN && option->fallback)
+        read_flag(option->fallback, &on);
+    return on ? "no-" : "";
 }
 
 void config_help(FILE *to, const struct config_option *const tables[],

@@ -24,6 +24,9 @@ SOAK = bool(os.environ.get("LAB_SOAK"))
 DEADLINE = 30  # seconds that eventually() gives a thing to become true
 
 
+LIVE = []  # what was started and not closed yet
+
+
 class Skip(Exception):
     """This case cannot run here; its text says why."""
 
@@ -64,6 +67,7 @@ class Redis:
         self.options = ["--appendonly", "yes", "--appendfsync", appendfsync, *options]
         self.process = None
         self.link = None
+        LIVE.append(self)
         self.start()
 
     def start(self):
@@ -140,9 +144,13 @@ class Redis:
             os.unlink(self.socket)
 
     def close(self):
+        if self in LIVE:
+            LIVE.remove(self)
         if self.process.poll() is None:
             self.kill()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    abandon = close
 
 
 # ---- a service
@@ -164,6 +172,7 @@ class Service:
             UBSAN_OPTIONS="halt_on_error=1:exitcode=86:print_stacktrace=1", **(env or {}))
         with open(self.logs, "ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=environment)
+        LIVE.append(self)
         if ready:
             self.wait_ready()
 
@@ -212,6 +221,8 @@ class Service:
 
     def close(self, status=0):
         """End it by SIGTERM; it must end well and without a finding."""
+        if self in LIVE:
+            LIVE.remove(self)
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         try:
@@ -226,6 +237,8 @@ class Service:
 
     def abandon(self):
         """After a failure: make sure that nothing stays behind."""
+        if self in LIVE:
+            LIVE.remove(self)
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -405,6 +418,8 @@ def run(module, **makers):
         except Exception:  # pylint: disable=broad-except
             result = "FAILED"
             traceback.print_exc(file=sys.stdout)
+        for left in list(LIVE):
+            left.abandon()
         results.append(result)
         print("[%s ] %s" % (result.rjust(9), name), flush=True)
     if "FAILED" in results or not results:
