@@ -2,8 +2,8 @@
  * route.c - see route.h.
  *
  * The table is sorted so that the first pattern that fits is the one that wins.
- * A service has a few tens of routes and most fail at their number of segments,
- * so they are simply tried in turn.
+ * A service has a few tens of routes: those of as many segments as the path are
+ * tried in turn.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -29,7 +29,8 @@ struct compiled {
 struct router {
     size_t count;
     const struct route *routes[ROUTE_MAX];
-    struct compiled compiled[ROUTE_MAX];
+    struct compiled compiled[ROUTE_MAX]; /* by number of segments, then rank */
+    size_t from[MAX_SEGMENTS + 2];       /* the first with so many */
 };
 
 static struct segment compile_segment(struct span text)
@@ -74,6 +75,8 @@ static int compare(const void *left, const void *right)
     const struct compiled *a = left;
     const struct compiled *b = right;
 
+    if (a->count != b->count)
+        return a->count < b->count ? -1 : 1;
     for (size_t i = 0; i < a->count && i < b->count; i++) {
         int order = compare_segments(&a->segments[i], &b->segments[i]);
         if (order)
@@ -100,6 +103,11 @@ struct router *router_create(const struct route *first,
     add_all(router, second);
     qsort(router->compiled, router->count, sizeof(router->compiled[0]),
           compare);
+    for (size_t i = 0; i < router->count; i++)
+        router->from[router->compiled[i].count + 1] = i + 1;
+    for (size_t n = 1; n < MAX_SEGMENTS + 2; n++)
+        if (router->from[n] < router->from[n - 1])
+            router->from[n] = router->from[n - 1];
     return router;
 }
 
@@ -168,8 +176,6 @@ static bool fit(const struct compiled *compiled, const struct path *path,
                 struct route_match *match)
 {
     match->param_count = 0;
-    if (compiled->count != path->count)
-        return false;
     for (size_t i = 0; i < path->count; i++)
         if (!fit_segment(&compiled->segments[i], path->segments[i], match))
             return false;
@@ -197,7 +203,8 @@ void router_match(const struct router *router, enum request_method method,
     match->param_count = 0;
     if (!split(path, &split_path))
         return;
-    for (size_t i = 0; i < router->count; i++) {
+    for (size_t i = router->from[split_path.count];
+         i < router->from[split_path.count + 1]; i++) {
         const struct compiled *compiled = &router->compiled[i];
         if (first &&
             strcmp(first->route->pattern, compiled->route->pattern) != 0)

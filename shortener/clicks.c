@@ -153,8 +153,15 @@ static void grow_visitors(struct click_cell *cell)
     cell->visitor_room = room;
 }
 
+/* Most cells have one: only the second makes a set. */
 static void add_visitor(struct click_cell *cell, uint64_t visitor)
 {
+    if (visitor == cell->first_visitor)
+        return;
+    if (!cell->first_visitor) {
+        cell->first_visitor = visitor;
+        return;
+    }
     if (cell->visitor_count * 2 >= cell->visitor_room)
         grow_visitors(cell);
     if (set_add(cell->visitors, cell->visitor_room, visitor))
@@ -296,16 +303,26 @@ static void on_tick(struct wheel_timer *timer)
                 clicks->flush_ms, on_tick);
 }
 
+static size_t put_hex(char *out, uint64_t value)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < 16; i++)
+        out[i] = digits[value >> (60 - 4 * i) & 15];
+    return 16;
+}
+
 static struct span visitors_hex(struct arena *arena,
                                 const struct click_cell *cell)
 {
-    static const char digits[] = "0123456789abcdef";
-    char *out = arena_alloc(arena, cell->visitor_count * 16 + 1);
+    char *out = arena_alloc(arena, (size_t)(cell->visitor_count + 1) * 16);
     size_t len = 0;
 
+    if (cell->first_visitor)
+        len += put_hex(out, cell->first_visitor);
     for (uint32_t i = 0; i < cell->visitor_room; i++)
-        for (int shift = 60; cell->visitors[i] && shift >= 0; shift -= 4)
-            out[len++] = digits[cell->visitors[i] >> shift & 15];
+        if (cell->visitors[i])
+            len += put_hex(out + len, cell->visitors[i]);
     return (struct span){out, len};
 }
 

@@ -24,7 +24,8 @@ struct clicks;
 struct click_cell {
     struct list node;
     struct click_cell **slot; /* who points here, or NULL */
-    uint64_t *visitors;       /* a set: open addressing, 0 is empty */
+    uint64_t first_visitor;   /* 0: none */
+    uint64_t *visitors;       /* the others: open addressing, 0 is empty */
     uint32_t visitor_count, visitor_room;
     uint32_t minute; /* since 1970 */
     uint32_t humans, bots;

@@ -6,17 +6,26 @@
 #include "common/hash.h"
 #include "shortener/link.h"
 
+static char *put(char *at, struct span bytes)
+{
+    memcpy(at, bytes.ptr, bytes.len);
+    return at + bytes.len;
+}
+
+/* Every look-up makes one: no printf. */
 struct span link_key(struct arena *arena, const char *type,
                      struct span together, struct span id)
 {
-    char head[32];
-    int len = snprintf(head, sizeof(head), "sh:%s:{p%03" PRIu32 "}:", type,
-                       hash_partition(together));
-    char *out = arena_alloc(arena, (size_t)len + id.len);
+    struct span kind = span_str(type);
+    uint32_t partition = hash_partition(together);
+    char *out = arena_alloc(arena, sizeof("sh::{pNNN}:") + kind.len + id.len);
+    char *at = put(put(put(out, SPAN("sh:")), kind), SPAN(":{p"));
 
-    memcpy(out, head, (size_t)len);
-    memcpy(out + len, id.ptr, id.len);
-    return (struct span){out, (size_t)len + id.len};
+    *at++ = (char)('0' + partition / 100);
+    *at++ = (char)('0' + partition / 10 % 10);
+    *at++ = (char)('0' + partition % 10);
+    at = put(put(at, SPAN("}:")), id);
+    return (struct span){out, (size_t)(at - out)};
 }
 
 struct span link_tag_key(struct arena *arena, struct span owner,

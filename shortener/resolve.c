@@ -13,6 +13,7 @@
 #include "shortener/agent.h"
 #include "shortener/shortener.h"
 
+#define HEAD_REST 128  /* of a ready head besides its target */
 #define FIELDS "urfed" /* of the hash: what a redirect needs */
 
 /* A request that waits for a read; in its arena. */
@@ -66,21 +67,37 @@ static struct span with_query(struct arena *arena, struct span url,
                         fragment.ptr);
 }
 
-static struct span ready_head(struct arena *arena, int status, struct span url)
+static struct span status_line(int status)
+{
+    switch (status) {
+    case 301:
+        return SPAN("HTTP/1.1 301 Moved Permanently\r\nLocation: ");
+    case 307:
+        return SPAN("HTTP/1.1 307 Temporary Redirect\r\nLocation: ");
+    case 308:
+        return SPAN("HTTP/1.1 308 Permanent Redirect\r\nLocation: ");
+    default:
+        return SPAN("HTTP/1.1 302 Found\r\nLocation: ");
+    }
+}
+
+/* out has room for url and HEAD_REST more. */
+static struct span ready_head(char *out, int status, struct span url)
 {
     bool permanent = status == 301 || status == 308;
+    struct span parts[] = {
+        status_line(status), url,
+        permanent ? SPAN("\r\nCache-Control: private, max-age=90\r\n"
+                         "Content-Length: 0\r\n")
+                  : SPAN("\r\nCache-Control: private, no-store\r\n"
+                         "Content-Length: 0\r\n")};
+    size_t len = 0;
 
-    return arena_printf(
-        arena,
-        "HTTP/1.1 %d %s\r\nLocation: %.*s\r\nCache-Control: %s\r\n"
-        "Content-Length: 0\r\n",
-        status,
-        status == 301   ? "Moved Permanently"
-        : status == 302 ? "Found"
-        : status == 307 ? "Temporary Redirect"
-                        : "Permanent Redirect",
-        (int)url.len, url.ptr,
-        permanent ? "private, max-age=90" : "private, no-store");
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        memcpy(out + len, parts[i].ptr, parts[i].len);
+        len += parts[i].len;
+    }
+    return (struct span){out, len};
 }
 
 /* Answer from what is known; slot counts the click. */
@@ -102,8 +119,9 @@ static void serve(struct shortener *app, struct request *req, struct span code,
     count(app, req, code, slot, now);
     if (known->forward_query && query.len) {
         struct arena *arena = request_arena(req);
-        head = ready_head(arena, known->status,
-                          with_query(arena, target_of(head), query));
+        struct span url = with_query(arena, target_of(head), query);
+        head = ready_head(arena_alloc(arena, url.len + HEAD_REST),
+                          known->status, url);
     }
     request_reply_ready(req, known->status, head);
 }
@@ -197,12 +215,12 @@ void resolve(struct request *req, void *arg)
     }
 }
 
-static struct cache_fill read_fill(struct arena *arena,
-                                   const struct redisReply *reply)
+/* room: for the head of the longest target. */
+static struct cache_fill read_fill(char *room, const struct redisReply *reply)
 {
     struct link link;
 
-    if (!link_read_fields(reply, FIELDS, &link))
+    if (!link_read_fields(reply, FIELDS, &link) || link.url.len > LINK_URL_MAX)
         return (struct cache_fill){.state = LINK_UNKNOWN};
     if (link.deleted_ms)
         return (struct cache_fill){.state = LINK_DELETED};
@@ -211,7 +229,7 @@ static struct cache_fill read_fill(struct arena *arena,
                                .status = (uint16_t)link.redirect,
                                .forward_query = link.forward_query,
                                .head =
-                                   ready_head(arena, link.redirect, link.url)};
+                                   ready_head(room, link.redirect, link.url)};
 }
 
 /* entry: where the answer is kept from now on, or NULL. */
@@ -232,11 +250,10 @@ static void on_link(void *arg, int status, const struct redisReply *reply)
     struct cache_entry *entry = NULL;
     struct cache *cache = first->app->cache;
     struct list alone;
-    struct arena arena; /* the first request's may go before the last's */
+    char room[LINK_URL_MAX + HEAD_REST];
 
-    arena_init(&arena, MEM_REQUEST, 0);
     if (status == 0)
-        fill = read_fill(&arena, reply);
+        fill = read_fill(room, reply);
     list_init(&alone);
     if (first->filling) {
         list_move(&first->filling->waiters, &alone);
@@ -247,5 +264,4 @@ static void on_link(void *arg, int status, const struct redisReply *reply)
     }
     for (struct list *node; (node = list_pop(&alone));)
         answer(LIST_ENTRY(node, struct waiter, node), status, &fill, entry);
-    arena_deinit(&arena);
 }
