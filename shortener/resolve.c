@@ -249,19 +249,18 @@ static void on_link(void *arg, int status, const struct redisReply *reply)
     struct cache_fill fill = {0};
     struct cache_entry *entry = NULL;
     struct cache *cache = first->app->cache;
-    struct list alone;
+    struct list waiters;
     char room[LINK_URL_MAX + HEAD_REST];
 
     if (status == 0)
         fill = read_fill(room, reply);
-    list_init(&alone);
-    if (first->filling) {
-        list_move(&first->filling->waiters, &alone);
-        entry =
-            cache_end_fill(cache, first->filling, status == 0 ? &fill : NULL);
-    } else {
-        list_append(&alone, &first->node);
+    if (!first->filling) {
+        answer(first, status, &fill, NULL);
+        return;
     }
-    for (struct list *node; (node = list_pop(&alone));)
+    list_init(&waiters);
+    list_move(&first->filling->waiters, &waiters);
+    entry = cache_end_fill(cache, first->filling, status == 0 ? &fill : NULL);
+    for (struct list *node; (node = list_pop(&waiters));)
         answer(LIST_ENTRY(node, struct waiter, node), status, &fill, entry);
 }

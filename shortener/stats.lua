@@ -1,14 +1,18 @@
 -- stats.lua - a link's counters and one series of them.
 -- KEYS[1]  sh:clk:{pNNN}:<code>
 -- ARGV     code, unit ('minute', 'hour' or 'day'), the first bucket, the last
--- {total, bots, {unique of each day}, {clicks and bots of each bucket}}
+-- {total, bots, unique, {clicks and bots of each bucket}}; the totals are the
+-- sums of the days.
 local unit, first, last = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local service, tag = string.match(KEYS[1], '^(%w+):clk:(%b{}):')
 local all = redis.call('HGETALL', KEYS[1])
-local totals, uniques, series = {}, {}, {}
+local days, humans, bots, unique, series = {}, 0, 0, 0, {}
 for i = 1, #all, 2 do
-  totals[all[i]] = all[i + 1]
-  if string.sub(all[i], 1, 1) == 'u' then uniques[#uniques + 1] = tonumber(all[i + 1]) end
+  local field, value = all[i], tonumber(all[i + 1])
+  days[field] = value
+  if string.sub(field, 1, 1) == 'u' then unique = unique + value
+  elseif string.sub(field, -1) == 'b' then bots = bots + value
+  else humans = humans + value end
 end
 
 local name, fields = nil, {}
@@ -18,21 +22,21 @@ local function read()
     series[#series + 1] = tonumber(v or 0)
   end
 end
+local letter, a_day = 'm', 1440
+if unit == 'hour' then letter, a_day = 'h', 24 end
 for bucket = first, last do
   if unit == 'day' then
-    series[#series + 1] = tonumber(totals['d' .. bucket] or 0)
-    series[#series + 1] = tonumber(totals['d' .. bucket .. 'b'] or 0)
+    series[#series + 1] = days['d' .. bucket] or 0
+    series[#series + 1] = days['d' .. bucket .. 'b'] or 0
   else
-    local kind, span = 'clm', 60
-    if unit == 'hour' then kind, span = 'clh', 24 end
-    local key = service .. ':' .. kind .. ':' .. tag .. ':' .. ARGV[1] .. ':' .. math.floor(bucket / span)
+    local key = service .. ':clm:' .. tag .. ':' .. ARGV[1] .. ':' .. math.floor(bucket / a_day)
     if key ~= name then
       read()
       name, fields = key, {}
     end
-    fields[#fields + 1] = bucket
-    fields[#fields + 1] = bucket .. 'b'
+    fields[#fields + 1] = letter .. bucket
+    fields[#fields + 1] = letter .. bucket .. 'b'
   end
 end
 read()
-return {tonumber(totals['t'] or 0), tonumber(totals['tb'] or 0), uniques, series}
+return {humans, bots, unique, series}
