@@ -437,6 +437,7 @@ def main():
             bench.close()
         result = {"service": name, "machine": machine(), "rows": bench.rows, "commands": bench.commands,
                   "runs": bench.runs}
+        result = json.loads(json.dumps(result).replace(TOP + os.sep, ""))  # paths of the tree only
         with open(os.path.join(out, "results.json"), "w", encoding="ascii") as file:
             json.dump(result, file, indent=1)
         with open(os.path.join(out, "report.html"), "w", encoding="utf-8") as file:

@@ -1,0 +1,21 @@
+/* fuzz_query.c - what stands behind the question mark. */
+#include "common/query.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct span rest = {(const char *)data, size};
+    struct span name;
+    struct span value;
+    struct arena arena;
+
+    arena_init(&arena, MEM_REQUEST, 0);
+    query_find(&arena, rest, SPAN("limit"));
+    query_decode(&arena, rest, false, &value);
+    while (query_next(&arena, &rest, &name, &value))
+        if (name.len > size || value.len > size)
+            __builtin_trap();
+    arena_deinit(&arena);
+    return 0;
+}
