@@ -36,6 +36,9 @@ static void test_redis_url_is_taken_apart(void **state)
     }
 }
 
+#define TEN "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 static void test_redis_url_that_is_none_is_refused(void **state)
 {
     static const char *const bad[] = {
@@ -56,8 +59,7 @@ static void test_redis_url_that_is_none_is_refused(void **state)
         "unix://run/r.sock",
         "unix:///run/r.sock?x=1",
         "unix:///run/r.sock?db=x",
-        "unix:///23456789012345678901234567890123456789012345678901234567890"
-        "123456789012345678901234567890123456789012345678",
+        "unix:///" HUNDRED "456789",
     };
     (void)state;
 
