@@ -205,6 +205,25 @@ class Service:
     def signal(self, number):
         self.process.send_signal(number)
 
+    @contextlib.contextmanager
+    def connections(self, workers):
+        """A connection to each of so many workers."""
+        found = {}
+
+        def all_found():
+            connection = Connection(self.port)
+            worker = connection.get("/healthz").json["worker"]
+            found.setdefault(worker, connection)
+            if found[worker] is not connection:
+                connection.close()
+            return len(found) == workers
+        try:
+            eventually(all_found, "a connection to each worker")
+            yield list(found.values())
+        finally:
+            for connection in found.values():
+                connection.close()
+
     def request(self, method, path, body=None, headers=None):
         return request(self.port, method, path, body, headers)
 
@@ -338,6 +357,10 @@ class Connection:
         else:
             answer.body = self._exactly(int(answer.headers["content-length"]))
         return answer
+
+    def get(self, path, headers=None):
+        self.send(render("GET", path, headers=headers))
+        return self.answer()
 
     def is_closed(self):
         """True when the server has closed and sent nothing more."""

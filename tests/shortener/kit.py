@@ -59,5 +59,28 @@ def clicks_become(server, code, total, bots=0):
     eventually(counted, "clicks of %s: %d and %d bots" % (code, total, bots))
 
 
+def warm(server, code):
+    """Have every worker know the code; how many redirects that took."""
+    served = 0
+    with server.connections(int(WORKERS)) as connections:
+        for connection in connections:
+            def is_known(worker=connection):
+                nonlocal served
+                before = server.metric("shortener_cache_hits_total")
+                same(worker.get("/" + code).status, 302)
+                served += 1
+                return server.metric("shortener_cache_hits_total") > before
+            eventually(is_known, "a hit")
+    return served
+
+
+def everywhere(server, path, status):
+    """Every worker comes to answer so; their last answer."""
+    with server.connections(int(WORKERS)) as connections:
+        for connection in connections:
+            eventually(lambda c=connection: c.get(path).status == status, "%d for %s" % (status, path))
+        return connections[0].get(path)
+
+
 def main(module_name):
     run(sys.modules[module_name], redis=redis, service=service)

@@ -3,14 +3,8 @@ import concurrent.futures
 import random
 import threading
 
-from kit import (SOAK, WORKERS, Connection, clicks_become, create, eventually, main, redis, render, request,
-                 same, service, start, stats)
-
-
-def warm(server, code):
-    """Have every worker know the code."""
-    for _ in range(12):
-        same(server.get("/" + code).status, 302)
+from kit import (SOAK, WORKERS, Connection, clicks_become, create, eventually, everywhere, main, redis, render,
+                 request, same, service, start, stats, warm)
 
 
 def all_up(server):
@@ -75,9 +69,9 @@ def test_stale_answers_end(redis):
     code = create(server)["code"]
     warm(server, code)
     redis.kill()
-    eventually(lambda: server.get("/" + code).status == 503, "the end of stale answers")
+    everywhere(server, "/" + code, 503)
     redis.start()
-    eventually(lambda: server.get("/" + code).status == 302, "fresh answers")
+    everywhere(server, "/" + code, 302)
     server.close()
 
 
@@ -97,7 +91,7 @@ def test_flushall_is_heard(service, redis):
     code = create(service)["code"]
     warm(service, code)
     redis.cli("FLUSHALL")
-    eventually(lambda: {service.get("/" + code).status for _ in range(8)} == {404}, "the codes to go")
+    everywhere(service, "/" + code, 404)
 
 
 def test_script_flush_is_mended(service, redis):
@@ -120,8 +114,8 @@ def test_slow_redis_answers_late_or_503_but_never_wrong(service, redis):
         if answer.status == 302:
             same(answer.headers["location"], "https://example.com/%d" % links[code])
     for code in codes:
-        eventually(lambda c=code: service.get("/" + c).status == 302, "an answer")
-        same(service.get("/" + code).headers["location"], "https://example.com/%d" % links[code])
+        answer = everywhere(service, "/" + code, 302)
+        same(answer.headers["location"], "https://example.com/%d" % links[code])
 
 
 def test_redis_that_evicts_makes_not_ready(service, redis):
@@ -195,13 +189,12 @@ def test_clicks_survive_sigterm_and_redis_restarts(redis):
     server.close()
     server = start(redis)
     same(stats(server, code)["total"], 100)
-    for _ in range(10):
-        same(server.get("/" + code).status, 302)
+    total = 100 + warm(server, code)
     redis.kill()
     for _ in range(10):
         same(server.get("/" + code).status, 302)
     redis.start()
-    clicks_become(server, code, 120)
+    clicks_become(server, code, total + 10)
     server.close()
 
 
@@ -211,8 +204,7 @@ def test_batch_sent_twice_counts_once(service, redis):
     total = 0
     for _ in range(3):
         all_up(service)
-        for _ in range(24):
-            total += service.get("/" + code).status == 302
+        total += warm(service, code)
         redis.pause()
         for _ in range(10):
             same(service.get("/" + code).status, 302)
