@@ -41,8 +41,9 @@ static void take_build_id(struct span notes, char *out)
         if (note.type != NT_GNU_BUILD_ID ||
             !span_eq(note.name, (struct span){"GNU", 4}))
             continue;
-        for (size_t i = 0; i < note.desc.len && i < BUILD_ID_MAX; i++)
-            snprintf(out + 2 * i, 3, "%02x", (unsigned char)note.desc.ptr[i]);
+        if (note.desc.len > BUILD_ID_MAX)
+            note.desc.len = BUILD_ID_MAX;
+        span_hex(out, note.desc);
     }
 }
 

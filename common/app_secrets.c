@@ -112,15 +112,11 @@ static size_t secret_count(const struct app *app)
 
 static void make_hex(char hex[HEX_LEN])
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char bytes[APP_SECRET_LEN];
     ssize_t n = getrandom(bytes, sizeof(bytes), 0);
 
     assert(n == (ssize_t)sizeof(bytes)); /* up to 256 bytes: never short */
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        hex[2 * i] = digits[bytes[i] >> 4];
-        hex[2 * i + 1] = digits[bytes[i] & 15];
-    }
+    span_hex(hex, (struct span){(const char *)bytes, sizeof(bytes)});
 }
 
 static int hex_value(char c)

@@ -19,7 +19,7 @@
 
 #include "common/app_internal.h"
 
-#define GRACE_MS 200
+#define GRACE_MS 1000
 #define ROLLING_GRACE_MS 2000 /* an older worker serves meanwhile */
 #define TICK_MS 1000
 #define SHED_LAG_US 100000

@@ -11,7 +11,8 @@
 /* Monotonic microseconds; only differences mean something. */
 uint64_t clock_mono_us(void);
 
-/* Milliseconds since 1970 by the system's clock. */
+/* Since 1970 by the system's clock. */
+int64_t clock_wall_us(void);
 int64_t clock_wall_ms(void);
 
 /* Both write the length above and a NUL. */

@@ -50,8 +50,7 @@ static struct span digest_of(struct request *req)
     EVP_DigestUpdate(ctx, body.ptr, body.len);
     EVP_DigestFinal_ex(ctx, digest, NULL);
     EVP_MD_CTX_free(ctx);
-    for (size_t i = 0; i < DIGEST_HEX / 2; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    span_hex(hex, (struct span){(const char *)digest, DIGEST_HEX / 2});
     return (struct span){hex, DIGEST_HEX};
 }
 

@@ -10,8 +10,7 @@ static void fill_sha(struct redis_script *script)
 
     EVP_Digest(script->source.ptr, script->source.len, digest, NULL, EVP_sha1(),
                NULL);
-    for (size_t i = 0; i < 20; i++)
-        snprintf(script->sha + 2 * i, 3, "%02x", digest[i]);
+    span_hex(script->sha, (struct span){(const char *)digest, 20});
 }
 
 int redis_eval(struct redis *redis, struct redis_script *script, size_t nkeys,

@@ -66,6 +66,16 @@ bool span_to_u64(struct span s, uint64_t max, uint64_t *out)
     return true;
 }
 
+void span_hex(char *out, struct span bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < bytes.len; i++) {
+        out[2 * i] = digits[(unsigned char)bytes.ptr[i] >> 4];
+        out[2 * i + 1] = digits[(unsigned char)bytes.ptr[i] & 15];
+    }
+}
+
 size_t span_find(struct span s, char c)
 {
     const char *at = s.len ? memchr(s.ptr, c, s.len) : NULL;

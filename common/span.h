@@ -49,5 +49,8 @@ bool span_cut(struct span *rest, char sep, struct span *head);
 /* Decimal digits only, at most max.  False, *out untouched, otherwise. */
 bool span_to_u64(struct span s, uint64_t max, uint64_t *out);
 
+/* Lower-case hex of bytes: two digits each, no NUL. */
+void span_hex(char *out, struct span bytes);
+
 /* The index of the first c, or s.len. */
 size_t span_find(struct span s, char c);

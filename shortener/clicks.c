@@ -361,6 +361,7 @@ static bool send_batch(struct partition *partition)
     struct span argv[FIRST_ARGS + CLICKS_MAX_BATCH * ARGS_A_CELL];
     struct arena arena;
 
+    app_crash_point(clicks->app, "clicks-due");
     if (list_is_empty(&partition->sent))
         seal_batch(partition);
     else
@@ -419,6 +420,7 @@ static void on_answer(void *arg, int status, const struct redisReply *reply)
     partition->waiting = false;
     clicks->waiting--;
     if (status == 0) {
+        app_crash_point(clicks->app, "clicks-counted");
         on_counted(partition);
         if (clicks->drained && !list_is_empty(&partition->cells)) {
             list_remove(&partition->dirty);

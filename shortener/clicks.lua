@@ -24,7 +24,7 @@ for i = 2, #ARGV, 5 do
   local code, minute = ARGV[i], tonumber(ARGV[i + 1])
   local humans, bots, visitors = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), ARGV[i + 4]
   -- A link that is gone by now has no counters to add to.
-  if redis.call('HEXISTS', links .. code, 'u') == 1 then
+  if redis.call('GETRANGE', links .. code, 0, 0) == 'u' then
     local hour = math.floor(minute / 60)
     local day = math.floor(hour / 24)
     local today = times .. code .. ':' .. day

@@ -4,7 +4,7 @@
  *   create_link() -- body is good --> [take an id] --> begin()
  *   begin()  -- with an Idempotency-Key --> idempotency_begin --> on_begun()
  *   start()  -- reuse --> reuse.lua --> on_kept() -- read it --> on_old()
- *   put()    -- create.lua --> on_link()
+ *   put()    -- SET NX GET --> on_put()
  *   -- taken --> another id, change_operation(), put(); 409 if it was chosen
  *   -- made --> put_indexes() --> on_index() --> finish()
  *
@@ -14,17 +14,16 @@
  */
 #include <inttypes.h>
 #include <openssl/rand.h>
-#include <stdio.h>
 
 #include "common/idempotency.h"
 #include "shortener/index.h"
 #include "shortener/input.h"
+#include "shortener/record.h"
 #include "shortener/scripts.h"
 #include "shortener/shortener.h"
 
 #define MAX_SKIPS 64        /* taken codes in a row before giving up */
 #define OPERATION_RANDOM 16 /* hex digits that make an operation unique */
-#define MAX_ARGS 32
 
 /* One POST; lives in its request's arena. */
 struct create {
@@ -37,6 +36,7 @@ struct create {
     void (*next)(struct create *create); /* when an id is there */
     int64_t created_us;
     unsigned skips;    /* taken codes */
+    struct span tags;  /* of the link, to be listed under */
     struct span first; /* LINK as it is already */
     bool reused;
 };
@@ -50,7 +50,7 @@ static void on_kept(void *arg, int status, const struct redisReply *reply);
 static void on_old(void *arg, int status, const struct redisReply *reply);
 static void ask_kept(struct create *create);
 static void put(struct create *create);
-static void on_link(void *arg, int status, const struct redisReply *reply);
+static void on_put(void *arg, int status, const struct redisReply *reply);
 static void change_operation(struct create *create);
 static void on_changed(void *arg, int status);
 static void put_indexes(struct create *create);
@@ -109,13 +109,15 @@ void create_link(struct request *req, void *arg)
     create->req = req;
     create->app = app;
     create->refused = SPAN("");
-    if (!input_read(req, app_public_url(app->app), now_ms(app->now), false,
-                    &create->input))
+    create->created_us = now_unique_us(app->now);
+    if (!input_read(req, app_public_url(app->app), create->created_us / 1000,
+                    false, &create->input))
         return;
     if (!app->has_code_key) {
         request_fail(req, UV_ENOTCONN); /* Redis has not been there yet */
         return;
     }
+    create->tags = create->input.tags;
     create->code = create->input.code;
     if (create->code.ptr)
         begin(create);
@@ -144,13 +146,14 @@ static void on_id(void *arg, int status, uint64_t id)
 static struct span make_operation(struct create *create)
 {
     unsigned char random[OPERATION_RANDOM / 2];
-    char hex[OPERATION_RANDOM + 1];
+    size_t len = OPERATION_RANDOM + 1 + create->code.len;
+    char *text = arena_alloc(request_arena(create->req), len);
 
     RAND_bytes(random, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++)
-        snprintf(hex + 2 * i, 3, "%02x", random[i]);
-    return arena_printf(request_arena(create->req), "%s:%.*s", hex,
-                        (int)create->code.len, create->code.ptr);
+    span_hex(text, (struct span){(const char *)random, sizeof(random)});
+    text[OPERATION_RANDOM] = ':';
+    memcpy(text + OPERATION_RANDOM + 1, create->code.ptr, create->code.len);
+    return (struct span){text, len};
 }
 
 static void begin(struct create *create)
@@ -204,6 +207,7 @@ static void ask_kept(struct create *create)
 
 static void start(struct create *create)
 {
+    app_crash_point(create->app->app, "create-begun");
     if (create->input.reuse)
         ask_kept(create);
     else
@@ -229,7 +233,7 @@ static void on_kept(void *arg, int status, const struct redisReply *reply)
     create->operation =
         arena_printf(arena, "reuse:%.*s", (int)create->input.digest.len,
                      create->input.digest.ptr);
-    struct span argv[] = {SPAN("HGETALL"),
+    struct span argv[] = {SPAN("GET"),
                           link_key(arena, "link", create->code, create->code)};
     send_or_fail(create,
                  &(struct redis_call){.key = create->code,
@@ -249,6 +253,15 @@ static bool is_reusable(const struct create *create, const struct link *link)
            !link->expires_ms;
 }
 
+/* The link was there: it is what is listed and answered. */
+static void take_first(struct create *create, const struct link *link)
+{
+    create->first =
+        link_json(create->req, link, app_public_url(create->app->app));
+    create->created_us = link->created_us;
+    create->tags = arena_copy(request_arena(create->req), link->tags);
+}
+
 static void on_old(void *arg, int status, const struct redisReply *reply)
 {
     struct create *create = arg;
@@ -260,9 +273,9 @@ static void on_old(void *arg, int status, const struct redisReply *reply)
     } else if (!link_read(reply, create->code, &link)) {
         put(create);
     } else if (is_reusable(create, &link)) {
-        create->first = link_json(req, &link, app_public_url(create->app->app));
+        take_first(create, &link);
         create->reused = true;
-        finish(create);
+        put_indexes(create); /* whoever made it may have died before */
     } else if (++create->skips > MAX_SKIPS) {
         request_fail(req, UV_EAGAIN);
     } else {
@@ -271,55 +284,47 @@ static void on_old(void *arg, int status, const struct redisReply *reply)
     }
 }
 
-static size_t add_pair(struct span *argv, const char *field, struct span value)
+static struct link link_to_make(const struct create *create)
 {
-    argv[0] = span_str(field);
-    argv[1] = value;
-    return 2;
-}
-
-/* The hash's fields and values; empty ones are not kept. */
-static size_t link_args(struct create *create, struct span *argv)
-{
-    struct arena *arena = request_arena(create->req);
     const struct input *in = &create->input;
-    size_t n = 0;
 
-    n += add_pair(argv + n, "u", in->url);
-    n += add_pair(argv + n, "o", request_subject(create->req));
-    n += add_pair(argv + n, "r", arena_printf(arena, "%d", in->redirect));
-    if (in->title.len)
-        n += add_pair(argv + n, "t", in->title);
-    if (in->tags.len)
-        n += add_pair(argv + n, "g", in->tags);
-    if (in->forward_query)
-        n += add_pair(argv + n, "f", SPAN("1"));
-    if (in->code.ptr)
-        n += add_pair(argv + n, "a", SPAN("1"));
-    if (in->expires_ms)
-        n += add_pair(argv + n, "e",
-                      arena_printf(arena, "%" PRId64, in->expires_ms));
-    return n;
+    return (struct link){.code = create->code,
+                         .url = in->url,
+                         .owner = request_subject(create->req),
+                         .title = in->title,
+                         .tags = in->tags,
+                         .operation = create->operation,
+                         .redirect = in->redirect,
+                         .forward_query = in->forward_query,
+                         .alias = in->code.ptr != NULL,
+                         .created_us = create->created_us,
+                         .updated_us = create->created_us,
+                         .expires_ms = in->expires_ms};
 }
 
+/* One SET that is never a second one: it says what there is already. */
 static void put(struct create *create)
 {
     struct arena *arena = request_arena(create->req);
-    int64_t expires_ms = create->input.expires_ms;
-    struct span argv[MAX_ARGS] = {
-        link_key(arena, "link", create->code, create->code), create->operation,
-        arena_printf(arena, "%" PRId64,
-                     expires_ms ? expires_ms + LINK_TOMBSTONE_MS : 0)};
-    size_t argc = 3 + link_args(create, argv + 3);
+    struct link link = link_to_make(create);
+    int64_t end_ms = link_key_end_ms(&link);
+    struct span argv[7] = {SPAN("SET"),
+                           link_key(arena, "link", create->code, create->code),
+                           record_write(arena, &link), SPAN("NX"), SPAN("GET")};
+    size_t argc = 5;
 
+    if (end_ms) {
+        argv[argc++] = SPAN("PXAT");
+        argv[argc++] = arena_printf(arena, "%" PRId64, end_ms);
+    }
     send_or_fail(create,
                  &(struct redis_call){.key = create->code,
                                       .argv = argv,
                                       .argc = argc,
                                       .repeatable = true,
-                                      .cb = on_link,
+                                      .cb = on_put,
                                       .arg = create},
-                 &script_create);
+                 NULL);
 }
 
 /* The code was somebody's: another, but never for one that was chosen. */
@@ -363,26 +368,31 @@ static void on_changed(void *arg, int status)
         put(create);
 }
 
-static void on_link(void *arg, int status, const struct redisReply *reply)
+/* Made by a try before this one, or by another of the same operation? */
+static bool is_made(const struct create *create, const struct link *there)
+{
+    return span_eq(there->operation, create->operation) &&
+           span_eq(there->url, create->input.url);
+}
+
+static void on_put(void *arg, int status, const struct redisReply *reply)
 {
     struct create *create = arg;
-    struct link link;
+    struct link there;
 
     if (status < 0) {
         request_fail(create->req, status);
         return;
     }
-    if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 0) {
-        on_taken(create);
-        return;
+    if (reply->type != REDIS_REPLY_NIL) {
+        if (!link_read(reply, create->code, &there) ||
+            !is_made(create, &there)) {
+            on_taken(create);
+            return;
+        }
+        take_first(create, &there);
     }
-    if (link_read(reply, create->code, &link)) { /* made by the first try */
-        create->first =
-            link_json(create->req, &link, app_public_url(create->app->app));
-        create->created_us = link.created_ms * 1000;
-    } else if (reply->type == REDIS_REPLY_INTEGER) {
-        create->created_us = reply->integer;
-    }
+    app_crash_point(create->app->app, "create-made");
     put_indexes(create);
 }
 
@@ -391,7 +401,7 @@ static void put_indexes(struct create *create)
     struct arena *arena = request_arena(create->req);
     const struct input *in = &create->input;
     struct span tags[LINK_TAGS_MAX];
-    size_t count = input_split_tags(arena, in->tags, tags, LINK_TAGS_MAX);
+    size_t count = input_split_tags(arena, create->tags, tags, LINK_TAGS_MAX);
     struct index_job *job =
         index_begin(create->app, create->req, request_subject(create->req),
                     on_index, create);
@@ -414,26 +424,15 @@ static void on_index(void *arg, int status)
         finish(create);
 }
 
-static struct span made_json(struct create *create)
-{
-    const struct input *in = &create->input;
-    struct link link = {.code = create->code,
-                        .url = in->url,
-                        .title = in->title,
-                        .tags = in->tags,
-                        .redirect = in->redirect,
-                        .forward_query = in->forward_query,
-                        .created_ms = create->created_us / 1000,
-                        .updated_ms = create->created_us / 1000,
-                        .expires_ms = in->expires_ms};
-
-    return link_json(create->req, &link, app_public_url(create->app->app));
-}
-
 static void finish(struct create *create)
 {
-    struct span json = create->first.ptr ? create->first : made_json(create);
+    struct link link = link_to_make(create);
+    struct span json = create->first;
     int status = create->reused ? 200 : 201;
+
+    app_crash_point(create->app->app, "create-listed");
+    if (!json.ptr)
+        json = link_json(create->req, &link, app_public_url(create->app->app));
 
     if (!create->reused)
         metrics_add(create->app->created, 1);

@@ -1,8 +1,8 @@
 /* input.c - see input.h. */
-#include <openssl/evp.h>
-#include <stdio.h>
+#include <inttypes.h>
 
 #include "common/clock.h"
+#include "common/hash.h"
 #include "shortener/code.h"
 #include "shortener/input.h"
 #include "shortener/link.h"
@@ -222,13 +222,9 @@ bool input_read(struct request *req, const char *public_url, int64_t now_ms,
 
 struct span input_digest(struct arena *arena, struct span url)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char *hex = arena_alloc(arena, 33);
+    static const struct hash_key key = {0, 0};
 
-    EVP_Digest(url.ptr, url.len, digest, NULL, EVP_sha256(), NULL);
-    for (size_t i = 0; i < 16; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    return (struct span){hex, 32};
+    return arena_printf(arena, "%016" PRIx64, hash_sip(&key, url));
 }
 
 size_t input_split_tags(struct arena *arena, struct span json,

@@ -23,7 +23,10 @@ struct input {
 bool input_read(struct request *req, const char *public_url, int64_t now_ms,
                 bool patch, struct input *input);
 
-/* Hex of the first 16 bytes of SHA-256, by which sh:reuse knows a URL. */
+/*
+ * By what sh:reuse knows a URL: short, because two URLs with one digest only
+ * take turns at being found; whoever finds a link compares the URL.
+ */
 struct span input_digest(struct arena *arena, struct span url);
 
 /* The tags of a JSON array that we wrote; at most max, how many. */

@@ -1,10 +1,10 @@
 /* link.c - see link.h. */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/hash.h"
 #include "shortener/link.h"
+#include "shortener/record.h"
 
 static char *put(char *at, struct span bytes)
 {
@@ -44,97 +44,25 @@ struct span link_text(const struct redisReply *reply)
     return (struct span){reply->str, reply->len};
 }
 
-static int64_t to_number(struct span text)
-{
-    uint64_t value = 0;
-
-    span_to_u64(text, INT64_MAX, &value);
-    return (int64_t)value;
-}
-
-static void read_field(struct link *link, char field, struct span value)
-{
-    switch (field) {
-    case 'u':
-        link->url = value;
-        break;
-    case 'o':
-        link->owner = value;
-        break;
-    case 't':
-        link->title = value;
-        break;
-    case 'g':
-        link->tags = value;
-        break;
-    case 'r':
-        link->redirect = (int)to_number(value);
-        break;
-    case 'f':
-        link->forward_query = true;
-        break;
-    case 'a':
-        link->alias = true;
-        break;
-    case 'c':
-        link->created_ms = to_number(value);
-        break;
-    case 'm':
-        link->updated_ms = to_number(value);
-        break;
-    case 'e':
-        link->expires_ms = to_number(value);
-        break;
-    case 'd':
-        link->deleted_ms = to_number(value);
-        break;
-    default: /* of a newer version */
-        break;
-    }
-}
-
-static bool keep(const struct link *read, struct link *link)
-{
-    if (!read->url.ptr && !read->deleted_ms)
-        return false;
-    *link = *read;
-    return true;
-}
-
 bool link_read(const struct redisReply *reply, struct span code,
                struct link *link)
 {
-    struct link read = {.code = code, .redirect = 302};
-
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0)
+    if (!record_read(link_text(reply), link))
         return false;
-    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        struct span field = link_text(reply->element[i]);
-        struct span value = link_text(reply->element[i + 1]);
-        if (field.len == 1 && value.ptr)
-            read_field(&read, field.ptr[0], value);
-    }
-    return keep(&read, link);
+    link->code = code;
+    return true;
 }
 
-bool link_read_fields(const struct redisReply *reply, const char *fields,
-                      struct link *link)
+int64_t link_key_end_ms(const struct link *link)
 {
-    struct link read = {.redirect = 302};
-
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != strlen(fields))
-        return false;
-    for (size_t i = 0; i < reply->elements; i++) {
-        struct span value = link_text(reply->element[i]);
-        if (value.ptr)
-            read_field(&read, fields[i], value);
-    }
-    return keep(&read, link);
+    if (link->deleted_us)
+        return link->deleted_us / 1000 + LINK_TOMBSTONE_MS;
+    return link->expires_ms ? link->expires_ms + LINK_TOMBSTONE_MS : 0;
 }
 
 enum link_state link_state_at(const struct link *link, int64_t now_ms)
 {
-    if (link->deleted_ms)
+    if (link->deleted_us)
         return LINK_DELETED;
     if (link->expires_ms && link->expires_ms <= now_ms)
         return LINK_EXPIRED;
@@ -185,8 +113,8 @@ void link_write_json(struct json_writer *w, const struct link *link,
     json_put_key(w, "forward_query");
     json_put_bool(w, link->forward_query);
     put_time(w, "expires_at", link->expires_ms);
-    put_time(w, "created_at", link->created_ms);
-    put_time(w, "updated_at", link->updated_ms);
+    put_time(w, "created_at", link->created_us / 1000);
+    put_time(w, "updated_at", link->updated_us / 1000);
     json_put_close(w, '}');
 }
 

@@ -4,7 +4,7 @@
  * Keys (see README.md for bytes and expiry); NNN is the partition of the code,
  * or of the owner's subject for what belongs to the owner:
  *
- *   sh:link:{pNNN}:code   hash u r o t g f c m e p, or d alone: a tombstone
+ *   sh:link:{pNNN}:code   string: the link's record (record.h)
  *   sh:own:{pNNN}:sub     sorted set of codes by creation time
  *   sh:tag:{pNNN}:sub:tag likewise, of one tag
  *   sh:reuse:{pNNN}:sub   hash: digest of a normalised URL -> code
@@ -31,17 +31,18 @@ enum link_state {
     LINK_UNKNOWN,
 };
 
-/* Spans are borrowed from the reply that was read. */
+/* Spans are borrowed from the record that was read. */
 struct link {
     struct span code, url, owner, title;
-    struct span tags; /* a JSON array of strings, "" for none */
+    struct span operation; /* by which a repeated create is known */
+    struct span tags;      /* a JSON array of strings, "" for none */
     int redirect;
     bool forward_query;
     bool alias;         /* the code was chosen */
-    int64_t created_ms; /* the wall clock, as all three */
-    int64_t updated_ms;
+    int64_t created_us; /* Redis's wall clock, as all four */
+    int64_t updated_us;
     int64_t expires_ms; /* 0: never */
-    int64_t deleted_ms; /* 0: not */
+    int64_t deleted_us; /* 0: not */
 };
 
 /* "sh:<type>:{pNNN}:<id>", where NNN is the partition of together. */
@@ -52,13 +53,12 @@ struct span link_key(struct arena *arena, const char *type,
 struct span link_tag_key(struct arena *arena, struct span owner,
                          struct span tag);
 
-/* Read the array that HGETALL gives; false: there is no link. */
+/* Read the record in a reply; false: there is no link. */
 bool link_read(const struct redisReply *reply, struct span code,
                struct link *link);
 
-/* The same from HMGET of one-letter fields, in their order. */
-bool link_read_fields(const struct redisReply *reply, const char *fields,
-                      struct link *link);
+/* The moment from which Redis may forget the key; 0: never. */
+int64_t link_key_end_ms(const struct link *link);
 
 enum link_state link_state_at(const struct link *link, int64_t now_ms);
 

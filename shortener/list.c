@@ -1,15 +1,17 @@
 /*
  * list.c - GET /v1/links: the caller's links, newest first.
  *
- *   list_links() -- ZREVRANGEBYSCORE --> on_index() -- HGETALL each -->
+ *   list_links() -- ZREVRANGEBYSCORE --> on_index() -- GET each -->
  *   on_link() -- the last one --> reply()
  *
- * An entry whose link is gone, or is another's, is left out and taken off the
- * index: so what a crash left half done is mended by looking at it.
+ * An entry whose link is gone, is another's or has lost the tag is left out and
+ * taken off the index: so what a crash left half done is mended by looking at
+ * it.
  */
 #include <inttypes.h>
 
 #include "shortener/index.h"
+#include "shortener/input.h"
 
 /* Entries of one microsecond: at most one for each worker there is. */
 #define MAX_TIES 64
@@ -26,6 +28,7 @@ struct list_job {
     struct request *req;
     struct shortener *app;
     struct span key;        /* of the sorted set */
+    struct span tag;        /* ptr NULL: all links */
     struct span after_code; /* the cursor's, or ptr NULL */
     uint64_t after_us;
     uint32_t limit;
@@ -72,14 +75,14 @@ void list_links(struct request *req, void *arg)
     struct arena *arena = request_arena(req);
     struct list_job *job = arena_zalloc(arena, sizeof(*job));
     struct span owner = request_subject(req);
-    struct span tag = request_query(req, "tag");
 
     job->req = req;
     job->app = app;
+    job->tag = request_query(req, "tag");
     if (!read_query(job))
         return;
-    job->key = tag.ptr ? link_tag_key(arena, owner, tag)
-                       : link_key(arena, "own", owner, owner);
+    job->key = job->tag.ptr ? link_tag_key(arena, owner, job->tag)
+                            : link_key(arena, "own", owner, owner);
     struct span argv[] = {
         SPAN("ZREVRANGEBYSCORE"),
         job->key,
@@ -137,9 +140,8 @@ static void take_entries(struct list_job *job, const struct redisReply *reply)
 
 static void ask_link(struct list_job *job, struct item *item)
 {
-    struct span argv[] = {
-        SPAN("HGETALL"),
-        link_key(request_arena(job->req), "link", item->code, item->code)};
+    struct span argv[] = {SPAN("GET"), link_key(request_arena(job->req), "link",
+                                                item->code, item->code)};
     int err =
         redis_send(job->app->redis, &(struct redis_call){.key = item->code,
                                                          .argv = argv,
@@ -181,6 +183,23 @@ static void on_index(void *arg, int status, const struct redisReply *reply)
     drop(job);
 }
 
+/* Does the link belong into this list? */
+static bool belongs(const struct list_job *job, const struct link *link)
+{
+    struct span tags[LINK_TAGS_MAX];
+
+    if (link->deleted_us || !span_eq(link->owner, request_subject(job->req)))
+        return false;
+    if (!job->tag.ptr)
+        return true;
+    size_t count = input_split_tags(request_arena(job->req), link->tags, tags,
+                                    LINK_TAGS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (span_eq(tags[i], job->tag))
+            return true;
+    return false;
+}
+
 static void on_link(void *arg, int status, const struct redisReply *reply)
 {
     struct item *item = arg;
@@ -189,8 +208,7 @@ static void on_link(void *arg, int status, const struct redisReply *reply)
 
     if (status < 0)
         job->status = status;
-    else if (!link_read(reply, item->code, &link) || link.deleted_ms ||
-             !span_eq(link.owner, request_subject(job->req)))
+    else if (!link_read(reply, item->code, &link) || !belongs(job, &link))
         item->missing = true;
     else if (request_allows(job->req, SPAN("links:read"), item->code))
         item->json = link_json(job->req, &link, app_public_url(job->app->app));

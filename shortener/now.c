@@ -10,11 +10,20 @@ struct now {
     struct redis *redis;
     struct wheel_timer timer;
     uint64_t asked_us;
-    int64_t ahead_ms; /* of Redis's wall clock before the loop's clock */
+    int64_t ahead_us; /* of Redis's wall clock before ours */
+    int64_t loop_ms;  /* of Redis's wall clock before the loop's clock */
+    int64_t last_us;  /* that now_unique_us() gave */
 };
 
 static void on_tick(struct wheel_timer *timer);
 static void on_time(void *arg, int status, const struct redisReply *reply);
+
+static void set_ahead(struct now *now, int64_t ahead_us)
+{
+    now->ahead_us = ahead_us;
+    now->loop_ms =
+        (clock_wall_us() + ahead_us - (int64_t)clock_mono_us()) / 1000;
+}
 
 struct now *now_create(struct stream_loop *loop, struct redis *redis)
 {
@@ -22,7 +31,7 @@ struct now *now_create(struct stream_loop *loop, struct redis *redis)
 
     now->loop = loop;
     now->redis = redis;
-    now->ahead_ms = clock_wall_ms() - (int64_t)uv_now(stream_loop_uv(loop));
+    set_ahead(now, 0);
     on_tick(&now->timer);
     return now;
 }
@@ -37,7 +46,15 @@ void now_destroy(struct now *now)
 
 int64_t now_ms(const struct now *now)
 {
-    return (int64_t)uv_now(stream_loop_uv(now->loop)) + now->ahead_ms;
+    return (int64_t)uv_now(stream_loop_uv(now->loop)) + now->loop_ms;
+}
+
+int64_t now_unique_us(struct now *now)
+{
+    int64_t us = clock_wall_us() + now->ahead_us;
+
+    now->last_us = us > now->last_us ? us : now->last_us + 1;
+    return now->last_us;
 }
 
 static void on_tick(struct wheel_timer *timer)
@@ -63,6 +80,6 @@ static void on_time(void *arg, int status, const struct redisReply *reply)
         return;
     int64_t redis_us = strtoll(reply->element[0]->str, NULL, 10) * 1000000 +
                        strtoll(reply->element[1]->str, NULL, 10);
-    now->ahead_ms = (redis_us + (int64_t)(trip_us / 2)) / 1000 -
-                    (int64_t)uv_now(stream_loop_uv(now->loop));
+    int64_t ahead_us = redis_us + (int64_t)(trip_us / 2) - clock_wall_us();
+    set_ahead(now, llabs(ahead_us) <= (int64_t)trip_us ? 0 : ahead_us);
 }

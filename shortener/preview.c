@@ -1,7 +1,7 @@
 /*
  * preview.c - GET /{code}+: a page that says where the link leads.
  *
- *   preview() -- HGETALL sh:link:{pNNN}:code --> on_link()
+ *   preview() -- GET sh:link:{pNNN}:code --> on_link()
  */
 #include "common/web.h"
 #include "shortener/shortener.h"
@@ -25,7 +25,7 @@ void preview(struct request *req, void *arg)
         return;
     }
     *look = (struct look){.req = req, .app = app, .code = code};
-    struct span argv[] = {SPAN("HGETALL"),
+    struct span argv[] = {SPAN("GET"),
                           link_key(request_arena(req), "link", code, code)};
     int err = redis_send(app->redis, &(struct redis_call){.key = code,
                                                           .argv = argv,
@@ -72,9 +72,9 @@ static void put_page(struct buf *out, const struct link *link,
     buf_append(out, SPAN("</h1><dl>"));
     put_row(out, "Short link", short_url);
     put_row(out, "Leads to", link->url);
-    put_time(out, "Created", link->created_ms);
-    if (link->updated_ms != link->created_ms)
-        put_time(out, "Changed", link->updated_ms);
+    put_time(out, "Created", link->created_us / 1000);
+    if (link->updated_us != link->created_us)
+        put_time(out, "Changed", link->updated_us / 1000);
     if (link->expires_ms)
         put_time(out, "Expires", link->expires_ms);
     buf_append(out, SPAN("</dl><p><a class=\"button\" rel=\"nofollow "

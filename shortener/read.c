@@ -1,7 +1,7 @@
 /*
  * read.c - GET /v1/links/{code}: a link as its owner sees it.
  *
- *   link_load() -- HGETALL sh:link:{pNNN}:code --> on_hash() --> use, or 404
+ *   link_load() -- GET sh:link:{pNNN}:code --> on_record() --> use, or 404
  */
 #include "shortener/shortener.h"
 
@@ -12,7 +12,7 @@ struct load {
     link_use use;
 };
 
-static void on_hash(void *arg, int status, const struct redisReply *reply);
+static void on_record(void *arg, int status, const struct redisReply *reply);
 
 bool link_check_scope(struct request *req, struct span scope)
 {
@@ -35,26 +35,26 @@ void link_load(struct request *req, struct shortener *app, link_use use)
     struct span code = request_param(req, "code");
 
     *load = (struct load){.req = req, .app = app, .code = code, .use = use};
-    struct span argv[] = {SPAN("HGETALL"),
+    struct span argv[] = {SPAN("GET"),
                           link_key(request_arena(req), "link", code, code)};
     int err = redis_send(app->redis, &(struct redis_call){.key = code,
                                                           .argv = argv,
                                                           .argc = 2,
                                                           .repeatable = true,
-                                                          .cb = on_hash,
+                                                          .cb = on_record,
                                                           .arg = load});
     if (err < 0)
         request_fail(req, err);
 }
 
-static void on_hash(void *arg, int status, const struct redisReply *reply)
+static void on_record(void *arg, int status, const struct redisReply *reply)
 {
     struct load *load = arg;
     struct link link;
 
     if (status < 0)
         request_fail(load->req, status);
-    else if (!link_read(reply, load->code, &link) || link.deleted_ms ||
+    else if (!link_read(reply, load->code, &link) || link.deleted_us ||
              !link_is_callers(load->req, &link))
         link_refuse(load->req, LINK_UNKNOWN);
     else

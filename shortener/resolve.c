@@ -2,7 +2,7 @@
  * resolve.c - GET /{code}: send the client to the link's target.
  *
  *   resolve() -- known --> serve()
- *             -- HMGET sh:link:{pNNN}:code --> on_link() -- each waiter -->
+ *             -- GET sh:link:{pNNN}:code --> on_link() -- each waiter -->
  * serve()
  *
  * Requests for one unknown code share one read.  When Redis cannot be asked,
@@ -13,8 +13,7 @@
 #include "shortener/agent.h"
 #include "shortener/shortener.h"
 
-#define HEAD_REST 128  /* of a ready head besides its target */
-#define FIELDS "urfed" /* of the hash: what a redirect needs */
+#define HEAD_REST 128 /* of a ready head besides its target */
 
 /* A request that waits for a read; in its arena. */
 struct waiter {
@@ -141,19 +140,15 @@ static void serve_entry(struct shortener *app, struct request *req,
 static int ask(struct waiter *waiter, struct span code)
 {
     struct span key = link_key(request_arena(waiter->req), "link", code, code);
-    struct span argv[2 + sizeof(FIELDS) - 1] = {SPAN("HMGET"), key};
+    struct span argv[] = {SPAN("GET"), key};
 
-    for (size_t i = 0; i < sizeof(FIELDS) - 1; i++)
-        argv[2 + i] = (struct span){&FIELDS[i], 1};
-
-    return redis_send(
-        waiter->app->redis,
-        &(struct redis_call){.key = code,
-                             .argv = argv,
-                             .argc = sizeof(argv) / sizeof(argv[0]),
-                             .repeatable = true,
-                             .cb = on_link,
-                             .arg = waiter});
+    return redis_send(waiter->app->redis,
+                      &(struct redis_call){.key = code,
+                                           .argv = argv,
+                                           .argc = 2,
+                                           .repeatable = true,
+                                           .cb = on_link,
+                                           .arg = waiter});
 }
 
 static void ask_and_wait(struct shortener *app, struct request *req,
@@ -220,9 +215,10 @@ static struct cache_fill read_fill(char *room, const struct redisReply *reply)
 {
     struct link link;
 
-    if (!link_read_fields(reply, FIELDS, &link) || link.url.len > LINK_URL_MAX)
+    if (!link_read(reply, (struct span){0}, &link) ||
+        link.url.len > LINK_URL_MAX)
         return (struct cache_fill){.state = LINK_UNKNOWN};
-    if (link.deleted_ms)
+    if (link.deleted_us)
         return (struct cache_fill){.state = LINK_DELETED};
     return (struct cache_fill){.state = LINK_LIVE,
                                .expires_ms = link.expires_ms,

@@ -3,5 +3,5 @@
 
 #include "common/redis.h"
 
-extern struct redis_script script_clicks, script_create, script_delete,
-    script_reuse, script_stats, script_unreuse, script_update;
+extern struct redis_script script_change, script_clicks, script_reuse,
+    script_stats, script_unreuse;

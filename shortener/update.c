@@ -1,7 +1,7 @@
 /*
  * update.c - PATCH /v1/links/{code}: what is said changes, null clears.
  *
- *   update_link() -- update.lua --> on_updated() -- index --> on_index()
+ *   update_link() -- change.lua --> on_updated() -- index --> on_index()
  */
 #include <inttypes.h>
 
@@ -39,6 +39,8 @@ static size_t change_args(const struct update *update, struct span *argv)
         {in->has_expiry, "e",
          in->expires_ms ? arena_printf(arena, "%" PRId64, in->expires_ms)
                         : SPAN("")},
+        {true, "m",
+         arena_printf(arena, "%" PRId64, now_unique_us(update->app->now))},
     };
     size_t n = 0;
 
@@ -52,7 +54,7 @@ static size_t change_args(const struct update *update, struct span *argv)
 }
 
 /* When Redis may forget the key: "" keeps, "0" is never. */
-static struct span key_expiry(const struct update *update)
+static struct span key_end(const struct update *update)
 {
     const struct input *in = &update->input;
 
@@ -69,20 +71,19 @@ void update_link(struct request *req, void *arg)
     struct shortener *app = arg;
     struct arena *arena = request_arena(req);
     struct update *update = arena_zalloc(arena, sizeof(*update));
-    int64_t now = now_ms(app->now);
 
     *update = (struct update){
         .req = req, .app = app, .code = request_param(req, "code")};
     if (!link_check_scope(req, SPAN("links:write")) ||
-        !input_read(req, app_public_url(app->app), now, true, &update->input))
+        !input_read(req, app_public_url(app->app), now_ms(app->now), true,
+                    &update->input))
         return;
 
     struct span argv[MAX_ARGS] = {
         link_key(arena, "link", update->code, update->code),
-        link_owner_filter(req), arena_printf(arena, "%" PRId64, now),
-        key_expiry(update)};
-    size_t argc = 4 + change_args(update, argv + 4);
-    int err = redis_eval(app->redis, &script_update, 1,
+        link_owner_filter(req), key_end(update)};
+    size_t argc = 3 + change_args(update, argv + 3);
+    int err = redis_eval(app->redis, &script_change, 1,
                          &(struct redis_call){.key = update->code,
                                               .argv = argv,
                                               .argc = argc,
@@ -105,11 +106,11 @@ static void index_tags(struct index_job *job, const struct update *update,
         index_remove_tag(job, tags[i], update->code);
     count = input_split_tags(arena, link->tags, tags, LINK_TAGS_MAX);
     for (size_t i = 0; i < count; i++)
-        index_add_tag(job, tags[i], update->code, link->created_ms * 1000);
+        index_add_tag(job, tags[i], update->code, link->created_us);
 }
 
-static void index_changes(struct update *update, struct span old_url,
-                          struct span old_tags, const struct link *link)
+static void index_changes(struct update *update, const struct link *old,
+                          const struct link *link)
 {
     struct arena *arena = request_arena(update->req);
     struct index_job *job =
@@ -117,9 +118,9 @@ static void index_changes(struct update *update, struct span old_url,
                     on_index, update);
 
     if (update->input.has_tags)
-        index_tags(job, update, old_tags, link);
-    if (!span_eq(old_url, link->url) || link->expires_ms)
-        index_remove_url(job, input_digest(arena, old_url), update->code);
+        index_tags(job, update, old->tags, link);
+    if (!span_eq(old->url, link->url) || link->expires_ms)
+        index_remove_url(job, input_digest(arena, old->url), update->code);
     if (!link->alias && !link->expires_ms)
         index_add_url(job, input_digest(arena, link->url), update->code);
     index_end(job);
@@ -128,22 +129,23 @@ static void index_changes(struct update *update, struct span old_url,
 static void on_updated(void *arg, int status, const struct redisReply *reply)
 {
     struct update *update = arg;
-    struct link link;
+    struct link old, link;
 
     if (status < 0) {
         request_fail(update->req, status);
         return;
     }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
-        !link_read(reply->element[2], update->code, &link)) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        !link_read(reply->element[0], update->code, &old) ||
+        !link_read(reply->element[1], update->code, &link)) {
         link_refuse(update->req, LINK_UNKNOWN);
         return;
     }
+    app_crash_point(update->app->app, "update-made");
     cache_invalidate(update->app->cache, update->code);
     update->json =
         link_json(update->req, &link, app_public_url(update->app->app));
-    index_changes(update, link_text(reply->element[0]),
-                  link_text(reply->element[1]), &link);
+    index_changes(update, &old, &link);
 }
 
 static void on_index(void *arg, int status)

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -67,6 +68,7 @@ class Redis:
         self.options = ["--appendonly", "yes", "--appendfsync", appendfsync, *options]
         self.process = None
         self.link = None
+        self.lock = threading.Lock()  # cli() serves any thread
         LIVE.append(self)
         self.start()
 
@@ -85,6 +87,10 @@ class Redis:
 
     def cli(self, *args):
         """One command; nested lists, str or int; RedisError on an error."""
+        with self.lock:
+            return self._command(*args)
+
+    def _command(self, *args):
         if self.link is None:
             sock = socket.socket(socket.AF_UNIX)
             sock.settimeout(DEADLINE)
