@@ -164,9 +164,9 @@ class Redis:
 class Service:
     """A service of this build; close() asserts a clean end."""
 
-    def __init__(self, name, *options, redis=None, binary=None, ready=True, env=None):
+    def __init__(self, name, *options, redis=None, binary=None, ready=True, env=None, port=None):
         self.name = name
-        self.port = free_port()
+        self.port = port or free_port()
         self.dir = tempfile.mkdtemp(prefix="lab-")
         self.binary = binary or os.path.join(BUILD, name, name)
         self.logs = os.path.join(self.dir, "stderr")
@@ -177,7 +177,8 @@ class Service:
             os.environ, ASAN_OPTIONS="exitcode=86:detect_leaks=1",
             UBSAN_OPTIONS="halt_on_error=1:exitcode=86:print_stacktrace=1", **(env or {}))
         with open(self.logs, "ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=environment)
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=environment,
+                                            start_new_session=True)
         LIVE.append(self)
         if ready:
             self.wait_ready()
@@ -195,6 +196,17 @@ class Service:
     def log(self):
         with open(self.logs, encoding="utf-8", errors="replace") as file:
             return file.read()
+
+    def logged(self, msg):
+        """What was logged with that message, oldest first."""
+        lines = []
+        for line in self.log().splitlines():
+            with contextlib.suppress(ValueError):
+                lines.append(json.loads(line))
+        return [line for line in lines if line["msg"] == msg]
+
+    def wait_logged(self, msg, count=1):
+        eventually(lambda: len(self.logged(msg)) >= count, "%d times %r" % (count, msg))
 
     def workers(self):
         """The pids of the workers, oldest first."""
@@ -404,6 +416,28 @@ def request(port, method, path, body=None, headers=None):
         return connection.answer(head=method == "HEAD")
     finally:
         connection.close()
+
+
+# ---- fixtures
+
+def redis():
+    server = Redis()
+    yield server
+    server.close()
+
+
+def directory():
+    path = tempfile.mkdtemp(prefix="lab-")
+    yield path
+    shutil.rmtree(path)
+
+
+def write_file(folder, name, text, mode=0o600):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(path, mode)
+    return path
 
 
 # ---- the runner

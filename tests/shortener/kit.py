@@ -5,16 +5,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position,unused-import
 from lab import (BUILD, DEADLINE, SOAK, Connection, Redis, RedisError, Service, Skip,  # noqa: F401
-                 eventually, free_port, render, request, run, same)
+                 eventually, free_port, redis, render, request, run, same)
 
 WORKERS = os.environ.get("LAB_WORKERS", "1")
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36"
-
-
-def redis():
-    server = Redis()
-    yield server
-    server.close()
 
 
 def start(redis_server, *options, **more):
