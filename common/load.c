@@ -23,7 +23,6 @@
 #define EVENTS 256
 #define DRAIN_US 2000000 /* for the last answers */
 #define EXCHANGE_BATCH 64
-#define KNEE_STEP 1.25
 
 #define OPTION(member) offsetof(struct load_options, member)
 
@@ -65,6 +64,11 @@ static const struct config_option option_table[] = {
      "raise --rate until p99 passes --objective"},
     {"objective", CONFIG_DURATION, OPTION(objective_ms), "10ms", 1, 60000,
      "the p99 that --find-knee keeps"},
+    {"workers-scan", CONFIG_STRING, OPTION(workers_scan), NULL, 1, 64,
+     "start the service at --url with so many workers, one after another: "
+     "1,2,4"},
+    {"redis", CONFIG_STRING, OPTION(redis), NULL, 1, 255,
+     "that --workers-scan gives to the service"},
     {0},
 };
 
@@ -146,7 +150,7 @@ static int find_address(struct load *load)
     return 0;
 }
 
-static int connect_blocking(const struct load *load)
+int load_connect(const struct load *load)
 {
     struct timeval limit = {.tv_sec = 30};
     int fd = socket(load->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -193,7 +197,7 @@ int load_exchange(struct load *load, uint64_t count,
                                   struct buf *out),
                   load_answer_cb cb, void *arg)
 {
-    int fd = connect_blocking(load);
+    int fd = load_connect(load);
     int err = fd < 0 ? fd : 0;
     struct buf out;
 
@@ -363,7 +367,7 @@ static void close_all(struct load *load)
 }
 
 /* Warm-up, then the window that counts, then the last answers. */
-static void run_window(struct load *load)
+void load_run_window(struct load *load)
 {
     uint64_t now_us = clock_mono_us();
     uint64_t from_us = now_us + (uint64_t)load->options.warmup_ms * 1000;
@@ -407,7 +411,7 @@ static int hold_idle(struct load *load)
     buf_init(&out, MEM_LOAD);
     load->profile->request(load, 0, &out);
     for (size_t i = 0; i < count; i++) {
-        int fd = connect_blocking(load);
+        int fd = load_connect(load);
         if (fd < 0 ||
             send(fd, out.ptr, out.len, MSG_NOSIGNAL) != (ssize_t)out.len ||
             recv(fd, answer, sizeof(answer), 0) <= 0) {
@@ -432,40 +436,6 @@ static void release_idle(struct load *load)
 
 /* ---- the beginning */
 
-static uint64_t all_errors(const struct load *load)
-{
-    uint64_t total = 0;
-
-    for (size_t i = 0; i < LOAD_ERRORS; i++)
-        total += load->window.errors[i];
-    return total;
-}
-
-/* Raise the rate step by step; the last one that kept the objective. */
-static void find_knee(struct load *load)
-{
-    struct load_options *options = &load->options;
-    int64_t good = 0;
-
-    if (!options->rate)
-        options->rate = 1000;
-    for (;;) {
-        run_window(load);
-        uint64_t p99 = hist_quantile(load->window.hist, 0.99);
-        fprintf(stderr, "%lld/s: p99 %llu us\n", (long long)options->rate,
-                (unsigned long long)p99);
-        if (p99 > (uint64_t)options->objective_ms * 1000 || all_errors(load) ||
-            load->window.done <
-                (uint64_t)((double)options->rate * load->window.seconds * 0.95))
-            break;
-        good = options->rate;
-        options->rate = (int64_t)((double)options->rate * KNEE_STEP);
-    }
-    fprintf(stderr, "knee: %lld/s\n", (long long)good);
-    options->rate = good ? good : 1;
-    run_window(load);
-}
-
 static const struct load_profile *
 find_profile(const struct load_profile *profiles, const char *name)
 {
@@ -487,9 +457,34 @@ static int print_help(const char *service, const struct load_profile *profiles)
     return 0;
 }
 
+int load_prepare(struct load *load)
+{
+    return load->options.prepare && load->profile->prepare
+               ? load->profile->prepare(load)
+               : 0;
+}
+
+/* One service, as it stands: 0 or UV_E*, and whether there were errors. */
+static int run_one(struct load *load, FILE *json, int *status)
+{
+    int err = load_prepare(load);
+
+    if (err == 0)
+        err = hold_idle(load);
+    if (err < 0)
+        return err;
+    if (load->options.find_knee)
+        load_find_knee(load);
+    else
+        load_run_window(load);
+    *status = load_report(load, json);
+    return 0;
+}
+
 static int run(struct load *load)
 {
     FILE *json = NULL;
+    int status = 0;
     int err = find_address(load);
 
     if (err == 0)
@@ -497,22 +492,14 @@ static int run(struct load *load)
     if (err == 0 && load->options.json &&
         !(json = fopen(load->options.json, "we")))
         err = uv_translate_sys_error(errno);
-    if (err == 0 && load->options.prepare && load->profile->prepare)
-        err = load->profile->prepare(load);
     if (err == 0)
-        err = hold_idle(load);
-    if (err < 0) {
+        err = load->options.workers_scan ? load_scan_workers(load, json)
+                                         : run_one(load, json, &status);
+    if (err < 0)
         fprintf(stderr, "%s-load: %s\n", load->service, uv_strerror(err));
-        return 1;
-    }
-    if (load->options.find_knee)
-        find_knee(load);
-    else
-        run_window(load);
-    int status = load_report(load, json);
     if (json)
         fclose(json);
-    return status;
+    return err < 0 ? 1 : status;
 }
 
 static void raise_file_limit(void)

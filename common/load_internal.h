@@ -8,7 +8,7 @@
 #include "common/load.h"
 
 #define LOAD_MAX_PIPELINE 256
-#define LOAD_MAX_PIDS 8
+#define LOAD_MAX_PIDS 64
 #define LOAD_READ 65536
 #define LOAD_MAX_ANSWER (1u << 20)
 #define LOAD_EXTRA 16 /* connections of one request each, at once */
@@ -24,6 +24,7 @@ enum load_error {
 
 struct load_options {
     const char *url, *profile, *json, *token, *server_pid, *redis_pid;
+    const char *workers_scan, *redis;
     int64_t connections, pipeline, rate, duration_ms, warmup_ms, requests;
     int64_t idle, units, seed, renew_every, objective_ms;
     bool find_knee, prepare;
@@ -71,6 +72,7 @@ struct load {
     struct load_window window;
     struct load_process servers[LOAD_MAX_PIDS], redis;
     size_t server_count;
+    int workers;       /* of this step of --workers-scan; 0: no scan */
     double idle_bytes; /* of the server's own, for each idle connection */
     void *data;
     char read[LOAD_READ];
@@ -95,5 +97,15 @@ int64_t load_server_bytes(const struct load *load);
 double load_own_cpu(void);
 int load_report(struct load *load, FILE *json);
 
-/* load.c: a connection may take more, or is gone. */
+/* load.c */
+/* A connection may take more, or is gone. */
 void load_refill(struct load_conn *conn);
+/* A blocking socket with a deadline; UV_E*. */
+int load_connect(const struct load *load);
+int load_prepare(struct load *load);
+void load_run_window(struct load *load);
+
+/* load_series.c */
+void load_find_knee(struct load *load);
+/* 0 or UV_E*: a service that does not start is UV_ESRCH. */
+int load_scan_workers(struct load *load, FILE *json);

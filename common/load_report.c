@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "common/json.h"
@@ -94,7 +95,7 @@ static double server_cpu(const struct load *load)
 
 /*
  * Was the generator itself what held the rate down?  It was when it had no time
- * left, or could not keep to its schedule while the server could have.
+ * left while the server had, or no core of its own.
  */
 static bool is_inconclusive(const struct load *load)
 {
@@ -102,6 +103,8 @@ static bool is_inconclusive(const struct load *load)
     double own = (window->own_after - window->own_before) / window->seconds;
     double servers = server_cpu(load) / window->seconds;
 
+    if (load->workers && load->workers >= sysconf(_SC_NPROCESSORS_ONLN))
+        return true;
     return own > 0.97 && load->server_count && servers < 0.9;
 }
 
@@ -162,6 +165,8 @@ static uint64_t put_report(struct json_writer *w, const struct load *load)
     put_int(w, "connections", (uint64_t)options->connections);
     put_int(w, "pipeline", (uint64_t)options->pipeline);
     put_int(w, "seed", (uint64_t)options->seed);
+    if (load->workers)
+        put_int(w, "workers", (uint64_t)load->workers);
     put_real(w, "seconds", window->seconds);
     put_int(w, "requests", window->done);
     put_real(w, "requests_per_s", (double)window->done / window->seconds);

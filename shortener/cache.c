@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "shortener/cache.h"
 #include "shortener/clicks.h"
 
@@ -15,25 +16,28 @@ struct cache {
     struct hash_key key;
     struct list clock; /* stored entries; the hand is at its front */
     size_t bytes, max_bytes, count;
+    uint64_t *bytes_cell, *count_cell;
     uint64_t stale_for_us, ended_us;
     uint32_t epoch;
     bool live;
 };
 
-struct cache *cache_create(size_t max_bytes, uint64_t stale_for_ms)
+struct cache *cache_create(const struct cache_options *options)
 {
     struct cache *cache = mem_zalloc(MEM_CACHE, sizeof(*cache));
     size_t buckets = MIN_BUCKETS;
 
-    while (buckets < max_bytes / TYPICAL_BYTES)
+    while (buckets < options->max_bytes / TYPICAL_BYTES)
         buckets *= 2;
     *cache = (struct cache){
         .buckets =
             mem_zalloc(MEM_CACHE, buckets * sizeof(struct cache_entry *)),
         .mask = buckets - 1,
         .key = hash_random_key(),
-        .max_bytes = max_bytes,
-        .stale_for_us = stale_for_ms * 1000,
+        .max_bytes = options->max_bytes,
+        .bytes_cell = options->bytes,
+        .count_cell = options->entries,
+        .stale_for_us = options->stale_for_ms * 1000,
     };
     list_init(&cache->clock);
     return cache;
@@ -58,6 +62,14 @@ static size_t entry_size(const struct cache_entry *entry)
     return sizeof(*entry) + entry->code_len + entry->head_len;
 }
 
+static void weigh(struct cache *cache, size_t bytes, size_t count)
+{
+    cache->bytes += bytes;
+    cache->count += count;
+    metrics_set(cache->bytes_cell, cache->bytes);
+    metrics_set(cache->count_cell, cache->count);
+}
+
 /* Take the entry out of its bucket and free it. */
 static void drop_slot(struct cache *cache, struct cache_entry **slot)
 {
@@ -65,10 +77,8 @@ static void drop_slot(struct cache *cache, struct cache_entry **slot)
 
     *slot = entry->chain;
     list_remove(&entry->clock);
-    if (!entry->filling) {
-        cache->bytes -= entry_size(entry);
-        cache->count--;
-    }
+    if (!entry->filling)
+        weigh(cache, -entry_size(entry), (size_t)-1);
     if (entry->cell)
         clicks_detach(entry->cell);
     mem_free(entry);
@@ -182,8 +192,7 @@ static struct cache_entry *store(struct cache *cache, struct span code,
     entry->status = fill->status;
     entry->forward_query = fill->forward_query;
     list_append(&cache->clock, &entry->clock);
-    cache->bytes += size;
-    cache->count++;
+    weigh(cache, size, 1);
     return entry;
 }
 
@@ -222,14 +231,4 @@ void cache_set_live(struct cache *cache, bool live)
     else if (cache->live)
         cache->ended_us = clock_mono_us();
     cache->live = live;
-}
-
-size_t cache_bytes(const struct cache *cache)
-{
-    return cache->bytes;
-}
-
-size_t cache_count(const struct cache *cache)
-{
-    return cache->count;
 }

@@ -40,8 +40,13 @@ struct cache_entry {
     char bytes[]; /* code, then the head of the answer */
 };
 
-/* max_bytes 0: nothing is ever stored. */
-struct cache *cache_create(size_t max_bytes, uint64_t stale_for_ms);
+struct cache_options {
+    size_t max_bytes; /* 0: nothing is ever stored */
+    uint64_t stale_for_ms;
+    uint64_t *bytes, *entries; /* metric cells that follow what is stored */
+};
+
+struct cache *cache_create(const struct cache_options *options);
 /* No read may be in flight. */
 void cache_destroy(struct cache *cache);
 
@@ -74,9 +79,6 @@ void cache_invalidate(struct cache *cache, struct span code);
 
 /* The link of invalidations lives (a new epoch) or is away. */
 void cache_set_live(struct cache *cache, bool live);
-
-size_t cache_bytes(const struct cache *cache);
-size_t cache_count(const struct cache *cache);
 
 static inline struct span cache_code(const struct cache_entry *entry)
 {

@@ -45,6 +45,19 @@ static const struct route routes[] = {
 static const char *const track[] = {"sh:link:", NULL};
 static const char *const secrets[] = {"codes", "visitors", NULL};
 
+static struct cache *open_cache(struct metrics *metrics)
+{
+    return cache_create(&(struct cache_options){
+        .max_bytes = (size_t)config.cache_bytes,
+        .stale_for_ms = (uint64_t)config.stale_for_ms,
+        .bytes = metrics_cell(metrics, METRICS_GAUGE, "shortener_cache_bytes",
+                              "", "Memory of the answers that are known."),
+        .entries =
+            metrics_cell(metrics, METRICS_GAUGE, "shortener_cache_entries", "",
+                         "Codes whose answer is known."),
+    });
+}
+
 static void *open_shortener(struct app *app)
 {
     struct shortener *self = mem_zalloc(MEM_APP, sizeof(*self));
@@ -54,8 +67,7 @@ static void *open_shortener(struct app *app)
         .app = app,
         .redis = app_redis(app),
         .config = &config,
-        .cache = cache_create((size_t)config.cache_bytes,
-                              (uint64_t)config.stale_for_ms),
+        .cache = open_cache(metrics),
         .clicks = clicks_create(app, (uint64_t)config.flush_ms),
         .ids = ids_create(app_redis(app)),
         .agents = agents_create(),

@@ -10,18 +10,20 @@ import datetime
 import json
 import os
 import platform
+import random
 import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 sys.path.insert(0, os.path.dirname(__file__))
 # pylint: disable=wrong-import-position
-from lab import TOP, Service, eventually, free_port, request  # noqa: E402
+from lab import TOP, Connection, Service, eventually, free_port, render, request  # noqa: E402
 import report  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "release")
@@ -192,12 +194,15 @@ class Bench:
                 results[name].append(self.drive(name, port, pid, *options, *extra, peer=peer))
         return {name: median(runs) for name, runs in results.items()}
 
-    def row(self, what, target, value, unit, bound, **columns):
-        """bound: ("<=" or ">=", number), None where there is nothing to hold."""
+    def row(self, name, what, target, value, unit, bound, **columns):
+        """
+        name: by which the README's text quotes it; bound: ("<=" or ">=", number),
+        None where there is nothing to hold.
+        """
         met = None
         if bound and value is not None:
             met = value <= bound[1] if bound[0] == "<=" else value >= bound[1]
-        self.rows.append({"what": what, "target": target, "value": value, "unit": unit, "met": met,
+        self.rows.append({"name": name, "what": what, "target": target, "value": value, "unit": unit, "met": met,
                           **columns})
         shown = "not run" if value is None else "%.3g %s" % (value, unit)
         print("%-52s %-14s %s%s" % (what, shown, target,
@@ -216,6 +221,7 @@ def median(runs):
         "redis_cpu": of(lambda r: r.get("redis_cpu_us")),
         "rps": of(lambda r: r["requests_per_s"]),
         "p99": of(lambda r: r["latency_us"]["p99"]),
+        "latency": {q: of(lambda r, q=q: r["latency_us"][q]) for q in ("p50", "p90", "p99", "p999", "max")},
         "idle": of(lambda r: r.get("idle_connection_bytes")),
         "errors": sum(sum(r["errors"].values()) for r in runs),
     }
@@ -223,7 +229,7 @@ def median(runs):
 
 def columns(figures):
     return {"cpu_us": figures["cpu"], "redis_cpu_us": figures["redis_cpu"], "rps": figures["rps"],
-            "p99_us": figures["p99"]}
+            "p99_us": figures["p99"], "latency_us": figures["latency"]}
 
 
 def ratio(ours, theirs, key="cpu"):
@@ -241,19 +247,19 @@ def bench_hot(bench, server, ceiling, nginx):
         contenders["nginx"] = (nginx.port, nginx.pid, True)
     one = bench.alternate(contenders, "--profile", "hot")
     many = bench.alternate(contenders, "--profile", "hot", "--pipeline", 16)
-    bench.row("hot redirect, 64 connections: CPU / nginx", "<= 1.00",
+    bench.row("hot", "hot redirect, 64 connections: CPU / nginx", "<= 1.00",
               ratio(one["shortener"], one.get("nginx")), "x", ("<=", 1.0), **columns(one["shortener"]),
               peer=one.get("nginx"))
-    bench.row("the same, 16 requests pipelined: CPU / nginx", "<= 0.20",
+    bench.row("pipelined", "the same, 16 requests pipelined: CPU / nginx", "<= 0.20",
               ratio(many["shortener"], many.get("nginx")), "x", ("<=", 0.2),
               **columns(many["shortener"]), peer=many.get("nginx"))
-    bench.row("hot redirect: CPU / our ceiling", "<= 1.25", ratio(one["shortener"], one["ceiling"]), "x",
+    bench.row("ceiling", "hot redirect: CPU / our ceiling", "<= 1.25", ratio(one["shortener"], one["ceiling"]), "x",
               ("<=", 1.25), **columns(one["shortener"]), peer=one["ceiling"])
     rate = int(one["shortener"]["rps"] / 2)
     half = bench.alternate(
         {name: contenders[name] for name in ("shortener", "ceiling")},
         "--profile", "hot", "--rate", rate)
-    bench.row("hot redirect, open model at half of saturation: p99 / ceiling", "<= 1.5",
+    bench.row("half", "hot redirect, open model at half of saturation: p99 / ceiling", "<= 1.5",
               ratio(half["shortener"], half["ceiling"], "p99"), "x", ("<=", 1.5),
               **columns(half["shortener"]), peer=half["ceiling"])
 
@@ -278,7 +284,7 @@ def bench_cold(bench):
         bench.commands["nginx + lua + redis"] = {"command": lua.command,
                                                  "configuration": lua.configuration}
         lua.close()
-    bench.row("cold redirect: CPU / nginx + lua + redis", "<= 0.6", ratio(mine, peer), "x", ("<=", 0.6),
+    bench.row("cold", "cold redirect: CPU / nginx + lua + redis", "<= 0.6", ratio(mine, peer), "x", ("<=", 0.6),
               **columns(mine), peer=peer)
 
 
@@ -306,7 +312,7 @@ def bench_create(bench, server):
                                 "--seed", turn))
         theirs.append(set_per_second(bench))
     mine = median(ours)
-    bench.row("create: links/s / redis-benchmark SET -c 64", ">= 0.4",
+    bench.row("create", "create: links/s / redis-benchmark SET -c 64", ">= 0.4",
               mine["rps"] / statistics.median(theirs), "x", (">=", 0.4), **columns(mine),
               peer={"rps": statistics.median(theirs)})
 
@@ -315,12 +321,96 @@ def bench_memory(bench):
     held = 500 if QUICK else 15000
     server = bench.start()
     resting = resident(worker_of(server))
-    bench.row("worker at rest: resident MiB", "<= 8", resting / 2 ** 20, "MiB", ("<=", 8))
+    bench.row("rest", "worker at rest: resident MiB", "<= 8", resting / 2 ** 20, "MiB", ("<=", 8))
     result = bench.drive("shortener", server.port, worker_of(server), "--profile", "hot", "--idle", held,
                          "--connections", 1, "--duration", "1s")
-    bench.row("idle keep-alive connection, %d held: bytes of the worker" % held, "<= 1024",
+    bench.row("idle", "idle keep-alive connection, %d held: bytes of the worker" % held, "<= 1024",
               result["idle_connection_bytes"], "bytes", ("<=", 1024))
     server.close()
+
+
+class Visitors(threading.Thread):
+    """5,000 redirects a second until the server dies; when each was answered."""
+    BATCH, EVERY = 25, 0.005
+
+    def __init__(self, port, code):
+        super().__init__()
+        self.port, self.wire = port, render("GET", "/" + code) * self.BATCH
+        self.answered = []  # (when, how many so far)
+        self.served = 0
+
+    def run(self):
+        connection = Connection(self.port)
+        due = time.monotonic()
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                connection.send(self.wire)
+                for _ in range(self.BATCH):
+                    self.served += connection.answer().status == 302
+                    self.answered.append((time.monotonic(), self.served))
+                due += self.EVERY
+                time.sleep(max(0, due - time.monotonic()))
+        connection.close()
+
+
+def bench_kill(bench):
+    """kill -9 of the worker at 5,000 redirects a second, again and again."""
+    turns = 2 if QUICK else 20
+    server = bench.start()
+    code = request(server.port, "POST", "/v1/links", {"url": "https://example.com/"}).json["code"]
+    ages, more, chance = [], 0, random.Random(1)
+    for _ in range(turns):
+        before = clicks_of(server, code)
+        visitors = Visitors(server.port, code)
+        visitors.start()
+        time.sleep(1 + chance.random() / 2)  # anywhere between two flushes
+        killed = time.monotonic()
+        server.kill_worker()
+        visitors.join()
+        eventually(lambda: clicks_of(server, code) is not None, "the new worker")
+        counted = clicks_of(server, code) - before
+        more = max(more, counted - visitors.served)
+        ages += [1000 * (killed - when) for when, served in visitors.answered if served > counted][:1]
+    bench.runs.append({"who": "shortener, kill -9", "latency_us": {}, "errors": {}, "oldest_lost_ms": ages})
+    server.close()
+    bench.row("lost", "%d times kill -9 at 5,000/s: age of the oldest click lost" % turns, "<= 250 ms",
+              max(ages, default=0), "ms", ("<=", 250))
+    bench.row("invented", "the same: clicks counted that were not served", "0", max(more, 0), "", ("<=", 0))
+
+
+def clicks_of(server, code):
+    with contextlib.suppress(OSError, EOFError):
+        answer = request(server.port, "GET", "/v1/links/%s/stats" % code)
+        return answer.json["total"] if answer.status == 200 else None
+    return None
+
+
+def bench_store(bench):
+    """What a link costs Redis in memory: plain, and with a click on it."""
+    links = 2000 if QUICK else 100000
+    others, bench.redis = bench.redis, Redis()  # an empty one
+    server = bench.start()
+    begun = used_memory(bench)
+    bench.drive("shortener", server.port, worker_of(server), "--profile", "create", "--requests", links,
+                "--duration", "60s", "--seed", 99)
+    made = used_memory(bench)
+    bench.row("plain", "a plain link in Redis, of %d: bytes" % links, "", (made - begun) / links, "bytes", None)
+    bench.drive("shortener", server.port, worker_of(server), "--profile", "cold", "--units", links,
+                "--requests", links, "--warmup", "0s", "--duration", "60s")
+    eventually(lambda: server.metric("shortener_clicks_pending") == 0, "the flush")
+    bench.row("clicked", "a link with a chosen code and one click: bytes", "", (used_memory(bench) - made) / links,
+              "bytes", None)
+    entry = server.metric("shortener_cache_bytes") / server.metric("shortener_cache_entries")
+    bench.row("entry", "its answer in a worker's cache: bytes", "", entry, "bytes", None)
+    server.close()
+    bench.redis.close()
+    bench.redis = others
+
+
+def used_memory(bench):
+    text = subprocess.run(["redis-cli", "-s", bench.redis.socket, "INFO", "memory"], check=True,
+                          capture_output=True, text=True).stdout
+    return int(re.search(r"used_memory:(\d+)", text).group(1))
 
 
 def resident(pid):
@@ -357,7 +447,7 @@ def bench_rolling(bench):
     bench.runs.append(result)
     server.close()
     shutil.rmtree(folder, ignore_errors=True)
-    bench.row("%d SIGHUPs under load: resets, refusals, cut answers" % hups, "0",
+    bench.row("rolling", "%d SIGHUPs under load: resets, refusals, cut answers" % hups, "0",
               sum(result["errors"].values()), "", ("<=", 0), rps=result["requests_per_s"],
               p99_us=result["latency_us"]["p99"], requests=result["requests"], opened=result["opened"],
               builds=len(builds))
@@ -395,6 +485,8 @@ def bench_shortener(bench):
     bench_cold(bench)
     bench_memory(bench)
     bench_rolling(bench)
+    bench_kill(bench)
+    bench_store(bench)
 
 
 BENCHES = {"shortener": bench_shortener}
