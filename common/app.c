@@ -282,6 +282,21 @@ const char *app_public_url(const struct app *app)
     return app->public_url;
 }
 
+const void *app_config(const struct app *app)
+{
+    return app->service->config;
+}
+
+const char *app_host(const struct app *app)
+{
+    return app->options.host;
+}
+
+uint16_t app_tls_port(const struct app *app)
+{
+    return app->tls ? app->tls_port : 0;
+}
+
 uint16_t app_port(const struct app *app)
 {
     return app->port;

@@ -65,7 +65,11 @@ const char *app_node_id(const struct app *app);
 const char *app_instance_id(const struct app *app);
 /* Ends in no slash; "" unless --public-url. */
 const char *app_public_url(const struct app *app);
+/* What app_service.config points to, parsed. */
+const void *app_config(const struct app *app);
+const char *app_host(const struct app *app); /* --host */
 uint16_t app_port(const struct app *app);
+uint16_t app_tls_port(const struct app *app); /* 0: no TLS */
 /* --lab: the page may offer experiments. */
 bool app_is_lab(const struct app *app);
 /*

@@ -5,13 +5,12 @@
  *   idempotency_finish() -- HSET status, body --> on_kept() -- the answer
  */
 #include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "common/common_scripts.h"
-#include "common/hash.h"
 #include "common/idempotency.h"
+#include "common/key.h"
 
+#define LEASE_S 10
 #define LEASE_MS "10000"
 #define KEPT_MS "86400000"
 #define DIGEST_HEX 64
@@ -72,9 +71,7 @@ void idempotency_begin(struct redis *redis, const char *prefix,
         .redis = redis,
         .req = req,
         .operation = operation,
-        .key = arena_printf(arena, "%s:idem:{p%03u}:%.*s:%.*s", prefix,
-                            hash_partition(sub), (int)sub.len, sub.ptr,
-                            (int)key.len, key.ptr),
+        .key = key_name(arena, prefix, "idem", sub, key_pair(arena, sub, key)),
         .cb = cb,
         .arg = arg};
     struct span argv[] = {record->key, digest_of(req), operation,
@@ -97,19 +94,28 @@ static struct span text_at(const struct redisReply *reply, size_t i)
     return (struct span){reply->element[i]->str, reply->element[i]->len};
 }
 
+static void give(struct request *req, int status, struct span json)
+{
+    request_reply(
+        req, status,
+        status < 400 ? "application/json" : "application/problem+json", json);
+}
+
 static void replay(struct request *req, const struct redisReply *reply)
 {
     uint64_t status = 200;
 
     span_to_u64(text_at(reply, 1), 599, &status);
     request_add_header(req, "Idempotent-Replayed", SPAN("true"));
-    request_reply_json(req, (int)status, text_at(reply, 2));
+    give(req, (int)status, text_at(reply, 2));
 }
 
 static void go_on(struct idempotency *record, enum idempotency_state state,
                   struct span operation)
 {
     record->operation = arena_copy(request_arena(record->req), operation);
+    /* Whatever fails from here on is free again when the lease is over. */
+    request_set_retry_after(record->req, LEASE_S);
     record->cb(record->req, record->arg, record, state, record->operation);
 }
 
@@ -166,23 +172,6 @@ static void on_changed(void *arg, int status, const struct redisReply *reply)
     record->changed(record->arg, status);
 }
 
-static void on_forgotten(void *arg, int status, const struct redisReply *reply)
-{
-    (void)arg, (void)status, (void)reply;
-}
-
-void idempotency_forget(struct idempotency *record)
-{
-    struct span argv[] = {SPAN("DEL"), record->key};
-
-    redis_send(record->redis,
-               &(struct redis_call){.key = request_subject(record->req),
-                                    .argv = argv,
-                                    .argc = 2,
-                                    .repeatable = true,
-                                    .cb = on_forgotten});
-}
-
 void idempotency_finish(struct idempotency *record, int status,
                         struct span json)
 {
@@ -212,5 +201,5 @@ static void on_kept(void *arg, int status, const struct redisReply *reply)
     if (status < 0)
         request_fail(record->req, status);
     else
-        request_reply_json(record->req, record->status, record->json);
+        give(record->req, record->status, record->json);
 }

@@ -38,7 +38,8 @@ void idempotency_begin(struct redis *redis, const char *prefix,
                        idempotency_cb cb, void *arg);
 
 /*
- * Keep the answer, then give it: 201 and JSON, or another status below 500.
+ * Keep the answer, then give it: JSON below status 400, or a refusal's
+ * problem+json (request_problem_text()) below 500.
  * When Redis cannot keep it the request fails instead, for a retry to continue.
  */
 void idempotency_finish(struct idempotency *record, int status,
@@ -51,9 +52,3 @@ void idempotency_finish(struct idempotency *record, int status,
  */
 int idempotency_change(struct idempotency *record, struct span operation,
                        void (*cb)(void *arg, int status), void *arg);
-
-/*
- * The request is refused and has done nothing: let a retry start afresh.  The
- * caller answers at once; a record that stays ends its lease instead.
- */
-void idempotency_forget(struct idempotency *record);

@@ -87,11 +87,17 @@ void request_reply_ready(struct request *req, int status, struct span head);
  */
 void request_problem(struct request *req, int status, const char *slug,
                      const char *title, const char *detail);
+/* The problem+json that request_problem() would send, in the arena. */
+struct span request_problem_text(struct request *req, int status,
+                                 const char *slug, const char *title,
+                                 const char *detail);
 /* 422 "invalid" with its list. */
 void request_invalid(struct request *req, const struct json_errors *errors);
 
 /* The 4xx or 5xx that err, a UV_E* code, stands for; 503 has Retry-After. */
 void request_fail(struct request *req, int err);
+/* What a 503 of request_fail() asks the client to wait; 1 s by default. */
+void request_set_retry_after(struct request *req, unsigned seconds);
 
 /* An answer of unknown length: chunked, or ended by close for HTTP/1.0. */
 void request_begin(struct request *req, int status, const char *type);

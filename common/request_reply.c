@@ -288,6 +288,19 @@ void request_problem(struct request *req, int status, const char *slug,
     buf_deinit(&body);
 }
 
+struct span request_problem_text(struct request *req, int status,
+                                 const char *slug, const char *title,
+                                 const char *detail)
+{
+    struct buf text;
+
+    buf_init(&text, MEM_REQUEST);
+    put_problem(&text, req, status, slug, title, detail, NULL);
+    struct span copy = arena_copy(&req->arena, buf_span(&text));
+    buf_deinit(&text);
+    return copy;
+}
+
 void request_invalid(struct request *req, const struct json_errors *errors)
 {
     struct buf body;
@@ -297,6 +310,19 @@ void request_invalid(struct request *req, const struct json_errors *errors)
                 errors->count ? errors->at[0].detail : NULL, errors);
     request_reply(req, 422, "application/problem+json", buf_span(&body));
     buf_deinit(&body);
+}
+
+void request_set_retry_after(struct request *req, unsigned seconds)
+{
+    req->retry_after_s = seconds;
+}
+
+static void add_retry_after(struct request *req)
+{
+    unsigned seconds = req->retry_after_s ? req->retry_after_s : 1;
+
+    request_add_header(req, "Retry-After",
+                       arena_printf(&req->arena, "%u", seconds));
 }
 
 void request_fail(struct request *req, int err)
@@ -320,13 +346,13 @@ void request_fail(struct request *req, int err)
     while (i < sizeof(kinds) / sizeof(kinds[0]) && kinds[i].err != err)
         i++;
     if (i == sizeof(kinds) / sizeof(kinds[0])) {
-        request_add_header(req, "Retry-After", SPAN("1"));
+        add_retry_after(req);
         request_problem(req, 503, "store-error", NULL,
                         "the store answered with an error");
         return;
     }
     if (kinds[i].status == 503)
-        request_add_header(req, "Retry-After", SPAN("1"));
+        add_retry_after(req);
     request_problem(req, kinds[i].status, kinds[i].slug, NULL, kinds[i].detail);
 }
 

@@ -94,6 +94,7 @@ struct request {
     uint64_t started_us;
     struct span id, trace, address, sub, scopes;
     int status;
+    unsigned retry_after_s; /* 0: the default */
     enum request_state state;
     bool admitted; /* route, load, scope and origin let it pass */
     bool late;     /* answered by its deadline; its handler has not ended it */

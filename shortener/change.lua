@@ -1,5 +1,5 @@
 -- change.lua - change the record of a link that is there and is the caller's.
--- KEYS     sh:link:{pNNN}:<code>, then keys that go with the change
+-- KEYS     sh:link:{pNNN}:<code>, sh:clk:{pNNN}:<code>: the clicks end with it
 -- ARGV     owner ('': whoever), when the key ends ('': keep, '0': never, else
 --          ms since 1970), then fields and values; an empty value takes the
 --          field away
@@ -30,8 +30,10 @@ if ARGV[2] == '' then
   redis.call('SET', KEYS[1], after, 'KEEPTTL')
 elseif ARGV[2] == '0' then
   redis.call('SET', KEYS[1], after)
+  redis.call('PERSIST', KEYS[2])
 else
   redis.call('SET', KEYS[1], after, 'PXAT', ARGV[2])
+  redis.call('PEXPIREAT', KEYS[2], ARGV[2])
 end
-if #KEYS > 1 then redis.call('UNLINK', unpack(KEYS, 2)) end
+if values.u == '' then redis.call('UNLINK', KEYS[2]) end
 return {before, after}

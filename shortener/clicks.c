@@ -403,11 +403,21 @@ static uint64_t free_cells(struct clicks *clicks, struct list *cells)
     return count;
 }
 
-static void on_counted(struct partition *partition)
+static void on_counted(struct partition *partition,
+                       const struct redisReply *reply)
 {
     struct clicks *clicks = partition->clicks;
+    uint64_t count = free_cells(clicks, &partition->sent);
+    uint64_t refused =
+        reply->type == REDIS_REPLY_INTEGER ? (uint64_t)reply->integer : 0;
 
-    metrics_add(clicks->counted, free_cells(clicks, &partition->sent));
+    if (refused > count)
+        refused = count;
+    metrics_add(clicks->counted, count - refused);
+    metrics_add(clicks->dropped, refused);
+    if (refused)
+        log_write(LOG_WARN, "clicks of keys that are no counters",
+                  LOG_NUMBER("clicks", (int64_t)refused));
     if (list_is_empty(&partition->cells))
         list_remove(&partition->dirty);
 }
@@ -421,7 +431,7 @@ static void on_answer(void *arg, int status, const struct redisReply *reply)
     clicks->waiting--;
     if (status == 0) {
         app_crash_point(clicks->app, "clicks-counted");
-        on_counted(partition);
+        on_counted(partition, reply);
         if (clicks->drained && !list_is_empty(&partition->cells)) {
             list_remove(&partition->dirty);
             list_append(&clicks->due, &partition->dirty);

@@ -5,7 +5,8 @@
  *   begin()  -- with an Idempotency-Key --> idempotency_begin --> on_begun()
  *   start()  -- reuse --> reuse.lua --> on_kept() -- read it --> on_old()
  *   put()    -- SET NX GET --> on_put()
- *   -- taken --> another id, change_operation(), put(); 409 if it was chosen
+ *   -- taken --> another id, change_operation(), put(); 409 if it was chosen,
+ *      the caller's own link being listed first
  *   -- made --> put_indexes() --> on_index() --> finish()
  *
  * A step may run twice: the operation, kept in the link, makes the second a
@@ -110,8 +111,8 @@ void create_link(struct request *req, void *arg)
     create->app = app;
     create->refused = SPAN("");
     create->created_us = now_unique_us(app->now);
-    if (!input_read(req, app_public_url(app->app), create->created_us / 1000,
-                    false, &create->input))
+    if (!input_read(req, app->own, create->created_us / 1000, false,
+                    &create->input))
         return;
     if (!app->has_code_key) {
         request_fail(req, UV_ENOTCONN); /* Redis has not been there yet */
@@ -160,7 +161,9 @@ static void begin(struct create *create)
 {
     struct request *req = create->req;
 
-    if (!request_allows(req, SPAN("links:write"), create->code)) {
+    /* A narrowed scope covers codes that are chosen, never drawn ones. */
+    struct span chosen = create->input.code.ptr ? create->code : SPAN("");
+    if (!request_allows(req, SPAN("links:write"), chosen)) {
         request_problem(req, 403, "forbidden", NULL,
                         "the token's scope does not cover this code");
         return;
@@ -327,15 +330,32 @@ static void put(struct create *create)
                  NULL);
 }
 
+static void refuse_taken(struct create *create)
+{
+    static const char slug[] = "alias-taken", title[] = "This code is taken";
+    static const char detail[] =
+        "Another link has this code, or had it in the last 30 days.";
+
+    if (create->record)
+        idempotency_finish(
+            create->record, 409,
+            request_problem_text(create->req, 409, slug, title, detail));
+    else
+        request_problem(create->req, 409, slug, title, detail);
+}
+
 /* The code was somebody's: another, but never for one that was chosen. */
-static void on_taken(struct create *create)
+static void on_taken(struct create *create, const struct link *there)
 {
     if (create->input.code.ptr) {
-        if (create->record)
-            idempotency_forget(create->record);
-        request_problem(create->req, 409, "alias-taken", "This code is taken",
-                        "Another link has this code, or had it in the last "
-                        "30 days.");
+        create->refused = create->code;
+        if (there && !there->deleted_us &&
+            span_eq(there->owner, request_subject(create->req))) {
+            take_first(create, there); /* its maker may have died: list it */
+            put_indexes(create);
+        } else {
+            refuse_taken(create);
+        }
     } else if (++create->skips > MAX_SKIPS) {
         request_fail(create->req, UV_EAGAIN);
     } else {
@@ -385,9 +405,9 @@ static void on_put(void *arg, int status, const struct redisReply *reply)
         return;
     }
     if (reply->type != REDIS_REPLY_NIL) {
-        if (!link_read(reply, create->code, &there) ||
-            !is_made(create, &there)) {
-            on_taken(create);
+        bool is_link = link_read(reply, create->code, &there);
+        if (!is_link || !is_made(create, &there)) {
+            on_taken(create, is_link ? &there : NULL);
             return;
         }
         take_first(create, &there);
@@ -420,6 +440,8 @@ static void on_index(void *arg, int status)
 
     if (status < 0)
         request_fail(create->req, status);
+    else if (create->refused.len && create->input.code.ptr)
+        refuse_taken(create);
     else
         finish(create);
 }

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "shortener/index.h"
+#include "shortener/input.h"
 #include "shortener/scripts.h"
 
 struct index_job {
@@ -132,4 +133,109 @@ void index_remove_url(struct index_job *job, struct span digest,
 void index_end(struct index_job *job)
 {
     drop(job);
+}
+
+bool index_belongs(const struct link *link, struct span owner, struct span tag)
+{
+    struct span tags[LINK_TAGS_MAX];
+    struct arena arena;
+    bool found = !tag.ptr;
+
+    if (link->deleted_us || !span_eq(link->owner, owner))
+        return false;
+    if (found)
+        return true;
+    arena_init(&arena, MEM_JOB, 1024);
+    size_t count = input_split_tags(&arena, link->tags, tags, LINK_TAGS_MAX);
+    for (size_t i = 0; i < count && !found; i++)
+        found = span_eq(tags[i], tag);
+    arena_deinit(&arena);
+    return found;
+}
+
+/* ---- mending: ZREM, then GET, then ZADD if it belongs there after all */
+
+struct mend {
+    struct shortener *app;
+    struct arena arena; /* this struct lives in it */
+    struct span owner, tag, code, key;
+};
+
+static void on_taken(void *arg, int status, const struct redisReply *reply);
+static void on_looked(void *arg, int status, const struct redisReply *reply);
+static void on_mended(void *arg, int status, const struct redisReply *reply);
+
+static void end_mend(struct mend *mend)
+{
+    struct arena arena = mend->arena;
+
+    arena_deinit(&arena);
+}
+
+static void mend_step(struct mend *mend, struct span about, struct span *argv,
+                      size_t argc, redis_reply_cb cb)
+{
+    struct redis_call call = {.key = about,
+                              .argv = argv,
+                              .argc = argc,
+                              .repeatable = true,
+                              .cb = cb,
+                              .arg = mend};
+
+    if (redis_send(mend->app->redis, &call) < 0)
+        end_mend(mend);
+}
+
+void index_mend(struct shortener *app, struct span owner, struct span tag,
+                struct span code)
+{
+    struct arena arena;
+
+    arena_init(&arena, MEM_JOB, 1024);
+    struct mend *mend = arena_alloc(&arena, sizeof(*mend));
+    *mend = (struct mend){.app = app,
+                          .owner = arena_copy(&arena, owner),
+                          .code = arena_copy(&arena, code)};
+    if (tag.ptr)
+        mend->tag = arena_copy(&arena, tag);
+    mend->key = tag.ptr ? link_tag_key(&arena, owner, tag)
+                        : link_key(&arena, "own", owner, owner);
+    mend->arena = arena;
+    struct span argv[] = {SPAN("ZREM"), mend->key, mend->code};
+    mend_step(mend, mend->owner, argv, 3, on_taken);
+}
+
+static void on_taken(void *arg, int status, const struct redisReply *reply)
+{
+    struct mend *mend = arg;
+    struct span argv[] = {
+        SPAN("GET"), link_key(&mend->arena, "link", mend->code, mend->code)};
+
+    (void)reply;
+    if (status < 0)
+        end_mend(mend);
+    else
+        mend_step(mend, mend->code, argv, 2, on_looked);
+}
+
+static void on_looked(void *arg, int status, const struct redisReply *reply)
+{
+    struct mend *mend = arg;
+    struct link link;
+
+    if (status < 0 || !link_read(reply, mend->code, &link) ||
+        !index_belongs(&link, mend->owner, mend->tag)) {
+        end_mend(mend);
+        return;
+    }
+    struct span argv[] = {
+        SPAN("ZADD"), mend->key,
+        arena_printf(&mend->arena, "%" PRId64, link.created_us), mend->code};
+    mend_step(mend, mend->owner, argv, 4, on_mended);
+}
+
+static void on_mended(void *arg, int status, const struct redisReply *reply)
+{
+    (void)status, (void)reply;
+    end_mend(arg);
 }

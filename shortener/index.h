@@ -32,3 +32,14 @@ void index_remove_url(struct index_job *job, struct span digest,
  * when none was sent.
  */
 void index_end(struct index_job *job);
+
+/* Is the link one of owner's list, or of that of a tag (ptr NULL: of all)? */
+bool index_belongs(const struct link *link, struct span owner, struct span tag);
+
+/*
+ * Take an entry that a list had to leave out off its index, unless the link has
+ * come to belong there meanwhile.  Nothing waits for it: the next look would do
+ * it again.
+ */
+void index_mend(struct shortener *app, struct span owner, struct span tag,
+                struct span code);

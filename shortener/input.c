@@ -57,7 +57,7 @@ struct check {
     struct json_errors errors;
     struct input *input;
     int64_t now_ms;
-    const char *public_url;
+    const struct span *own;
 };
 
 static bool is_set(const struct check *check, enum field field)
@@ -73,11 +73,11 @@ static bool is_said(const struct check *check, enum field field)
 static void check_url(struct check *check)
 {
     struct arena *arena = request_arena(check->req);
-    struct span own[2] = {url_authority(span_str(check->public_url)),
-                          request_host(check->req)};
+    struct span own[INPUT_OWN_HOSTS + 1] = {request_host(check->req)};
 
     if (!is_set(check, URL))
         return;
+    memcpy(own + 1, check->own, INPUT_OWN_HOSTS * sizeof(own[0]));
     enum url_verdict verdict =
         url_normalise(arena, check->values[URL].text, own,
                       sizeof(own) / sizeof(own[0]), &check->input->url);
@@ -187,15 +187,15 @@ static void check_rest(struct check *check)
         is_set(check, FORWARD_QUERY) && check->values[FORWARD_QUERY].flag;
 }
 
-bool input_read(struct request *req, const char *public_url, int64_t now_ms,
-                bool patch, struct input *input)
+bool input_read(struct request *req, const struct span own[INPUT_OWN_HOSTS],
+                int64_t now_ms, bool patch, struct input *input)
 {
     struct json_value values[FIELDS] = {0};
     struct check check = {.req = req,
                           .values = values,
                           .input = input,
                           .now_ms = now_ms,
-                          .public_url = public_url};
+                          .own = own};
 
     *input = (struct input){0};
     if (!request_read_json(req, patch ? patch_fields : create_fields,
@@ -209,7 +209,7 @@ bool input_read(struct request *req, const char *public_url, int64_t now_ms,
     if (!patch) {
         check_code(&check);
         input->reuse = is_set(&check, REUSE) && values[REUSE].flag;
-        if (input->reuse && (is_set(&check, CODE) || input->has_expiry))
+        if (input->reuse && (is_set(&check, CODE) || input->expires_ms))
             json_errors_add(&check.errors, "/reuse",
                             "only without a chosen code or an expiry");
     }

@@ -19,9 +19,15 @@ struct input {
     bool has_title, has_tags, has_redirect, has_forward_query, has_expiry;
 };
 
-/* The body of a create or (patch) of a change; false: answered. */
-bool input_read(struct request *req, const char *public_url, int64_t now_ms,
-                bool patch, struct input *input);
+/* Where this service is found, besides the Host that a request came by. */
+#define INPUT_OWN_HOSTS 5
+
+/*
+ * The body of a create or (patch) of a change; false: answered.  own: hosts
+ * with their ports that no target may have.
+ */
+bool input_read(struct request *req, const struct span own[INPUT_OWN_HOSTS],
+                int64_t now_ms, bool patch, struct input *input);
 
 /*
  * By what sh:reuse knows a URL: short, because two URLs with one digest only

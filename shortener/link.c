@@ -2,39 +2,20 @@
 #include <inttypes.h>
 
 #include "common/clock.h"
-#include "common/hash.h"
+#include "common/key.h"
 #include "shortener/link.h"
 #include "shortener/record.h"
 
-static char *put(char *at, struct span bytes)
-{
-    memcpy(at, bytes.ptr, bytes.len);
-    return at + bytes.len;
-}
-
-/* Every look-up makes one: no printf. */
 struct span link_key(struct arena *arena, const char *type,
                      struct span together, struct span id)
 {
-    struct span kind = span_str(type);
-    uint32_t partition = hash_partition(together);
-    char *out = arena_alloc(arena, sizeof("sh::{pNNN}:") + kind.len + id.len);
-    char *at = put(put(put(out, SPAN("sh:")), kind), SPAN(":{p"));
-
-    *at++ = (char)('0' + partition / 100);
-    *at++ = (char)('0' + partition / 10 % 10);
-    *at++ = (char)('0' + partition % 10);
-    at = put(put(at, SPAN("}:")), id);
-    return (struct span){out, (size_t)(at - out)};
+    return key_name(arena, "sh", type, together, id);
 }
 
 struct span link_tag_key(struct arena *arena, struct span owner,
                          struct span tag)
 {
-    struct span id = arena_printf(arena, "%.*s:%.*s", (int)owner.len, owner.ptr,
-                                  (int)tag.len, tag.ptr);
-
-    return link_key(arena, "tag", owner, id);
+    return link_key(arena, "tag", owner, key_pair(arena, owner, tag));
 }
 
 struct span link_text(const struct redisReply *reply)

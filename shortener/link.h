@@ -6,7 +6,7 @@
  *
  *   sh:link:{pNNN}:code   string: the link's record (record.h)
  *   sh:own:{pNNN}:sub     sorted set of codes by creation time
- *   sh:tag:{pNNN}:sub:tag likewise, of one tag
+ *   sh:tag:{pNNN}:n:sub:tag  likewise, of one tag; n is the length of sub
  *   sh:reuse:{pNNN}:sub   hash: digest of a normalised URL -> code
  */
 #pragma once
@@ -49,7 +49,6 @@ struct link {
 struct span link_key(struct arena *arena, const char *type,
                      struct span together, struct span id);
 
-/* "sh:tag:{pNNN}:<owner>:<tag>" */
 struct span link_tag_key(struct arena *arena, struct span owner,
                          struct span tag);
 

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 
 #include "shortener/index.h"
-#include "shortener/input.h"
 
 /* Entries of one microsecond: at most one for each worker there is. */
 #define MAX_TIES 64
@@ -126,7 +125,7 @@ static void take_entries(struct list_job *job, const struct redisReply *reply)
         uint64_t created_us;
         if (!span_to_u64(link_text(reply->element[i + 1]), INT64_MAX,
                          &created_us) ||
-            was_given(job, created_us, code))
+            !code_is_valid(code) || was_given(job, created_us, code))
             continue;
         job->more = job->count == job->limit;
         if (job->more)
@@ -183,23 +182,6 @@ static void on_index(void *arg, int status, const struct redisReply *reply)
     drop(job);
 }
 
-/* Does the link belong into this list? */
-static bool belongs(const struct list_job *job, const struct link *link)
-{
-    struct span tags[LINK_TAGS_MAX];
-
-    if (link->deleted_us || !span_eq(link->owner, request_subject(job->req)))
-        return false;
-    if (!job->tag.ptr)
-        return true;
-    size_t count = input_split_tags(request_arena(job->req), link->tags, tags,
-                                    LINK_TAGS_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (span_eq(tags[i], job->tag))
-            return true;
-    return false;
-}
-
 static void on_link(void *arg, int status, const struct redisReply *reply)
 {
     struct item *item = arg;
@@ -208,39 +190,21 @@ static void on_link(void *arg, int status, const struct redisReply *reply)
 
     if (status < 0)
         job->status = status;
-    else if (!link_read(reply, item->code, &link) || !belongs(job, &link))
+    else if (!link_read(reply, item->code, &link) ||
+             !index_belongs(&link, request_subject(job->req), job->tag))
         item->missing = true;
     else if (request_allows(job->req, SPAN("links:read"), item->code))
         item->json = link_json(job->req, &link, app_public_url(job->app->app));
     drop(job);
 }
 
-static void on_mended(void *arg, int status, const struct redisReply *reply)
-{
-    (void)arg, (void)status, (void)reply;
-}
-
-/* Nothing waits for this: the next look would do it again. */
-static void mend(struct list_job *job, const struct item *item)
-{
-    struct span argv[] = {SPAN("ZREM"), job->key, item->code};
-
-    redis_send(job->app->redis,
-               &(struct redis_call){.key = request_subject(job->req),
-                                    .argv = argv,
-                                    .argc = 3,
-                                    .repeatable = true,
-                                    .cb = on_mended});
-}
-
 static void put_next(struct json_writer *w, const struct list_job *job)
 {
     const struct item *last = &job->items[job->count - 1];
-    char cursor[CODE_ALIAS_MAX + 24];
-    int len = snprintf(cursor, sizeof(cursor), "%" PRId64 ".%.*s",
-                       last->created_us, (int)last->code.len, last->code.ptr);
 
-    json_put_string(w, (struct span){cursor, (size_t)len});
+    json_put_string(w, arena_printf(request_arena(job->req), "%" PRId64 ".%.*s",
+                                    last->created_us, (int)last->code.len,
+                                    last->code.ptr));
 }
 
 static void reply_list(struct list_job *job)
@@ -254,7 +218,8 @@ static void reply_list(struct list_job *job)
     json_put_open(&w, '[');
     for (size_t i = 0; i < job->count; i++) {
         if (job->items[i].missing)
-            mend(job, &job->items[i]);
+            index_mend(job->app, request_subject(job->req), job->tag,
+                       job->items[i].code);
         else if (job->items[i].json.ptr)
             json_put_raw(&w, job->items[i].json);
     }

@@ -1,8 +1,5 @@
-/* main.c - the URL shortener: its options, its routes, its life. */
-#include "common/mem.h"
-#include "shortener/agent.h"
+/* main.c - the URL shortener: its options, its routes. */
 #include "shortener/assets.h"
-#include "shortener/scripts.h"
 #include "shortener/shortener.h"
 
 static struct shortener_config config;
@@ -45,99 +42,6 @@ static const struct route routes[] = {
 static const char *const track[] = {"sh:link:", NULL};
 static const char *const secrets[] = {"codes", "visitors", NULL};
 
-static struct cache *open_cache(struct metrics *metrics)
-{
-    return cache_create(&(struct cache_options){
-        .max_bytes = (size_t)config.cache_bytes,
-        .stale_for_ms = (uint64_t)config.stale_for_ms,
-        .bytes = metrics_cell(metrics, METRICS_GAUGE, "shortener_cache_bytes",
-                              "", "Memory of the answers that are known."),
-        .entries =
-            metrics_cell(metrics, METRICS_GAUGE, "shortener_cache_entries", "",
-                         "Codes whose answer is known."),
-    });
-}
-
-static void *open_shortener(struct app *app)
-{
-    struct shortener *self = mem_zalloc(MEM_APP, sizeof(*self));
-    struct metrics *metrics = app_metrics(app);
-
-    *self = (struct shortener){
-        .app = app,
-        .redis = app_redis(app),
-        .config = &config,
-        .cache = open_cache(metrics),
-        .clicks = clicks_create(app, (uint64_t)config.flush_ms),
-        .ids = ids_create(app_redis(app)),
-        .agents = agents_create(),
-        .now = now_create(app_loop(app), app_redis(app)),
-    };
-    self->created =
-        metrics_cell(metrics, METRICS_COUNTER, "shortener_links_created_total",
-                     "", "Links created.");
-    self->skipped_codes =
-        metrics_cell(metrics, METRICS_COUNTER, "shortener_codes_skipped_total",
-                     "", "Ids whose code was reserved or taken.");
-    self->hits =
-        metrics_cell(metrics, METRICS_COUNTER, "shortener_cache_hits_total", "",
-                     "Codes answered from memory.");
-    self->misses =
-        metrics_cell(metrics, METRICS_COUNTER, "shortener_cache_misses_total",
-                     "", "Codes that Redis was asked for.");
-    self->stale = metrics_cell(
-        metrics, METRICS_COUNTER, "shortener_cache_stale_total", "",
-        "Codes answered from memory while Redis could not say of changes.");
-    return self;
-}
-
-static void on_secrets(void *state)
-{
-    struct shortener *self = state;
-
-    self->code_key = code_key(app_secret(self->app, "codes"));
-    self->has_code_key = true;
-    clicks_set_secret(self->clicks, app_secret(self->app, "visitors"));
-}
-
-/* The code stands behind "sh:link:{pNNN}:". */
-static void on_invalidate(void *state, struct span key)
-{
-    struct shortener *self = state;
-    static const size_t skip = sizeof("sh:link:{pNNN}:") - 1;
-
-    if (!key.ptr)
-        cache_invalidate(self->cache, key);
-    else if (key.len > skip)
-        cache_invalidate(self->cache, span_skip(key, skip));
-}
-
-static void on_epoch(void *state, bool live)
-{
-    struct shortener *self = state;
-
-    cache_set_live(self->cache, live);
-}
-
-static void drain(void *state, void (*done)(void *arg), void *arg)
-{
-    struct shortener *self = state;
-
-    clicks_drain(self->clicks, done, arg);
-}
-
-static void close_shortener(void *state)
-{
-    struct shortener *self = state;
-
-    cache_destroy(self->cache);
-    clicks_destroy(self->clicks);
-    ids_destroy(self->ids);
-    agents_destroy(self->agents);
-    now_destroy(self->now);
-    mem_free(self);
-}
-
 int main(int argc, char **argv)
 {
     static const struct app_service service = {
@@ -149,12 +53,12 @@ int main(int argc, char **argv)
         .config = &config,
         .track = track,
         .secrets = secrets,
-        .open = open_shortener,
-        .on_secrets = on_secrets,
-        .on_invalidate = on_invalidate,
-        .on_epoch = on_epoch,
-        .drain = drain,
-        .close = close_shortener,
+        .open = shortener_open,
+        .on_secrets = shortener_on_secrets,
+        .on_invalidate = shortener_on_invalidate,
+        .on_epoch = shortener_on_epoch,
+        .drain = shortener_drain,
+        .close = shortener_close,
         .openapi = &asset_openapi_yaml,
         .page = &asset_index_html,
     };

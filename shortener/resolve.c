@@ -14,6 +14,7 @@
 #include "shortener/shortener.h"
 
 #define HEAD_REST 128 /* of a ready head besides its target */
+#define MAX_AGE_MS 90000
 
 /* A request that waits for a read; in its arena. */
 struct waiter {
@@ -80,16 +81,27 @@ static struct span status_line(int status)
     }
 }
 
-/* out has room for url and HEAD_REST more. */
-static struct span ready_head(char *out, int status, struct span url)
+/*
+ * What browsers may do with it: a permanent redirect is kept for a while, but
+ * never past the link's end.
+ */
+static struct span cache_control(int status, int64_t left_ms)
 {
     bool permanent = status == 301 || status == 308;
-    struct span parts[] = {
-        status_line(status), url,
-        permanent ? SPAN("\r\nCache-Control: private, max-age=90\r\n"
-                         "Content-Length: 0\r\n")
-                  : SPAN("\r\nCache-Control: private, no-store\r\n"
-                         "Content-Length: 0\r\n")};
+
+    if (!permanent || left_ms < MAX_AGE_MS)
+        return SPAN("\r\nCache-Control: private, no-store\r\n"
+                    "Content-Length: 0\r\n");
+    return SPAN("\r\nCache-Control: private, max-age=90\r\n"
+                "Content-Length: 0\r\n");
+}
+
+/* out has room for url and HEAD_REST more. */
+static struct span ready_head(char *out, int status, struct span url,
+                              int64_t left_ms)
+{
+    struct span parts[] = {status_line(status), url,
+                           cache_control(status, left_ms)};
     size_t len = 0;
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -116,11 +128,15 @@ static void serve(struct shortener *app, struct request *req, struct span code,
         return;
     }
     count(app, req, code, slot, now);
-    if (known->forward_query && query.len) {
+    int64_t left_ms = known->expires_ms ? known->expires_ms - now : INT64_MAX;
+    bool forwards = known->forward_query && query.len;
+    if (forwards || left_ms < MAX_AGE_MS) {
         struct arena *arena = request_arena(req);
-        struct span url = with_query(arena, target_of(head), query);
+        struct span url = target_of(head);
+        if (forwards)
+            url = with_query(arena, url, query);
         head = ready_head(arena_alloc(arena, url.len + HEAD_REST),
-                          known->status, url);
+                          known->status, url, left_ms);
     }
     request_reply_ready(req, known->status, head);
 }
@@ -220,12 +236,12 @@ static struct cache_fill read_fill(char *room, const struct redisReply *reply)
         return (struct cache_fill){.state = LINK_UNKNOWN};
     if (link.deleted_us)
         return (struct cache_fill){.state = LINK_DELETED};
-    return (struct cache_fill){.state = LINK_LIVE,
-                               .expires_ms = link.expires_ms,
-                               .status = (uint16_t)link.redirect,
-                               .forward_query = link.forward_query,
-                               .head =
-                                   ready_head(room, link.redirect, link.url)};
+    return (struct cache_fill){
+        .state = LINK_LIVE,
+        .expires_ms = link.expires_ms,
+        .status = (uint16_t)link.redirect,
+        .forward_query = link.forward_query,
+        .head = ready_head(room, link.redirect, link.url, INT64_MAX)};
 }
 
 /* entry: where the answer is kept from now on, or NULL. */

@@ -3,10 +3,11 @@
  *
  *   resolve.c  GET /{code}: from the cache, else one read of Redis
  *   clicks.c   counts of redirects, folded and flushed
- *   create.c read.c update.c delete.c list.c stats.c preview.c  the other
- * routes code.c ids.c  ids from leased blocks, permuted to codes cache.c
- * ready-to-send answers by code link.c     a link as Redis keeps it and as
- * clients see it
+ *   create.c read.c update.c delete.c list.c stats.c preview.c
+ *              the other routes
+ *   code.c ids.c    ids from leased blocks, permuted to codes
+ *   cache.c         ready-to-send answers by code
+ *   link.c record.c a link as clients see it, and as Redis keeps it
  */
 #pragma once
 
@@ -17,10 +18,12 @@
 #include "shortener/clicks.h"
 #include "shortener/code.h"
 #include "shortener/ids.h"
+#include "shortener/input.h"
 #include "shortener/link.h"
 #include "shortener/now.h"
 
 #define SHORTENER_PREFIX "sh"
+#define OWN_HOST_MAX 300
 
 struct shortener_config {
     int64_t cache_bytes;
@@ -43,7 +46,17 @@ struct shortener {
     uint64_t *stale, *hits, *misses;
     struct hash_key code_key;
     bool has_code_key;
+    struct span own[INPUT_OWN_HOSTS]; /* of whole lifetime */
+    char own_text[INPUT_OWN_HOSTS][OWN_HOST_MAX];
 };
+
+/* life.c, for main.c's table. */
+void *shortener_open(struct app *app);
+void shortener_on_secrets(void *state);
+void shortener_on_invalidate(void *state, struct span key);
+void shortener_on_epoch(void *state, bool live);
+void shortener_drain(void *state, void (*done)(void *arg), void *arg);
+void shortener_close(void *state);
 
 /* Does the token's scope cover {code}?  false: answered. */
 bool link_check_scope(struct request *req, struct span scope);

@@ -24,6 +24,7 @@ struct stats {
     struct request *req;
     const struct unit *unit;
     int64_t first, last; /* buckets since 1970 */
+    int64_t made;        /* in it; a code's last link may have older ones */
 };
 
 static void on_stats(void *arg, int status, const struct redisReply *reply);
@@ -70,6 +71,7 @@ static void ask(struct request *req, const struct link *link,
         return;
     stats->last = now_ms(app->now) / stats->unit->ms;
     stats->first = stats->last - (int64_t)count + 1;
+    stats->made = link->created_us / 1000 / stats->unit->ms;
     struct span argv[] = {link_key(arena, "clk", code, code), code,
                           span_str(stats->unit->name),
                           arena_printf(arena, "%" PRId64, stats->first),
@@ -118,8 +120,9 @@ static void put_series(struct json_writer *w, const struct stats *stats,
     json_put_open(w, '[');
     for (int64_t bucket = stats->first; bucket <= stats->last; bucket++) {
         size_t i = (size_t)(bucket - stats->first) * 2;
-        put_bucket(w, bucket * stats->unit->ms, number_at(series, i),
-                   number_at(series, i + 1));
+        bool ours = bucket >= stats->made;
+        put_bucket(w, bucket * stats->unit->ms, ours ? number_at(series, i) : 0,
+                   ours ? number_at(series, i + 1) : 0);
     }
     json_put_close(w, ']');
 }
@@ -131,7 +134,9 @@ static void put_stats(struct json_writer *w, const struct stats *stats,
     json_put_key(w, "total");
     json_put_int(w, parts[0]->integer);
     json_put_key(w, "unique");
-    json_put_int(w, parts[2]->integer);
+    /* An estimate, within a hundredth: never more than there were. */
+    json_put_int(w, parts[2]->integer < parts[0]->integer ? parts[2]->integer
+                                                          : parts[0]->integer);
     json_put_key(w, "bots");
     json_put_int(w, parts[1]->integer);
     json_put_key(w, "unit");

@@ -22,20 +22,20 @@ local function read()
     series[#series + 1] = tonumber(v or 0)
   end
 end
-local letter, a_day = 'm', 1440
-if unit == 'hour' then letter, a_day = 'h', 24 end
+local kind, a_day = 'clm', 1440
+if unit == 'hour' then kind, a_day = 'clh', 24 end
 for bucket = first, last do
   if unit == 'day' then
     series[#series + 1] = days['d' .. bucket] or 0
     series[#series + 1] = days['d' .. bucket .. 'b'] or 0
   else
-    local key = service .. ':clm:' .. tag .. ':' .. ARGV[1] .. ':' .. math.floor(bucket / a_day)
+    local key = service .. ':' .. kind .. ':' .. tag .. ':' .. ARGV[1] .. ':' .. math.floor(bucket / a_day)
     if key ~= name then
       read()
       name, fields = key, {}
     end
-    fields[#fields + 1] = letter .. bucket
-    fields[#fields + 1] = letter .. bucket .. 'b'
+    fields[#fields + 1] = bucket % a_day
+    fields[#fields + 1] = bucket % a_day .. 'b'
   end
 end
 read()

@@ -1,7 +1,9 @@
 /*
  * update.c - PATCH /v1/links/{code}: what is said changes, null clears.
  *
- *   update_link() -- change.lua --> on_updated() -- index --> on_index()
+ *   update_link() -- change.lua --> on_updated() -- old index entries away -->
+ *   on_removed() -- GET --> on_current() -- what it says is listed -->
+ *   on_index()
  */
 #include <inttypes.h>
 
@@ -15,10 +17,12 @@ struct update {
     struct request *req;
     struct shortener *app;
     struct input input;
-    struct span code, json;
+    struct span code, owner, json;
 };
 
 static void on_updated(void *arg, int status, const struct redisReply *reply);
+static void on_removed(void *arg, int status);
+static void on_current(void *arg, int status, const struct redisReply *reply);
 static void on_index(void *arg, int status);
 
 /* Fields and values; an empty value takes the field away. */
@@ -75,15 +79,15 @@ void update_link(struct request *req, void *arg)
     *update = (struct update){
         .req = req, .app = app, .code = request_param(req, "code")};
     if (!link_check_scope(req, SPAN("links:write")) ||
-        !input_read(req, app_public_url(app->app), now_ms(app->now), true,
-                    &update->input))
+        !input_read(req, app->own, now_ms(app->now), true, &update->input))
         return;
 
     struct span argv[MAX_ARGS] = {
         link_key(arena, "link", update->code, update->code),
+        link_key(arena, "clk", update->code, update->code),
         link_owner_filter(req), key_end(update)};
-    size_t argc = 3 + change_args(update, argv + 3);
-    int err = redis_eval(app->redis, &script_change, 1,
+    size_t argc = 4 + change_args(update, argv + 4);
+    int err = redis_eval(app->redis, &script_change, 2,
                          &(struct redis_call){.key = update->code,
                                               .argv = argv,
                                               .argc = argc,
@@ -94,41 +98,31 @@ void update_link(struct request *req, void *arg)
         request_fail(req, err);
 }
 
-/* Take code from the old tags' sets and put it into the new ones'. */
-static void index_tags(struct index_job *job, const struct update *update,
-                       struct span old, const struct link *link)
+static bool has_tag(const struct span *tags, size_t count, struct span tag)
 {
-    struct arena *arena = request_arena(update->req);
-    struct span tags[LINK_TAGS_MAX];
-    size_t count = input_split_tags(arena, old, tags, LINK_TAGS_MAX);
-
     for (size_t i = 0; i < count; i++)
-        index_remove_tag(job, tags[i], update->code);
-    count = input_split_tags(arena, link->tags, tags, LINK_TAGS_MAX);
-    for (size_t i = 0; i < count; i++)
-        index_add_tag(job, tags[i], update->code, link->created_us);
+        if (span_eq(tags[i], tag))
+            return true;
+    return false;
 }
 
-static void index_changes(struct update *update, const struct link *old,
-                          const struct link *link)
+static void remove_tags(struct index_job *job, const struct update *update,
+                        const struct link *old, const struct link *link)
 {
     struct arena *arena = request_arena(update->req);
-    struct index_job *job =
-        index_begin(update->app, update->req, arena_copy(arena, link->owner),
-                    on_index, update);
+    struct span before[LINK_TAGS_MAX], after[LINK_TAGS_MAX];
+    size_t was = input_split_tags(arena, old->tags, before, LINK_TAGS_MAX);
+    size_t is = input_split_tags(arena, link->tags, after, LINK_TAGS_MAX);
 
-    if (update->input.has_tags)
-        index_tags(job, update, old->tags, link);
-    if (!span_eq(old->url, link->url) || link->expires_ms)
-        index_remove_url(job, input_digest(arena, old->url), update->code);
-    if (!link->alias && !link->expires_ms)
-        index_add_url(job, input_digest(arena, link->url), update->code);
-    index_end(job);
+    for (size_t i = 0; i < was; i++)
+        if (!has_tag(after, is, before[i]))
+            index_remove_tag(job, before[i], update->code);
 }
 
 static void on_updated(void *arg, int status, const struct redisReply *reply)
 {
     struct update *update = arg;
+    struct arena *arena = request_arena(update->req);
     struct link old, link;
 
     if (status < 0) {
@@ -143,9 +137,63 @@ static void on_updated(void *arg, int status, const struct redisReply *reply)
     }
     app_crash_point(update->app->app, "update-made");
     cache_invalidate(update->app->cache, update->code);
+    update->owner = arena_copy(arena, link.owner);
     update->json =
         link_json(update->req, &link, app_public_url(update->app->app));
-    index_changes(update, &old, &link);
+
+    struct index_job *job = index_begin(update->app, update->req, update->owner,
+                                        on_removed, update);
+    if (update->input.has_tags)
+        remove_tags(job, update, &old, &link);
+    if (!span_eq(old.url, link.url) || link.expires_ms)
+        index_remove_url(job, input_digest(arena, old.url), update->code);
+    index_end(job);
+}
+
+/*
+ * Another change may have come in between, and put back what was just taken
+ * away: what is listed is what the link says after the last removal.
+ */
+static void on_removed(void *arg, int status)
+{
+    struct update *update = arg;
+    struct span argv[] = {SPAN("GET"),
+                          link_key(request_arena(update->req), "link",
+                                   update->code, update->code)};
+
+    if (status == 0)
+        status = redis_send(update->app->redis,
+                            &(struct redis_call){.key = update->code,
+                                                 .argv = argv,
+                                                 .argc = 2,
+                                                 .repeatable = true,
+                                                 .cb = on_current,
+                                                 .arg = update});
+    if (status < 0)
+        request_fail(update->req, status);
+}
+
+static void on_current(void *arg, int status, const struct redisReply *reply)
+{
+    struct update *update = arg;
+    struct arena *arena = request_arena(update->req);
+    struct span tags[LINK_TAGS_MAX];
+    struct link link;
+
+    if (status < 0) {
+        request_fail(update->req, status);
+        return;
+    }
+    struct index_job *job =
+        index_begin(update->app, update->req, update->owner, on_index, update);
+    if (link_read(reply, update->code, &link) && !link.deleted_us) {
+        size_t count = input_split_tags(arena, link.tags, tags, LINK_TAGS_MAX);
+        for (size_t i = 0; i < count; i++)
+            index_add_tag(job, tags[i], update->code, link.created_us);
+        if (!link.alias && !link.expires_ms)
+            index_add_url(job, input_digest(arena, link.url), update->code);
+    }
+    index_end(job);
 }
 
 static void on_index(void *arg, int status)

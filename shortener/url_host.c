@@ -311,6 +311,7 @@ static bool is_local(struct span name)
     return span_eq(name, SPAN("localhost")) ||
            has_suffix(name, SPAN(".localhost")) ||
            span_has_prefix(name, SPAN("[::ffff:7f")) ||
+           span_eq(name, SPAN("[::ffff:0:0]")) ||
            span_eq(name, SPAN("[::1]")) || span_eq(name, SPAN("[::]")) ||
            span_eq(name, SPAN("0.0.0.0")) ||
            (span_has_prefix(name, SPAN("127.")) && ends_in_number(name));

@@ -4,8 +4,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position,unused-import
+import tokens  # noqa: F401
 from lab import (BUILD, DEADLINE, SOAK, Connection, Redis, RedisError, Service, Skip,  # noqa: F401
-                 eventually, free_port, redis, render, request, run, same)
+                 directory, eventually, free_port, redis, render, request, run, same, write_file)
 
 WORKERS = os.environ.get("LAB_WORKERS", "1")
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36"
@@ -76,5 +77,5 @@ def everywhere(server, path, status):
         return connections[0].get(path)
 
 
-def main(module_name):
-    run(sys.modules[module_name], redis=redis, service=service)
+def main(module_name, **fixtures):
+    run(sys.modules[module_name], redis=redis, service=service, **fixtures)

@@ -169,6 +169,37 @@ def test_clicks_are_counted_by_kind(service):
     same(service.get("/v1/links/unknown/stats").status, 404)
 
 
+def test_clicks_of_a_spoilt_counter_cost_no_other_link(redis):
+    server = start(redis, "--workers", "1", "--flush-every", "1s")
+    codes, partition = ["poison"], None
+    for n in range(100000):  # others of its partition: they share its batches
+        made = "c%d" % n
+        if partition_of(made) == partition_of("poison"):
+            codes.append(made)
+        if len(codes) == 4:
+            break
+    partition = partition_of("poison")
+    for code in codes:
+        create(server, code=code)
+    redis.cli("SET", "sh:clk:{p%03d}:poison" % partition, "no hash")
+    for code in codes:
+        for _ in range(5):
+            same(server.get("/" + code).status, 302)
+    for code in codes[1:]:
+        clicks_become(server, code, 5)
+    eventually(lambda: server.metric("shortener_clicks_dropped_total") == 5, "five clicks dropped")
+    same(server.metric("shortener_clicks_total"), 15)
+    server.close()
+
+
+def partition_of(code):
+    """FNV-1a, folded to 32 bits, of 128: as in common/hash.c."""
+    value = 0xcbf29ce484222325
+    for byte in code.encode():
+        value = ((value ^ byte) * 0x100000001b3) % (1 << 64)
+    return ((value >> 32) ^ (value & 0xffffffff)) % 128
+
+
 def test_uniques_are_people_not_clicks(redis):
     server = start(redis, "--trusted-proxy", "127.0.0.0/8")
     code = create(server)["code"]

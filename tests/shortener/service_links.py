@@ -3,7 +3,8 @@ import concurrent.futures
 import datetime
 import json
 
-from kit import (Connection, create, errors, eventually, everywhere, main, redis, render, same, service)
+from kit import (Connection, clicks_become, create, errors, eventually, everywhere, main, redis, render, same, service,
+                 stats)
 
 
 def test_link_has_every_member(service):
@@ -153,13 +154,31 @@ def test_idempotency_key_at_the_same_time_makes_one_link(service):
     same(len(service.get("/v1/links").json["items"]), 1)
 
 
-def test_idempotency_key_is_free_after_a_refusal(service):
+def test_idempotency_key_replays_a_refusal_too(service):
     create(service, code="taken")
-    key = {"Idempotency-Key": "k-3"}
-    same(service.request("POST", "/v1/links", {"url": "http://a.b/", "code": "taken"}, key).status, 409)
-    def retry():
-        return service.request("POST", "/v1/links", {"url": "http://a.b/", "code": "free"}, key)
-    eventually(lambda: retry().status == 201, "the retry with another code")
+    key, body = {"Idempotency-Key": "k-3"}, {"url": "http://a.b/", "code": "taken"}
+    first = service.request("POST", "/v1/links", body, key)
+    same((first.status, first.slug), (409, "alias-taken"))
+    same(service.request("DELETE", "/v1/links/taken").status, 204)
+    again = service.request("POST", "/v1/links", body, key)
+    same((again.status, again.body, again.headers["idempotent-replayed"]), (409, first.body, "true"))
+    same(again.slug, "alias-taken")
+    body["code"] = "free"
+    same(service.request("POST", "/v1/links", body, key).slug, "idempotency-mismatch")
+
+
+def test_create_that_redis_refused_half_way_is_listed_by_a_retry(service, redis):
+    create(service, code="first")
+    index = redis.cli("KEYS", "sh:own:*")[0]
+    redis.cli("RENAME", index, "kept")
+    redis.cli("SET", index, "no sorted set")
+    keyed = service.request("POST", "/v1/links", {"url": "http://a.b/"}, {"Idempotency-Key": "k-5"})
+    same((keyed.status, keyed.headers["retry-after"]), (503, "10"))  # its lease
+    plain = service.request("POST", "/v1/links", {"url": "http://a.b/", "code": "half"})
+    same((plain.status, plain.headers["retry-after"]), (503, "1"))
+    redis.cli("RENAME", "kept", index)
+    same(service.request("POST", "/v1/links", {"url": "http://a.b/", "code": "half"}).slug, "alias-taken")
+    same([item["code"] for item in service.get("/v1/links").json["items"]], ["half", "first"])
 
 
 def test_idempotency_key_continues_a_try_that_died(service, redis):
@@ -280,6 +299,62 @@ def test_tags_of_a_change_are_indexed(service):
     service.request("PATCH", "/v1/links/" + code, {"tags": ["both", "new"]})
     for tag, count in (("old", 0), ("both", 1), ("new", 1)):
         same(len(service.get("/v1/links?tag=" + tag).json["items"]), count, tag)
+
+
+def test_tags_of_changes_at_the_same_time_are_those_of_the_link(service):
+    tags = ["t%d" % i for i in range(4)]
+    codes = [create(service)["code"] for _ in range(20)]
+
+    def change(n):
+        answer = service.request("PATCH", "/v1/links/" + codes[n % 20], {"tags": [tags[n // 20 % 4]]})
+        same(answer.status, 200)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(change, sorted(range(240), key=lambda n: n % 20)))
+    carried = {code: service.get("/v1/links/" + code).json["tags"] for code in codes}
+    for tag in tags:
+        listed = [item["code"] for item in service.get("/v1/links?tag=" + tag).json["items"]]
+        same(sorted(listed), sorted(code for code in codes if carried[code] == [tag]), tag)
+
+
+def test_tag_is_all_its_bytes(service):
+    create(service, tags=["a"])
+    same(service.get("/v1/links?tag=a%00b").json["items"], [])
+
+
+def test_target_is_none_of_our_own_addresses(service):
+    for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]", "0.0.0.0", "[::]"):
+        answer = service.request("POST", "/v1/links", {"url": "http://%s:%d/loop" % (host, service.port)})
+        assert "own" in errors(answer)["/url"] or "itself" in errors(answer)["/url"], answer
+        same(service.request("POST", "/v1/links", {"url": "http://%s:1/" % host}).status, 201, host)
+
+
+def test_permanent_redirect_is_not_kept_past_the_links_end(service):
+    for ttl, kept in ((60, "private, no-store"), (3600, "private, max-age=90")):
+        code = create(service, redirect=301, ttl=ttl)["code"]
+        for _ in range(3):
+            same(service.get("/" + code).headers["cache-control"], kept)
+
+
+def test_clicks_end_with_their_link(service, redis):
+    code = create(service, ttl=3600)["code"]
+    same(service.get("/" + code).status, 302)
+    clicks_become(service, code, 1)
+    link, clicks = (redis.cli("KEYS", "sh:%s:*:%s" % (kind, code))[0] for kind in ("link", "clk"))
+    for change in ({}, {"ttl": 7200}, {"expires_at": None}, {"ttl": 60}):
+        same(service.request("PATCH", "/v1/links/" + code, change).status, 200)
+        same(redis.cli("PEXPIRETIME", clicks), redis.cli("PEXPIRETIME", link), change)
+    assert redis.cli("PEXPIRETIME", link) > 0
+
+
+def test_stats_leave_out_what_the_codes_last_link_had(service, redis):
+    code = create(service, code="again")["code"]
+    same(service.get("/" + code).status, 302)
+    clicks_become(service, code, 1)
+    day = int(redis.cli("KEYS", "sh:clh:*:again:*")[0].rsplit(":", 1)[1])
+    hours = redis.cli("KEYS", "sh:clh:*:again:*")[0].rsplit(":", 1)[0]
+    redis.cli("HSET", "%s:%d" % (hours, day - 1), "5", "7")
+    seen = stats(service, code, "?unit=hour&units=72")
+    same((len(seen["series"]), sum(bucket["clicks"] for bucket in seen["series"])), (72, 1))
 
 
 def test_preview_says_where_it_leads(service):
