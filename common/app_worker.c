@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/app_internal.h"
+#include "common/clock.h"
 
 #define GRACE_MS 1000
 #define ROLLING_GRACE_MS 2000 /* an older worker serves meanwhile */
@@ -446,6 +447,7 @@ int app_worker(struct app *app, const struct app_post *post)
     char reason[APP_REASON_MAX];
     bool loaded;
 
+    app->started_us = clock_mono_us();
     app->post = *post;
     app->port = post->port;
     app->tls_port = post->tls_port;

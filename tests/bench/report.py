@@ -41,13 +41,26 @@ def table(result):
     return "\n".join(lines)
 
 
+def figure(result, name):
+    """What a row says ("plain"), or one of its columns ("hot.cpu_us")."""
+    name, _, column = name.partition(".")
+    row = next(r for r in result["rows"] if r["name"] == name)
+    return number(row[column]) if column else shown(row)
+
+
+def filled(text, result):
+    """The text with its table, and its figures between <!-- =name --> and <!-- / -->, made anew."""
+    before, rest = text.split(START)
+    after = rest.split(END)[1]
+    text = before + START + "\n" + table(result) + "\n" + END + after
+    return re.sub(r"(<!-- =([\w.]+) -->).*?(<!-- / -->)", lambda m: m[1] + figure(result, m[2]) + m[3], text)
+
+
 def fill_readme(path, result):
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
     with open(path, "w", encoding="utf-8") as file:
-        file.write(before + START + "\n" + table(result) + "\n" + END + after)
+        file.write(filled(text, result))
 
 
 STYLE = """

@@ -1,4 +1,4 @@
-"""test_tables.py - the tables in the READMEs are those of the committed runs."""
+"""test_tables.py - the tables and figures in the READMEs are those of the committed runs."""
 import json
 import os
 import sys
@@ -9,7 +9,7 @@ from lab import TOP, Skip, run, same  # noqa: E402
 import report  # noqa: E402
 
 
-def test_readme_tables_are_generated():
+def test_readme_figures_are_generated():
     found = 0
     for name in sorted(os.listdir(TOP)):
         path = os.path.join(TOP, name, "bench.json")
@@ -20,7 +20,7 @@ def test_readme_tables_are_generated():
             result = json.load(file)
         with open(os.path.join(TOP, name, "README.md"), encoding="utf-8") as file:
             text = file.read()
-        same(text.split(report.START)[1].split(report.END)[0].strip(), report.table(result).strip(), name)
+        same(text, report.filled(text, result), name)
     if not found:
         raise Skip("nothing was measured yet")
 

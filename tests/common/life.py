@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
@@ -72,6 +73,13 @@ def test_crash_point_kills_the_first_worker_that_comes_there(redis):
     service.wait_logged("accepting", 2)
     add(service)
     same(service.metric("example_added_total"), 2)
+    service.close()
+
+
+def test_uptime_is_the_workers_own(redis):
+    begun = time.monotonic()
+    service = start(redis)
+    assert service.get("/healthz").json["uptime_s"] <= time.monotonic() - begun
     service.close()
 
 
