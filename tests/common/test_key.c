@@ -14,9 +14,9 @@ static void test_key_name_has_the_partition_of_what_it_is_about(void **state)
     arena_init(&arena, MEM_REQUEST, 256);
     struct span name =
         key_name(&arena, "sh", "link", SPAN("abc"), SPAN("an\0id"));
-    size_t len = (size_t)snprintf(expected, sizeof(expected),
-                                  "sh:link:{p%03u}:",
-                                  hash_partition(SPAN("abc")));
+    size_t len =
+        (size_t)snprintf(expected, sizeof(expected),
+                         "sh:link:{p%03u}:", hash_partition(SPAN("abc")));
     assert_int_equal(name.len, len + 5);
     assert_memory_equal(name.ptr, expected, len);
     assert_memory_equal(name.ptr + len, "an\0id", 5);
