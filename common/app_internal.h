@@ -72,14 +72,15 @@ enum app_shared_step {
 #define APP_SLOW_TURNS 8
 struct app_turns {
     uv_check_t check;
-    uint64_t count;
+    struct stream_loop *loop;
+    uint64_t count, callbacks;
     uint64_t busy_max_us;
     size_t next; /* of slow[] to be overwritten */
     struct {
         int64_t at_ms;
-        uint64_t busy_us;
+        uint64_t busy_us, callbacks;
     } slow[APP_SLOW_TURNS];
-    struct metrics_histogram *lag;
+    struct metrics_histogram *busy;
     uint64_t *resident, *log_dropped;
     uint64_t log_dropped_seen;
 };
@@ -119,6 +120,8 @@ struct app {
     bool listening, draining, flushed, closing;
     uint64_t started_us;
     struct wheel_timer listen_grace, drain_limit, tick;
+    unsigned ticks, deaf_ticks; /* seconds; without the second link, in a row */
+    uint64_t *tracking_up;
     uv_signal_t terminate, interrupt, hangup;
     size_t open_parts; /* that must close before the service may */
     struct app_turns turns;

@@ -185,11 +185,12 @@ static void on_backoff(uv_timer_t *timer)
 static void start_slot_later(struct slot *slot)
 {
     unsigned doublings = slot->crashes > 2 ? slot->crashes - 2 : 0;
-    uint64_t ms = doublings > 6 ? MAX_BACKOFF_MS
+    uint64_t ms = doublings > 5 ? MAX_BACKOFF_MS
                                 : (uint64_t)FIRST_BACKOFF_MS << doublings;
 
-    uv_timer_start(&slot->backoff, on_backoff,
-                   ms < MAX_BACKOFF_MS ? ms : MAX_BACKOFF_MS, 0);
+    log_write(LOG_WARN, "worker starts later", LOG_NUMBER("slot", slot->number),
+              LOG_NUMBER("ms", (int64_t)ms));
+    uv_timer_start(&slot->backoff, on_backoff, ms, 0);
 }
 
 static void start_slot(struct slot *slot)

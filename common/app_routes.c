@@ -65,6 +65,10 @@ static void healthz(struct request *req, void *arg)
     put_number(w, "worker", (uint64_t)app->post.slot);
     put_number(w, "nodes", app->nodes ? nodes_count(app->nodes) : 0);
     put_number(w, "pid", (uint64_t)getpid());
+    if (app->pubsub != NULL) {
+        json_put_key(w, "tracking");
+        json_put_bool(w, pubsub_is_live(app->pubsub));
+    }
     put_number(w, "uptime_s", (clock_mono_us() - app->started_us) / 1000000);
     if (app->service->health != NULL)
         app->service->health(arg, w);
@@ -191,6 +195,8 @@ static void debug_loop(struct request *req, void *arg)
     put_number(w, "connections", server_connections(bound->server));
     put_number(w, "inflight", server_inflight(bound->server));
     put_number(w, "redis_pending", redis_pending(bound->redis));
+    put_number(w, "lag_us", server_lag_us(bound->server, false));
+    put_number(w, "lag_max_us", server_lag_us(bound->server, true));
     app_turns_write(bound, w);
     finish(&answer, req, 200);
 }

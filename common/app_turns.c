@@ -15,19 +15,23 @@
 static void on_check(uv_check_t *check)
 {
     struct app_turns *t = check->data;
+    uint64_t callbacks = stream_loop_callbacks(t->loop);
+    uint64_t ran = callbacks - t->callbacks;
     /* uv_now() is hrtime cut to milliseconds: so is this. */
     uint64_t now_ms = uv_hrtime() / 1000000;
     uint64_t busy_us = (now_ms - uv_now(check->loop)) * 1000;
 
     t->count++;
-    metrics_observe(t->lag, busy_us);
+    t->callbacks = callbacks;
+    metrics_observe(t->busy, busy_us);
+    if (busy_us > t->busy_max_us)
+        t->busy_max_us = busy_us;
     if (busy_us < SLOW_US)
         return;
     t->slow[t->next].at_ms = clock_wall_ms();
     t->slow[t->next].busy_us = busy_us;
+    t->slow[t->next].callbacks = ran;
     t->next = (t->next + 1) % APP_SLOW_TURNS;
-    if (busy_us > t->busy_max_us)
-        t->busy_max_us = busy_us;
 }
 
 static uint64_t *gauge(struct app *app, enum metrics_kind kind,
@@ -57,9 +61,11 @@ void app_turns_start(struct app *app)
     struct app_turns *t = &app->turns;
     char name[METRICS_NAME_MAX];
 
-    snprintf(name, sizeof(name), "%s_loop_lag_seconds", app->service->name);
-    t->lag = metrics_histogram(app->metrics, name, "",
-                               "How long a turn's callbacks held the loop.");
+    t->loop = app->loop;
+
+    snprintf(name, sizeof(name), "%s_loop_busy_seconds", app->service->name);
+    t->busy = metrics_histogram(app->metrics, name, "",
+                                "How long a turn's callbacks held the loop.");
     t->resident = gauge(app, METRICS_GAUGE, "resident_memory_bytes",
                         "Resident memory of all workers.");
     t->log_dropped = gauge(app, METRICS_COUNTER, "log_dropped_total",
@@ -88,6 +94,8 @@ void app_turns_write(const struct app *app, struct json_writer *w)
 
     json_put_key(w, "turns");
     json_put_int(w, (int64_t)t->count);
+    json_put_key(w, "callbacks_a_turn");
+    json_put_real(w, t->count ? (double)t->callbacks / (double)t->count : 0);
     json_put_key(w, "slowest_us");
     json_put_int(w, (int64_t)t->busy_max_us);
     json_put_key(w, "slow_turns");
@@ -105,6 +113,8 @@ void app_turns_write(const struct app *app, struct json_writer *w)
         json_put_string(w, span_str(text));
         json_put_key(w, "busy_us");
         json_put_int(w, (int64_t)t->slow[at].busy_us);
+        json_put_key(w, "callbacks");
+        json_put_int(w, (int64_t)t->slow[at].callbacks);
         json_put_close(w, '}');
     }
     json_put_close(w, ']');

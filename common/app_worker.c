@@ -23,6 +23,8 @@
 #define GRACE_MS 1000
 #define ROLLING_GRACE_MS 2000 /* an older worker serves meanwhile */
 #define TICK_MS 1000
+#define EXAMINE_TICKS 3 /* between two looks at how Redis is set up */
+#define DEAF_TICKS 3    /* without the second link: worth a line */
 #define SHED_LAG_US 100000
 #define SHED_INFLIGHT 10000
 #define REDIS_MAX_PENDING 65536
@@ -249,11 +251,29 @@ static void on_part_closed(void *arg)
 
 /* The beginning. */
 
+/* Changes are not heard of: nothing breaks, but nothing is cached either. */
+static void watch_tracking(struct app *app)
+{
+    bool live = pubsub_is_live(app->pubsub);
+
+    if (live && app->deaf_ticks >= DEAF_TICKS)
+        log_write(LOG_INFO, "tracking link is back",
+                  LOG_NUMBER("seconds", app->deaf_ticks));
+    app->deaf_ticks = live ? 0 : app->deaf_ticks + 1;
+    if (app->deaf_ticks == DEAF_TICKS)
+        log_write(LOG_WARN, "tracking link is away",
+                  LOG_STR("reason", pubsub_reason(app->pubsub)));
+}
+
 static void on_tick(struct wheel_timer *timer)
 {
     struct app *app = LIST_ENTRY(timer, struct app, tick);
 
     app_turns_sample(app);
+    if (!app->closing && app->pubsub != NULL)
+        watch_tracking(app);
+    if (!app->closing && app->ticks++ % EXAMINE_TICKS == 0)
+        redis_examine(app->redis);
     wheel_start(stream_loop_wheel(app->loop), &app->tick, TICK_MS, on_tick);
 }
 
@@ -290,6 +310,7 @@ static void on_epoch(void *arg, bool live)
 {
     struct app *app = arg;
 
+    metrics_set(app->tracking_up, live);
     if (app->service->on_epoch != NULL)
         app->service->on_epoch(app->state, live);
 }
@@ -299,6 +320,7 @@ static void open_redis(struct app *app)
     static const struct pubsub_events events = {.on_invalidate = on_invalidate,
                                                 .on_epoch = on_epoch};
     const struct app_service *service = app->service;
+    char name[METRICS_NAME_MAX];
     struct redis_options options = {
         .url = app->redis_url,
         .timeout_ms = (uint32_t)app->options.redis_timeout,
@@ -309,9 +331,13 @@ static void open_redis(struct app *app)
     };
 
     app->redis = redis_open(app->loop, &options);
-    if (service->track != NULL || service->on_epoch != NULL)
-        app->pubsub =
-            pubsub_open(app->loop, &options, service->track, &events, app);
+    if (service->track == NULL && service->on_epoch == NULL)
+        return;
+    app->pubsub =
+        pubsub_open(app->loop, &options, service->track, &events, app);
+    snprintf(name, sizeof(name), "%s_tracking_up", service->name);
+    app->tracking_up = metrics_cell(app->metrics, METRICS_GAUGE, name, "",
+                                    "Workers that hear of changes in Redis.");
 }
 
 static void open_server(struct app *app)

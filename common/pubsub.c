@@ -136,6 +136,12 @@ static void set_live(struct pubsub *pubsub, bool live)
         pubsub->events->on_epoch(pubsub->arg, live);
 }
 
+static void begin_epoch(struct pubsub *pubsub)
+{
+    redis_link_proven(pubsub->link);
+    set_live(pubsub, true);
+}
+
 /* CLIENT ID, then CLIENT TRACKING, answer before anything is subscribed. */
 static void take_setup(struct pubsub *pubsub, const struct redisReply *reply)
 {
@@ -220,7 +226,7 @@ static void on_reply(void *arg, const struct redisReply *reply)
     if (span_eq(kind, SPAN("message")) && reply->elements == 3)
         on_message(pubsub, text_of(reply->element[1]), reply->element[2]);
     else if (span_eq(kind, SPAN("pong")))
-        set_live(pubsub, true);
+        begin_epoch(pubsub);
 }
 
 static void on_timer(struct wheel_timer *timer)
@@ -285,6 +291,11 @@ void pubsub_unsubscribe(struct pubsub *pubsub, struct span name)
 bool pubsub_is_live(const struct pubsub *pubsub)
 {
     return pubsub->live;
+}
+
+const char *pubsub_reason(const struct pubsub *pubsub)
+{
+    return pubsub->live ? "" : redis_link_reason(pubsub->link);
 }
 
 static void on_closed(void *arg)

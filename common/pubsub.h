@@ -41,4 +41,6 @@ int pubsub_subscribe(struct pubsub *pubsub, struct span channel,
 void pubsub_unsubscribe(struct pubsub *pubsub, struct span channel);
 
 bool pubsub_is_live(const struct pubsub *pubsub);
+/* Why not, as far as the link knows; "" if live. */
+const char *pubsub_reason(const struct pubsub *pubsub);
 void pubsub_close(struct pubsub *pubsub, pubsub_close_cb cb, void *arg);

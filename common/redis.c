@@ -150,8 +150,9 @@ static int check(const struct redis *redis, size_t len)
         return UV_ECANCELED;
     if (is_open_circuit(redis))
         return UV_ENOTCONN;
+    size_t unsent = redis->waiting_bytes + redis_link_unsent(redis->link);
     if (redis->pending >= redis->options.max_pending ||
-        redis->waiting_bytes + len > redis->options.max_bytes)
+        unsent + len > redis->options.max_bytes)
         return UV_ENOBUFS;
     return 0;
 }
@@ -227,10 +228,12 @@ static void flush(struct redis *redis)
     }
     redis->waiting_bytes = 0;
     metrics_add(redis->commands, count);
-    redis_link_write(redis->link, buf_span(out));
+    bool taken = redis_link_write(redis->link, buf_span(out));
     if (out->cap > OUT_KEEP)
         buf_deinit(out);
     out->len = 0;
+    if (!taken) /* replies would go to the wrong callers */
+        redis_link_drop(redis->link, "takes no more");
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -247,6 +250,7 @@ static void on_up(void *arg)
 
     redis->tripped = false;
     redis->late_in_a_row = 0;
+    redis_link_proven(redis->link);
     metrics_set(redis->up, 1);
     metrics_add(redis->links, 1);
 }
@@ -398,6 +402,23 @@ const char *redis_reason(const struct redis *redis)
 const char *redis_warning(const struct redis *redis)
 {
     return redis_link_warning(redis->link);
+}
+
+static void on_info(void *arg, int status, const struct redisReply *reply)
+{
+    struct redis *redis = arg;
+
+    if (status == 0 && reply->type == REDIS_REPLY_STRING)
+        redis_link_examine(redis->link, (struct span){reply->str, reply->len});
+}
+
+void redis_examine(struct redis *redis)
+{
+    struct span argv[] = {SPAN("INFO"), SPAN("server"), SPAN("memory")};
+
+    redis_send(redis,
+               &(struct redis_call){
+                   .argv = argv, .argc = 3, .cb = on_info, .arg = redis});
 }
 
 size_t redis_pending(const struct redis *redis)

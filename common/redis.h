@@ -91,6 +91,9 @@ const char *redis_reason(const struct redis *redis);
 /* What Redis must not be set up for (eviction, an old version); "" if fine. */
 const char *redis_warning(const struct redis *redis);
 
+/* Ask again: somebody may have set it so since the link came up. */
+void redis_examine(struct redis *redis);
+
 /* For load shedding and tests. */
 size_t redis_pending(const struct redis *redis);
 

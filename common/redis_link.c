@@ -150,7 +150,7 @@ static struct span info_value(struct span info, struct span name)
     return SPAN("");
 }
 
-static void read_info(struct redis_link *link, struct span info)
+void redis_link_examine(struct redis_link *link, struct span info)
 {
     struct span version = info_value(info, SPAN("redis_version:"));
     struct span policy = info_value(info, SPAN("maxmemory_policy:"));
@@ -175,10 +175,9 @@ static void take_handshake(struct redis_link *link,
     }
     if (--link->expected > 0)
         return;
-    read_info(link, (struct span){reply->str, reply->len});
+    redis_link_examine(link, (struct span){reply->str, reply->len});
     wheel_stop(wheel_of(link), &link->timer);
     link->state = STATE_UP;
-    link->attempts = 0;
     link->events->on_up(link->arg);
 }
 
@@ -225,10 +224,20 @@ static void on_end(void *arg, int err)
     redis_link_drop(arg, err ? uv_strerror(err) : "connection closed");
 }
 
-void redis_link_write(struct redis_link *link, struct span bytes)
+/* A broken stream ends its reading as well: on_end() follows. */
+bool redis_link_write(struct redis_link *link, struct span bytes)
 {
-    /* What fails here ends the stream's reading as well: on_end() follows. */
-    (void)stream_write(link->stream, bytes);
+    return stream_write(link->stream, bytes) != UV_ENOBUFS;
+}
+
+size_t redis_link_unsent(const struct redis_link *link)
+{
+    return link->stream ? stream_kept(link->stream) : 0;
+}
+
+void redis_link_proven(struct redis_link *link)
+{
+    link->attempts = 0;
 }
 
 /* Half of the wait at least, the rest by chance: not everybody at once. */

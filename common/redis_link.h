@@ -34,8 +34,18 @@ const char *redis_link_reason(const struct redis_link *link);
 /* What Redis is set up for that it must not be; "" when nothing. */
 const char *redis_link_warning(const struct redis_link *link);
 
-/* While up.  An error is followed by on_down(), later. */
-void redis_link_write(struct redis_link *link, struct span bytes);
+/* Look for that in what INFO says. */
+void redis_link_examine(struct redis_link *link, struct span info);
+
+/*
+ * While up.  False: too much is unsent, and nothing of this was taken; any
+ * other error is followed by on_down(), later.
+ */
+bool redis_link_write(struct redis_link *link, struct span bytes);
+size_t redis_link_unsent(const struct redis_link *link);
+
+/* The link is of use: the next one need not wait for long. */
+void redis_link_proven(struct redis_link *link);
 
 /* Give the connection up; on_down() runs inside, if it was up. */
 void redis_link_drop(struct redis_link *link, const char *reason);

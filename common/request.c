@@ -4,6 +4,10 @@
 #include "common/query.h"
 #include "common/server_internal.h"
 
+#define ID_PREFIX ((size_t)16) /* hex digits of id_prefix */
+#define ID_LEN ((size_t)24)
+#define TRACE_LEN ((size_t)55)
+
 struct request *request_create(struct conn *conn, struct span head,
                                uint64_t now_us)
 {
@@ -118,19 +122,24 @@ static bool is_id(struct span id)
     return true;
 }
 
+static char *put_hex(char *at, uint64_t number, size_t digits)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (size_t i = digits; i-- > 0; number >>= 4)
+        at[i] = hex[number & 15];
+    return at + digits;
+}
+
 /* A number behind what is this process's own. */
 static struct span make_id(struct request *req)
 {
-    static const char hex[] = "0123456789abcdef";
     struct server *server = req->server;
-    size_t prefix = strlen(server->id_prefix);
-    char *text = arena_alloc(&req->arena, prefix + 8);
-    uint64_t number = server->next_id++;
+    char *text = arena_alloc(&req->arena, ID_LEN);
 
-    memcpy(text, server->id_prefix, prefix);
-    for (size_t i = 8; i-- > 0; number >>= 4)
-        text[prefix + i] = hex[number & 15];
-    return (struct span){text, prefix + 8};
+    memcpy(text, server->id_prefix, ID_PREFIX);
+    put_hex(text + ID_PREFIX, server->next_id++, ID_LEN - ID_PREFIX);
+    return (struct span){text, ID_LEN};
 }
 
 struct span request_id(const struct request *req)
@@ -153,24 +162,53 @@ static bool is_hex(struct span text)
     return true;
 }
 
-/* "00-<32 hex>-<16 hex>-<2 hex>", else one that begins here. */
-struct span request_trace_id(const struct request *req)
+/* "00-<trace, 32 hex>-<parent, 16 hex>-<flags, 2 hex>" */
+static bool is_trace_parent(struct span given)
+{
+    static const char zeros[] = "00000000000000000000000000000000";
+
+    return given.len == TRACE_LEN && span_has_prefix(given, SPAN("00-")) &&
+           given.ptr[35] == '-' && given.ptr[52] == '-' &&
+           is_hex((struct span){given.ptr + 3, 32}) &&
+           is_hex((struct span){given.ptr + 36, 16}) &&
+           is_hex((struct span){given.ptr + 53, 2}) &&
+           memcmp(given.ptr + 3, zeros, 32) != 0 &&
+           memcmp(given.ptr + 36, zeros, 16) != 0;
+}
+
+/* The caller's trace, or one that begins here; the request is its own part. */
+struct span request_trace_parent(const struct request *req)
 {
     struct request *mine = (struct request *)(uintptr_t)req;
-    struct span given = request_header(req, "traceparent");
+    const struct server *server = req->server;
+    struct span given;
 
     if (req->trace.ptr)
         return req->trace;
-    if (given.len == 55 && span_has_prefix(given, SPAN("00-")) &&
-        given.ptr[35] == '-' && is_hex((struct span){given.ptr + 3, 32})) {
-        mine->trace = (struct span){given.ptr + 3, 32};
+    char *text = arena_alloc(&mine->arena, TRACE_LEN);
+    uint64_t number = mine->server->next_trace++;
+    given = request_header(req, "traceparent");
+    if (is_trace_parent(given)) {
+        memcpy(text, given.ptr, TRACE_LEN);
     } else {
-        struct hash_key random = hash_random_key();
-        mine->trace = arena_printf(&mine->arena, "%016llx%016llx",
-                                   (unsigned long long)random.k0,
-                                   (unsigned long long)random.k1);
+        memcpy(text, "00-", 3);
+        memcpy(text + 3, server->id_prefix, ID_PREFIX);
+        put_hex(text + 3 + ID_PREFIX, number, 32 - ID_PREFIX);
+        memcpy(text + 35, "-0000000000000000-01", TRACE_LEN - 35);
     }
+    put_hex(text + 36, server->span_base + number, 16);
+    mine->trace = (struct span){text, TRACE_LEN};
     return req->trace;
+}
+
+struct span request_trace_id(const struct request *req)
+{
+    return (struct span){request_trace_parent(req).ptr + 3, 32};
+}
+
+bool request_is_gone(const struct request *req)
+{
+    return !req->conn || req->late;
 }
 
 uint32_t request_time_left(const struct request *req)

@@ -44,9 +44,13 @@ struct span request_header(const struct request *req, const char *name);
 
 struct span request_body(const struct request *req);
 
-/* The echoed X-Request-Id and the W3C trace id. */
+/*
+ * The X-Request-Id, and what W3C calls traceparent: the caller's trace, or one
+ * of ours, with this request as the parent of what it calls.  Both are echoed.
+ */
 struct span request_id(const struct request *req);
-struct span request_trace_id(const struct request *req);
+struct span request_trace_parent(const struct request *req);
+struct span request_trace_id(const struct request *req); /* of the latter */
 
 /* The client's address as text, behind trusted proxies too. */
 struct span request_address(const struct request *req);
@@ -62,6 +66,9 @@ bool request_allows(const struct request *req, struct span wanted,
 
 /* Does Accept prefer text/html to JSON? */
 bool request_prefers_html(const struct request *req);
+
+/* Nobody will see the answer: the client left, or its deadline has answered. */
+bool request_is_gone(const struct request *req);
 
 /* Milliseconds left until the request's deadline, 0 when passed. */
 uint32_t request_time_left(const struct request *req);

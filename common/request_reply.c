@@ -147,20 +147,29 @@ static void put_cors(struct buf *out, struct span origin)
     put_line(out, SPAN("Access-Control-Allow-Origin: "), origin);
     buf_append(out, SPAN("Access-Control-Allow-Credentials: true\r\n"
                          "Access-Control-Expose-Headers: X-Request-Id, "
-                         "Retry-After, Idempotent-Replayed\r\n"));
+                         "traceparent, Retry-After, Idempotent-Replayed\r\n"));
+}
+
+static char *put_span(char *at, struct span bytes)
+{
+    memcpy(at, bytes.ptr, bytes.len);
+    return at + bytes.len;
 }
 
 /* What every answer has, and the empty line. */
 static void put_common(struct request *req, struct buf *out)
 {
+    static const struct span trace_line = {"\r\ntraceparent: ", 15};
     struct span id = request_id(req);
-    char *at = buf_reserve(out, SERVER_DATE_LINE + id.len + 2);
+    struct span trace = request_trace_parent(req);
+    size_t len = SERVER_DATE_LINE + id.len + trace_line.len + trace.len + 2;
+    char *at = buf_reserve(out, len);
 
-    memcpy(at, server_date_line(req->server), SERVER_DATE_LINE);
-    memcpy(at + SERVER_DATE_LINE, id.ptr, id.len);
-    at[SERVER_DATE_LINE + id.len] = '\r';
-    at[SERVER_DATE_LINE + id.len + 1] = '\n';
-    buf_commit(out, SERVER_DATE_LINE + id.len + 2);
+    at = put_span(
+        at, (struct span){server_date_line(req->server), SERVER_DATE_LINE});
+    at = put_span(put_span(at, id), trace_line);
+    put_span(put_span(at, trace), SPAN("\r\n"));
+    buf_commit(out, len);
     buf_append(out, buf_span(&req->extra));
     if (!req->keep_alive)
         buf_append(out, SPAN("Connection: close\r\n"));
@@ -495,7 +504,8 @@ static void answer_options(struct request *req)
         add_allow(req, "Access-Control-Allow-Methods");
         request_add_header(req, "Access-Control-Allow-Headers",
                            SPAN("Authorization, Content-Type, "
-                                "Idempotency-Key, X-Request-Id"));
+                                "Idempotency-Key, X-Request-Id, "
+                                "traceparent"));
         request_add_header(req, "Access-Control-Max-Age", SPAN("600"));
     }
     request_reply(req, 204, NULL, (struct span){0});
@@ -593,13 +603,16 @@ void request_dispatch(struct request *req)
     struct server *server = req->server;
 
     req->state = REQUEST_HANDLED;
+    req->handled_us = server->read_us;
     if (!req->admitted && !request_admit(req))
         return;
     server->current = req;
     req->match.route->handler(req, server->options.arg);
-    if (server->current == req && req->state == REQUEST_HANDLED &&
-        !req->started)
-        wheel_start(server->wheel, &req->timer,
-                    server->options.request_timeout_ms, on_late);
+    if (server->current == req && req->state == REQUEST_HANDLED) {
+        req->waits_us = clock_mono_us();
+        if (!req->started)
+            wheel_start(server->wheel, &req->timer,
+                        server->options.request_timeout_ms, on_late);
+    }
     server->current = NULL;
 }

@@ -69,6 +69,7 @@ struct server *server_open(struct stream_loop *loop,
     buf_init(&server->out, MEM_CONN);
     server->chunks =
         (struct arena_pool){.size = REQUEST_CHUNK, .max = REQUEST_CHUNKS};
+    server->span_base = random.k1 >> 1 | 1; /* never 0, whatever is added */
     snprintf(server->id_prefix, sizeof(server->id_prefix), "%016llx",
              (unsigned long long)random.k0);
     open_metrics(server);
@@ -107,6 +108,8 @@ static void on_lag(struct wheel_timer *timer)
     if (server->lag_from_us)
         server->lag_us = now_us > due_us + 1000 ? now_us - due_us : 0;
     server->lag_from_us = now_us;
+    if (server->lag_us > server->lag_max_us)
+        server->lag_max_us = server->lag_us;
     metrics_observe(server->lag, server->lag_us);
     server->late_ticks = server->lag_us > server->options.max_lag_us
                              ? server->late_ticks + 1
@@ -264,6 +267,11 @@ void server_drain(struct server *server, uint64_t timeout_ms,
                     on_nothing_to_drain);
 }
 
+uint64_t server_lag_us(const struct server *server, bool most)
+{
+    return most ? server->lag_max_us : server->lag_us;
+}
+
 size_t server_connections(const struct server *server)
 {
     return server->conn_count;
@@ -388,9 +396,16 @@ static void note_slow(struct server *server, const struct request *req,
 {
     struct slow *place = fastest_of(server);
     struct span id = request_id(req);
+    uint64_t body = req->handled_us ? req->handled_us - req->started_us : us;
+    uint64_t wait = req->waits_us && req->waits_us < now_us
+                        ? now_us - req->waits_us
+                        : 0;
 
     *place = (struct slow){.us = us,
                            .at_us = now_us,
+                           .body_us = body,
+                           .handler_us = us > body + wait ? us - body - wait : 0,
+                           .wait_us = wait,
                            .status = req->status,
                            .route = index_of(server, req)};
     snprintf(place->id, sizeof(place->id), "%.*s", (int)id.len, id.ptr);
@@ -447,6 +462,12 @@ static void put_slow(struct json_writer *w, const struct server *server,
     json_put_int(w, slow->status);
     json_put_key(w, "us");
     json_put_int(w, (int64_t)slow->us);
+    json_put_key(w, "body_us");
+    json_put_int(w, (int64_t)slow->body_us);
+    json_put_key(w, "handler_us");
+    json_put_int(w, (int64_t)slow->handler_us);
+    json_put_key(w, "wait_us");
+    json_put_int(w, (int64_t)slow->wait_us);
     json_put_key(w, "age_ms");
     json_put_int(w, (int64_t)(now_us - slow->at_us) / 1000);
     json_put_close(w, '}');

@@ -55,6 +55,8 @@ void server_set_tls(struct server *server, struct stream_tls *tls);
 void server_drain(struct server *server, uint64_t timeout_ms,
                   void (*cb)(void *arg), void *arg);
 
+/* How late the loop's last timer was, or the latest of all. */
+uint64_t server_lag_us(const struct server *server, bool most);
 size_t server_connections(const struct server *server);
 size_t server_inflight(const struct server *server);
 
@@ -64,5 +66,8 @@ size_t server_inflight(const struct server *server);
  */
 void server_close(struct server *server, void (*cb)(void *arg), void *arg);
 
-/* The slowest recent requests as a JSON array, for /debug/slow. */
+/*
+ * The slowest recent requests as a JSON array, for /debug/slow, and where the
+ * time went: until the body was here, in the handler, waiting for others.
+ */
 void server_write_slow(const struct server *server, struct buf *out);

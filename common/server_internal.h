@@ -92,6 +92,8 @@ struct request {
     struct buf answer; /* while others stand before it */
     struct wheel_timer timer;
     uint64_t started_us;
+    uint64_t handled_us; /* when its handler began */
+    uint64_t waits_us;   /* since when it waits for an answer; 0: never did */
     struct span id, trace, address, sub, scopes;
     int status;
     unsigned retry_after_s; /* 0: the default */
@@ -106,8 +108,9 @@ struct request {
     void *drain_arg;
 };
 
+/* body, handler and wait: where the time went. */
 struct slow {
-    uint64_t us, at_us;
+    uint64_t us, at_us, body_us, handler_us, wait_us;
     int status;
     size_t route;
     char id[REQUEST_ID_MAX + 1];
@@ -146,7 +149,7 @@ struct server {
     struct buf out; /* answers of the read that is being handled */
     char date_line[SERVER_DATE_LINE + 1];
     uint64_t date_s; /* of the loop's clock, when it was made */
-    uint64_t lag_us, lag_from_us, next_id;
+    uint64_t lag_us, lag_max_us, lag_from_us, next_id, next_trace, span_base;
     uint32_t late_ticks; /* in a row, past max_lag_us */
     uint64_t read_us;    /* when the read that is being handled came */
     uint64_t now_us;     /* the clock, read once for its answers; 0: not yet */

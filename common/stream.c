@@ -27,6 +27,7 @@ struct stream_loop *stream_loop_open(uv_loop_t *uv)
     loop->uv = uv;
     loop->wheel = wheel_open(uv);
     loop->streams = 0;
+    loop->callbacks = 0;
     buf_init(&loop->cipher, MEM_CONN);
     return loop;
 }
@@ -42,6 +43,11 @@ void stream_loop_close(struct stream_loop *loop)
 uv_loop_t *stream_loop_uv(struct stream_loop *loop)
 {
     return loop->uv;
+}
+
+uint64_t stream_loop_callbacks(const struct stream_loop *loop)
+{
+    return loop->callbacks + wheel_ran(loop->wheel);
 }
 
 struct wheel *stream_loop_wheel(struct stream_loop *loop)
@@ -101,14 +107,27 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(stream->loop->read, STREAM_READ_MAX);
 }
 
+/*
+ * A socket that was reset has no peer any more.  Its error may be gone: it is
+ * told once, and whatever looked at the socket since has taken it.
+ */
+static bool is_reset(const struct stream *stream)
+{
+    struct sockaddr_storage peer;
+    int len = sizeof(peer);
+
+    return stream->handle.type == UV_TCP &&
+           uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&peer, &len) < 0;
+}
+
 static void on_uv_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf)
 {
     struct stream *stream = uv->data;
     int err = (int)nread;
 
-    /* A failed write may have taken the socket's error with it. */
+    stream->loop->callbacks++;
     if (nread == UV_EOF)
-        err = stream->broken ? UV_ECONNRESET : 0;
+        err = stream->broken || is_reset(stream) ? UV_ECONNRESET : 0;
     if (nread == 0 || stream->closing)
         return;
     if (nread < 0 && stream->session)
@@ -237,6 +256,7 @@ static void on_written(uv_write_t *req, int status)
     struct stream *stream = req->data;
     struct stream_out *out = stream->out;
 
+    stream->loop->callbacks++;
     buf_deinit(&out->sending);
     if (status == 0 && !stream->closing && out->waiting.len)
         status = send_waiting(out, stream);

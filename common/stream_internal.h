@@ -17,6 +17,7 @@ struct stream_loop {
     uv_loop_t *uv;
     struct wheel *wheel;
     size_t streams;
+    uint64_t callbacks;
     struct buf cipher; /* what OpenSSL wants sent, within one call */
     char read[STREAM_READ_MAX];
     char plain[STREAM_PLAIN_MAX];

@@ -28,6 +28,7 @@ struct wheel {
     uint64_t used[LEVELS];
     struct list slots[LEVELS][SLOTS];
     size_t count;
+    uint64_t ran;
     bool running;
 };
 
@@ -177,8 +178,14 @@ static void run_due(struct wheel *wheel, struct list *due)
             continue;
         }
         wheel->count--;
+        wheel->ran++;
         timer->cb(timer);
     }
+}
+
+uint64_t wheel_ran(const struct wheel *wheel)
+{
+    return wheel->ran;
 }
 
 void wheel_turn(struct wheel *wheel, uint64_t until)

@@ -39,6 +39,9 @@ void wheel_start(struct wheel *wheel, struct wheel_timer *timer, uint64_t ms,
                  wheel_timer_cb cb);
 void wheel_stop(struct wheel *wheel, struct wheel_timer *timer);
 
+/* How many timers have run. */
+uint64_t wheel_ran(const struct wheel *wheel);
+
 /* Run what is due by until, a time of the loop's clock; for tests. */
 void wheel_turn(struct wheel *wheel, uint64_t until);
 

@@ -54,7 +54,7 @@ void cache_destroy(struct cache *cache);
 enum cache_verdict cache_find(struct cache *cache, struct span code,
                               struct cache_entry **entry);
 
-/* Note that a read of code begins; ended by cache_fill(). */
+/* Note that a read of code begins; ended by cache_end_fill(). */
 struct cache_entry *cache_begin_fill(struct cache *cache, struct span code);
 
 /* What a read found. */

@@ -389,31 +389,25 @@ static bool send_batch(struct partition *partition)
     return true;
 }
 
-/* Free the cells; how many clicks they were. */
-static uint64_t free_cells(struct clicks *clicks, struct list *cells)
+static void free_cells(struct clicks *clicks, struct list *cells)
 {
-    uint64_t count = 0;
-
-    while (!list_is_empty(cells)) {
-        struct click_cell *cell =
-            LIST_ENTRY(cells->next, struct click_cell, node);
-        count += cell->humans + cell->bots;
-        free_cell(clicks, cell);
-    }
-    return count;
+    while (!list_is_empty(cells))
+        free_cell(clicks, LIST_ENTRY(cells->next, struct click_cell, node));
 }
 
 static void on_counted(struct partition *partition,
                        const struct redisReply *reply)
 {
     struct clicks *clicks = partition->clicks;
-    uint64_t count = free_cells(clicks, &partition->sent);
-    uint64_t refused =
-        reply->type == REDIS_REPLY_INTEGER ? (uint64_t)reply->integer : 0;
+    uint64_t counted = 0;
+    uint64_t refused = 0;
 
-    if (refused > count)
-        refused = count;
-    metrics_add(clicks->counted, count - refused);
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+        counted = (uint64_t)reply->element[0]->integer;
+        refused = (uint64_t)reply->element[1]->integer;
+    }
+    free_cells(clicks, &partition->sent);
+    metrics_add(clicks->counted, counted);
     metrics_add(clicks->dropped, refused);
     if (refused)
         log_write(LOG_WARN, "clicks of keys that are no counters",

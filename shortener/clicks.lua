@@ -4,11 +4,13 @@
 --          (16 hex digits each, one after the other)
 -- The other keys are of the same partition: their tag is that of KEYS[1].
 -- What is wanted in all is the sum of the days: a call less for each cell.
--- How many clicks could not be counted: a key that is not what it should be
--- costs its own link's clicks, not the batch.
+-- {clicks counted, clicks that could not be}: a key that is not what it should
+-- be costs its own link's clicks, not the batch; those of a link that is gone by
+-- now are neither.  A batch that was counted before says so again.
 local number = tonumber(ARGV[1])
-if number <= tonumber(redis.call('GET', KEYS[1]) or 0) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', 86400)
+local last, counted, refused = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+) (%d+)$')
+if last and number <= tonumber(last) then return {tonumber(counted), tonumber(refused)} end
+counted, refused = 0, 0
 
 local service, tag = string.match(KEYS[1], '^(%w+):seq:(%b{}):')
 local function prefix(kind) return service .. ':' .. kind .. ':' .. tag .. ':' end
@@ -33,15 +35,15 @@ local function add_visitors(code, day, visitors)
   if count <= #who then redis.call('EXPIRE', name, kept_visitors) end
 end
 
-local function count(code, minute, humans, bots, visitors)
-  local link, total = links .. code, totals .. code
-  local day, hour = math.floor(minute / 1440), math.floor(minute / 60) % 24
-  -- A link that is gone by now has no counters to add to.
-  if redis.call('GETRANGE', link, 0, 0) ~= 'u' then return end
-  if add(total, 'd' .. day, humans, bots) then
-    local ends = redis.call('PEXPIRETIME', link)
-    if ends > 0 then redis.call('PEXPIREAT', total, ends) end
+local function add_total(code, day, humans, bots)
+  if add(totals .. code, 'd' .. day, humans, bots) then
+    local ends = redis.call('PEXPIRETIME', links .. code)
+    if ends > 0 then redis.call('PEXPIREAT', totals .. code, ends) end
   end
+end
+
+local function add_parts(code, minute, humans, bots, visitors)
+  local day, hour = math.floor(minute / 1440), math.floor(minute / 60) % 24
   local name = hours .. code .. ':' .. day
   if add(name, hour, humans, bots) then redis.call('EXPIRE', name, kept_hours) end
   name = minutes .. code .. ':' .. day
@@ -49,11 +51,18 @@ local function count(code, minute, humans, bots, visitors)
   if visitors ~= '' then add_visitors(code, day, visitors) end
 end
 
-local refused = 0
 for i = 2, #ARGV, 5 do
+  local code, minute = ARGV[i], tonumber(ARGV[i + 1])
   local humans, bots = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
-  if not pcall(count, ARGV[i], tonumber(ARGV[i + 1]), humans, bots, ARGV[i + 4]) then
-    refused = refused + humans + bots
+  local there, first = pcall(redis.call, 'GETRANGE', links .. code, 0, 0)
+  if there and first == 'u' then
+    if pcall(add_total, code, math.floor(minute / 1440), humans, bots) then
+      counted = counted + humans + bots
+      pcall(add_parts, code, minute, humans, bots, ARGV[i + 4])
+    else
+      refused = refused + humans + bots
+    end
   end
 end
-return refused
+redis.call('SET', KEYS[1], number .. ' ' .. counted .. ' ' .. refused, 'EX', 86400)
+return {counted, refused}

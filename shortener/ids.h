@@ -11,7 +11,7 @@
 
 struct ids;
 
-/* Runs once, never inside ids_take(): status as of redis_reply_cb. */
+/* Runs once, never inside ids_wait(): status as of redis_reply_cb. */
 typedef void (*ids_cb)(void *arg, int status, uint64_t id);
 
 /* redis must be closed before ids_destroy(). */

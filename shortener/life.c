@@ -6,6 +6,8 @@
 #include "shortener/shortener.h"
 #include "shortener/url.h"
 
+#define HEARD_WITHIN_MS 1000 /* see pubsub.h */
+
 static struct cache *open_cache(const struct shortener_config *config,
                                 struct metrics *metrics)
 {
@@ -107,6 +109,17 @@ void shortener_on_epoch(void *state, bool live)
     struct shortener *self = state;
 
     cache_set_live(self->cache, live);
+}
+
+/* How old an answer may be: what is not heard of for a second ends the epoch.
+ */
+void shortener_health(void *state, struct json_writer *w)
+{
+    struct shortener *self = state;
+    bool live = pubsub_is_live(app_pubsub(self->app));
+
+    json_put_key(w, "stale_at_most_ms");
+    json_put_int(w, live ? HEARD_WITHIN_MS : self->config->stale_for_ms);
 }
 
 void shortener_drain(void *state, void (*done)(void *arg), void *arg)

@@ -59,6 +59,7 @@ int main(int argc, char **argv)
         .on_epoch = shortener_on_epoch,
         .drain = shortener_drain,
         .close = shortener_close,
+        .health = shortener_health,
         .openapi = &asset_openapi_yaml,
         .page = &asset_index_html,
     };

@@ -127,7 +127,8 @@ static void serve(struct shortener *app, struct request *req, struct span code,
         link_refuse(req, LINK_EXPIRED);
         return;
     }
-    count(app, req, code, slot, now);
+    if (!request_is_gone(req)) /* what nobody sees is no click */
+        count(app, req, code, slot, now);
     int64_t left_ms = known->expires_ms ? known->expires_ms - now : INT64_MAX;
     bool forwards = known->forward_query && query.len;
     if (forwards || left_ms < MAX_AGE_MS) {

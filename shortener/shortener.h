@@ -35,7 +35,6 @@ struct shortener_config {
 struct shortener {
     struct app *app;
     struct redis *redis;
-    struct stream_loop *loop;
     const struct shortener_config *config;
     struct cache *cache;
     struct clicks *clicks;
@@ -55,6 +54,7 @@ void *shortener_open(struct app *app);
 void shortener_on_secrets(void *state);
 void shortener_on_invalidate(void *state, struct span key);
 void shortener_on_epoch(void *state, bool live);
+void shortener_health(void *state, struct json_writer *w);
 void shortener_drain(void *state, void (*done)(void *arg), void *arg);
 void shortener_close(void *state);
 

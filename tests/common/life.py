@@ -62,6 +62,7 @@ def test_worker_that_goes_on_crashing_backs_off(redis):
         service.wait_logged("accepting", crash + 2)
     same(service.get("/healthz").status, 200)
     same(service.metric("example_worker_restarts_total"), 4)
+    same([line["ms"] for line in service.logged("worker starts later")], [100, 200, 400])
     service.close()
 
 

@@ -396,10 +396,14 @@ static void test_ready_answer_gets_what_differs(void **state)
     const char *answer;
 
     kit_start(kit, routes);
-    answer = ask(kit, "GET /ready", "X-Request-Id: r\r\n");
+    answer = ask(kit, "GET /ready",
+                 "X-Request-Id: r\r\ntraceparent: "
+                 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\n");
     HAS(answer, "HTTP/1.1 302 Found\r\nLocation: /x\r\n");
     HAS(answer, "\r\nDate: ");
-    HAS(answer, " GMT\r\nX-Request-Id: r\r\nConnection: close\r\n\r\n");
+    HAS(answer, " GMT\r\nX-Request-Id: r\r\ntraceparent: "
+                "00-0af7651916cd43dd8448eb211c80319c-");
+    HAS(answer, "-00\r\nConnection: close\r\n\r\n");
 }
 
 static void test_file_is_sent_once(void **state)

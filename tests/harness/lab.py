@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -325,6 +326,11 @@ class Connection:
 
     def half_close(self):
         self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Leave without a word."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
 
     def _more(self):
         data = self.sock.recv(65536)

@@ -61,9 +61,14 @@ static void answer(int status, const struct redisReply *reply)
     call->cb(call->arg, status, reply);
 }
 
-void fake_answer(long long integer)
+void fake_answer(long long counted, long long refused)
 {
-    struct redisReply reply = {.type = REDIS_REPLY_INTEGER, .integer = integer};
+    struct redisReply first = {.type = REDIS_REPLY_INTEGER, .integer = counted};
+    struct redisReply second = {.type = REDIS_REPLY_INTEGER,
+                                .integer = refused};
+    struct redisReply *both[] = {&first, &second};
+    struct redisReply reply = {
+        .type = REDIS_REPLY_ARRAY, .elements = 2, .element = both};
 
     answer(0, &reply);
 }

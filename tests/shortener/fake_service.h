@@ -29,8 +29,8 @@ extern struct fake_service fake;
 
 void fake_reset(void);
 
-/* Answer the oldest call that waits: an integer, or an error. */
-void fake_answer(long long integer);
+/* Answer the oldest call that waits: two integers, or an error. */
+void fake_answer(long long counted, long long refused);
 void fake_fail(int status);
 
 /* Let the started timer run out. */

@@ -3,8 +3,8 @@ import concurrent.futures
 import random
 import threading
 
-from kit import (SOAK, WORKERS, Connection, clicks_become, create, eventually, everywhere, main, redis, render,
-                 request, same, service, start, stats, warm)
+from kit import (SOAK, WORKERS, Connection, Redis, clicks_become, create, eventually, everywhere, free_port, main,
+                 redis, render, request, same, service, start, stats, warm)
 
 
 def all_up(server):
@@ -123,13 +123,11 @@ def test_slow_redis_answers_late_or_503_but_never_wrong(service, redis):
 
 def test_redis_that_evicts_makes_not_ready(service, redis):
     redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-    redis.cli("CLIENT", "KILL", "TYPE", "normal")
     def reasons():
         answer = service.get("/readyz")
         return answer.status == 503 and "evicts" in answer.text
     eventually(reasons, "the reason")
     redis.cli("CONFIG", "SET", "maxmemory-policy", "noeviction")
-    redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     service.wait_ready()
 
 
@@ -246,6 +244,68 @@ def test_batch_sent_twice_counts_once(service, redis):
         eventually(lambda: service.metric("shortener_redis_up") == 0, "the link to be given up")
         redis.go_on()
     clicks_become(service, code, total)
+    assert service.metric("shortener_clicks_retries_total") >= 1
+
+
+def test_clicks_that_nobody_saw_answered_are_not_counted(redis):
+    server = start(redis, "--workers", "1")
+    code = create(server)["code"]
+    redis.cli("CLIENT", "PAUSE", "400", "ALL")
+    for _ in range(5):  # they ask Redis, and are gone before it answers
+        connection = Connection(server.port)
+        connection.send(render("GET", "/" + code))
+        connection.reset()
+    eventually(lambda: server.metric("shortener_connections") <= 1, "the resets")
+    same(server.get("/" + code).status, 302)
+    clicks_become(server, code, 1)
+    eventually(lambda: server.metric("shortener_clicks_pending") == 0, "the flush")
+    same(stats(server, code)["total"], 1)
+    server.close()
+
+
+def test_clicks_of_a_link_that_is_gone_are_not_said_to_be_counted(redis):
+    server = start(redis, "--workers", "1", "--flush-every", "2s")
+    code = create(server)["code"]
+    for _ in range(7):
+        same(server.get("/" + code).status, 302)
+    same(server.request("DELETE", "/v1/links/" + code).status, 204)
+    eventually(lambda: server.metric("shortener_clicks_pending") == 0, "the flush")
+    same([server.metric("shortener_clicks%s_total" % kind) for kind in ("", "_dropped")], [0, 0])
+    server.close()
+
+
+def test_health_says_how_stale_an_answer_may_be(redis):
+    server = start(redis, "--workers", "1", "--stale-for", "7s")
+
+    def health():
+        seen = server.get("/healthz").json
+        return seen["tracking"], seen["stale_at_most_ms"]
+    eventually(lambda: health() == (True, 1000), "the tracking link")
+    redis.kill()
+    eventually(lambda: health() == (False, 7000), "its end")
+    same(server.metric("shortener_tracking_up"), 0)
+    server.wait_logged("tracking link is away")
+    redis.start()
+    eventually(lambda: health() == (True, 1000), "the tracking link again")
+    same(server.metric("shortener_tracking_up"), 1)
+    server.close()
+
+
+def test_redis_that_forbids_tracking_is_asked_ever_more_seldom(redis):
+    port = free_port()
+    store = Redis("--port", str(port))
+    store.cli("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-client|tracking")
+    server = start(None, "--workers", "1", "--redis", "redis://poor:pw@127.0.0.1:%d" % port)
+    server.wait_logged("tracking link is away")
+    same(server.get("/healthz").json["tracking"], False)
+    code = create(server)["code"]
+    for _ in range(2):
+        same(server.get("/" + code).status, 302)
+    same(server.metric("shortener_cache_hits_total"), 0)
+    made = int(store.cli("INFO", "stats").split("total_connections_received:")[1].split()[0])
+    assert made < 25, made  # after 50 ms, 100, 200 and so on, for three seconds
+    server.close()
+    store.close()
 
 
 class Visitors:

@@ -2,6 +2,7 @@
 import concurrent.futures
 import datetime
 import json
+import re
 
 from kit import (Connection, clicks_become, create, errors, eventually, everywhere, main, redis, render, same, service,
                  stats)
@@ -392,6 +393,20 @@ def test_every_answer_is_json_that_says_what_went_wrong(service):
     made = service.get("/v1/links/unknown", {"X-Request-Id": "bad id"}).headers["x-request-id"]
     assert made != "bad id" and len(made) >= 16
     json.dumps(answer.json)
+
+
+def test_trace_is_carried_on_or_begun(service):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+    seen = [service.get("/v1/links/unknown", {"traceparent": trace}).headers["traceparent"] for _ in range(2)]
+    for parts in (one.split("-") for one in seen):
+        same((parts[0], parts[1], parts[3]), ("00", trace.split("-")[1], "00"))
+        assert parts[2] != trace.split("-")[2]
+    assert seen[0] != seen[1]
+    begun = [service.get("/healthz", {"traceparent": given}).headers["traceparent"]
+             for given in ("", "00-x", "00-" + "0" * 32 + "-b7ad6b7169203331-01", trace.upper().replace("00-", "01-"))]
+    same(len({one.split("-")[1] for one in begun}), 4)
+    for one in begun:
+        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", one), one
 
 
 main(__name__)

@@ -53,7 +53,7 @@ static void test_clicks_of_one_code_and_minute_are_one_cell(void **state)
     assert_string_equal(arg(0, 5), "1");
     assert_string_equal(arg(0, 6), "0000000000000007");
     assert_null(slot); /* what comes now is the next batch's */
-    fake_answer(0);
+    fake_answer(6, 0);
     assert_int_equal(fake_metric("shortener_clicks_total"), 6);
 }
 
@@ -67,7 +67,7 @@ static void test_clicks_of_the_next_minute_are_another_cell(void **state)
     assert_int_equal(fake.calls[0].argc, 12);
     assert_string_equal(arg(0, 3), "29000000");
     assert_string_equal(arg(0, 8), "29000001");
-    fake_answer(0);
+    fake_answer(2, 0);
 }
 
 static void test_clicks_that_fail_go_again_with_their_number(void **state)
@@ -85,12 +85,23 @@ static void test_clicks_that_fail_go_again_with_their_number(void **state)
         assert_string_equal(arg(i + 1, 1), "1");
         assert_string_equal(arg(i + 1, 4), "1");
     }
-    fake_answer(0);
+    fake_answer(1, 0);
     fake_tick();
     assert_string_equal(arg(4, 1), "2");
     assert_string_equal(arg(4, 4), "3");
-    fake_answer(0);
+    fake_answer(3, 0);
     assert_int_equal(fake_metric("shortener_clicks_total"), 4);
+}
+
+static void test_clicks_are_counted_as_redis_says(void **state)
+{
+    for (uint64_t i = 0; i < 9; i++) /* two of a link that is gone by then */
+        count(*state, "abc", NULL, 7);
+    fake_tick();
+    fake_answer(4, 3);
+    assert_int_equal(fake_metric("shortener_clicks_total"), 4);
+    assert_int_equal(fake_metric("shortener_clicks_dropped_total"), 3);
+    assert_int_equal(fake_metric("shortener_clicks_pending"), 0);
 }
 
 static void test_clicks_refused_by_the_link_are_kept(void **state)
@@ -105,7 +116,7 @@ static void test_clicks_refused_by_the_link_are_kept(void **state)
     fake_tick();
     assert_int_equal(fake.made, 1);
     assert_string_equal(arg(0, 1), "1");
-    fake_answer(0);
+    fake_answer(1, 0);
     assert_int_equal(fake_metric("shortener_clicks_total"), 1);
 }
 
@@ -122,11 +133,11 @@ static void test_clicks_of_a_large_partition_go_in_several_batches(void **state)
         count(*state, "abc", NULL, 7);
     fake_tick();
     assert_int_equal(fake.calls[0].argc, 2 + CLICKS_MAX_BATCH * 5);
-    fake_answer(0);
+    fake_answer(CLICKS_MAX_BATCH, 0);
     fake_tick();
     assert_int_equal(fake.calls[1].argc, 2 + 5);
     assert_string_equal(arg(1, 1), "2");
-    fake_answer(0);
+    fake_answer(1, 0);
 }
 
 static void on_drained(void *arg)
@@ -142,9 +153,9 @@ static void test_clicks_drain_sends_all_and_then_tells(void **state)
         count(*state, "abc", NULL, 7);
     clicks_drain(*state, on_drained, &drained);
     fake_tick();
-    fake_answer(0);
+    fake_answer(CLICKS_MAX_BATCH, 0);
     assert_false(drained);
-    fake_answer(0);
+    fake_answer(1, 0);
     assert_true(drained);
     assert_int_equal(fake_metric("shortener_clicks_total"),
                      CLICKS_MAX_BATCH + 1);
@@ -188,7 +199,7 @@ static void test_clicks_visitors_of_a_cell_are_a_set(void **state)
     fake_tick();
     assert_string_equal(arg(0, 4), "300");
     assert_int_equal(strlen(arg(0, 6)), 100 * 16);
-    fake_answer(0);
+    fake_answer(300, 0);
 }
 
 int main(void)
@@ -198,6 +209,7 @@ int main(void)
         TEST(test_clicks_of_one_code_and_minute_are_one_cell),
         TEST(test_clicks_of_the_next_minute_are_another_cell),
         TEST(test_clicks_that_fail_go_again_with_their_number),
+        TEST(test_clicks_are_counted_as_redis_says),
         TEST(test_clicks_refused_by_the_link_are_kept),
         TEST(test_clicks_past_the_bound_are_dropped_and_said_so),
         TEST(test_clicks_of_a_large_partition_go_in_several_batches),
