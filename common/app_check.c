@@ -54,6 +54,20 @@ static bool is_cidr(const char *text)
     return rest.ptr == NULL || span_to_u64(rest, most, &bits);
 }
 
+/* "http://host[:port]", and whether a path may follow. */
+static bool is_web_address(const char *text, bool path)
+{
+    static const char bad[] = "\"<>\\^`{|} \t\r\n";
+    const char *host = strncmp(text, "http://", 7) == 0    ? text + 7
+                       : strncmp(text, "https://", 8) == 0 ? text + 8
+                                                           : "";
+    size_t len = strcspn(host, "/?#@");
+
+    return len > 0 && host[0] != ':' && strcspn(text, bad) == strlen(text) &&
+           (host[len] == '\0' || (path && host[len] == '/')) &&
+           strcspn(host + len, "?#@") == strlen(host + len);
+}
+
 static bool check_proxies(struct app *app, char reason[APP_REASON_MAX])
 {
     app->trusted_proxies = split_list(app->options.trusted_proxy);
@@ -64,6 +78,14 @@ static bool check_proxies(struct app *app, char reason[APP_REASON_MAX])
                      "--trusted-proxy: \"%.80s\" is no address or CIDR", *p);
             return false;
         }
+    for (const char **o = app->cors_origins; *o != NULL; o++)
+        if (!is_web_address(*o, false)) {
+            snprintf(reason, APP_REASON_MAX,
+                     "--cors-origin: \"%.80s\" is no origin: "
+                     "https://host[:port]",
+                     *o);
+            return false;
+        }
     return true;
 }
 
@@ -72,10 +94,10 @@ static bool check_public_url(struct app *app, char reason[APP_REASON_MAX])
     const char *url = app->options.public_url ? app->options.public_url : "";
     size_t len = strlen(url);
 
-    if (len > 0 && strncmp(url, "http://", 7) != 0 &&
-        strncmp(url, "https://", 8) != 0) {
+    if (len > 0 && !is_web_address(url, true)) {
         snprintf(reason, APP_REASON_MAX,
-                 "--public-url starts with http:// or https://");
+                 "--public-url: \"%.80s\" is no http:// or https:// address",
+                 url);
         return false;
     }
     while (len > 0 && url[len - 1] == '/')

@@ -158,7 +158,8 @@ static void start_drain(struct app *app)
     wheel_start(wheel, &app->drain_limit, limit_ms - limit_ms / 50,
                 on_drain_limit);
     nodes_close(app->nodes, on_left, app);
-    server_drain(app->server, limit_ms - limit_ms / 20, on_server_drained, app);
+    server_drain(app->server, limit_ms / 5 * 4, limit_ms - limit_ms / 20,
+                 on_server_drained, app);
 }
 
 static void on_terminate(uv_signal_t *handle, int signo)

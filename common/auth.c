@@ -4,6 +4,7 @@
  * Verifying costs some 10 us, so a verified token is kept by its SHA-256 in a
  * table with one place per hash: a newcomer takes the place of what was there.
  */
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <uv.h>
@@ -96,7 +97,7 @@ static const struct token_claims *verify(struct auth *auth, struct span token,
         !digest_of(auth, token, digest))
         return NULL;
     struct cached *place = place_of(auth, digest);
-    if (place->claims && memcmp(place->digest, digest, DIGEST_LEN) == 0)
+    if (place->claims && CRYPTO_memcmp(place->digest, digest, DIGEST_LEN) == 0)
         return place->claims->exp > now_s ? place->claims : NULL;
     if (token_verify(auth->keys, token, now_s, &claims) < 0)
         return NULL;

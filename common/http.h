@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "common/request.h"
+#include "common/method.h"
 #include "common/span.h"
 
 #define HTTP_MAX_HEAD 65535 /* positions in a head are 16 bits */

@@ -54,6 +54,14 @@ static bool is_too_deep(struct span text)
     return false;
 }
 
+/* JSON all the same. */
+static bool is_unusable(enum json_error_code code)
+{
+    return code == json_error_numeric_overflow ||
+           code == json_error_null_character ||
+           code == json_error_null_byte_in_key;
+}
+
 int json_read(struct span text, json_t **out, struct json_errors *errors)
 {
     json_error_t error;
@@ -65,7 +73,12 @@ int json_read(struct span text, json_t **out, struct json_errors *errors)
         return UV_EINVAL;
     }
     document = json_loadb(text.ptr ? text.ptr : "", text.len,
-                          JSON_REJECT_DUPLICATES, &error);
+                          JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (!document && is_unusable(json_error_code(&error))) {
+        json_errors_add(errors, "", "%s (line %d, column %d)", error.text,
+                        error.line, error.column);
+        return UV_ERANGE;
+    }
     if (!document) {
         json_errors_add(errors, "", "not JSON: %s (line %d, column %d)",
                         error.text, error.line, error.column);

@@ -31,7 +31,11 @@ void json_errors_add(struct json_errors *errors, const char *pointer,
                      const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* UV_EINVAL and one error when text is no JSON; json_decref() *out else. */
+/*
+ * json_decref() *out.  UV_EINVAL and one error when text is no JSON, nests past
+ * JSON_MAX_DEPTH or names a member twice; UV_ERANGE and one when it is JSON
+ * with a number past 64 bits or a NUL in a string, which nobody here can use.
+ */
 int json_read(struct span text, json_t **out, struct json_errors *errors);
 
 enum json_kind {

@@ -76,7 +76,9 @@ static bool find_program(const struct load *load, char *path, size_t size)
 static int start_service(const struct load *load, const char *workers,
                          pid_t *pid)
 {
-    char path[4096], port[16], redis[300];
+    char path[4096];
+    char port[16];
+    char redis[300];
     const char *colon = strrchr(load->authority, ':');
     struct {
         const char *words[9];
@@ -180,11 +182,13 @@ static int scan_one(struct load *load, const char *workers, FILE *json,
                     double *first)
 {
     pid_t pid;
+    uint64_t count = 1;
     int err = start_service(load, workers, &pid);
 
     if (err < 0)
         return err;
-    load->workers = atoi(workers);
+    span_to_u64(span_str(workers), INT32_MAX, &count);
+    load->workers = (int)count;
     err = measure(load, pid);
     if (err != UV_ESRCH) {
         kill(pid, SIGTERM);

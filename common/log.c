@@ -95,12 +95,13 @@ void log_fields(enum log_level level, const char *msg,
     json_put_open(&w, '{');
     put_head(&w, level, msg);
     for (size_t i = 1; i < count; i++) {
-        if (fields[i].text.ptr) {
-            put_pair(&w, fields[i].key, fields[i].text);
-        } else {
-            json_put_key(&w, fields[i].key);
+        json_put_key(&w, fields[i].key);
+        if (fields[i].is_number)
             json_put_int(&w, fields[i].number);
-        }
+        else if (fields[i].text.ptr)
+            json_put_string(&w, fields[i].text);
+        else
+            json_put_null(&w);
     }
     json_put_close(&w, '}');
     buf_append_char(&line, '\n');

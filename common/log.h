@@ -14,13 +14,15 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_field {
     const char *key;
-    struct span text; /* a string, when ptr is not NULL */
-    int64_t number;   /* else this */
+    struct span text; /* ptr NULL: null, unless it is a number */
+    int64_t number;
+    bool is_number;
 };
 
 #define LOG_TEXT(k, s) ((struct log_field){.key = (k), .text = (s)})
 #define LOG_STR(k, s) LOG_TEXT(k, span_str(s))
-#define LOG_NUMBER(k, n) ((struct log_field){.key = (k), .number = (n)})
+#define LOG_NUMBER(k, n) \
+    ((struct log_field){.key = (k), .number = (n), .is_number = true})
 
 /* Who speaks: copied; worker -1 is the master. */
 void log_setup(enum log_level level, const char *service, const char *node,

@@ -298,13 +298,23 @@ bool request_read_json(struct request *req, const struct json_field *fields,
     struct json_errors errors = {0};
     json_t *document;
 
+    if (!req->head.chunked && !request_header(req, "content-length").ptr) {
+        request_problem(req, 411, "length-required", NULL,
+                        "a body is needed, and its length");
+        return false;
+    }
     if (!type.ptr || !span_cut(&type, ';', &main_type) ||
         !span_eq_nocase(span_trim(main_type), SPAN("application/json"))) {
         request_problem(req, 415, "not-json", NULL,
                         "the body must be application/json");
         return false;
     }
-    if (json_read(request_body(req), &document, &errors) < 0) {
+    int err = json_read(request_body(req), &document, &errors);
+    if (err == UV_ERANGE) {
+        request_invalid(req, &errors);
+        return false;
+    }
+    if (err < 0) {
         request_problem(req, 400, "bad-json", NULL, errors.at[0].detail);
         return false;
     }

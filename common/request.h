@@ -11,19 +11,10 @@
 
 #include "common/arena.h"
 #include "common/json.h"
+#include "common/method.h"
 #include "common/span.h"
 
 struct request;
-
-enum request_method {
-    REQUEST_GET,
-    REQUEST_HEAD,
-    REQUEST_POST,
-    REQUEST_PUT,
-    REQUEST_PATCH,
-    REQUEST_DELETE,
-    REQUEST_OPTIONS,
-};
 
 enum request_method request_method(const struct request *req);
 const char *request_method_name(enum request_method method);
@@ -115,7 +106,8 @@ void request_end(struct request *req);
 
 /*
  * The body as an object taken apart by json_bind(); on false the request has
- * been answered (400 no JSON, 415 no application/json, 422 the rest).
+ * been answered (400 no JSON, 411 no body, 415 no application/json, 422 the
+ * rest).
  */
 bool request_read_json(struct request *req, const struct json_field *fields,
                        size_t count, struct json_value *values);

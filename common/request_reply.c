@@ -375,6 +375,8 @@ void request_refuse(struct request *req, int status, const char *slug,
     conn->last = true;
     req->state = REQUEST_HANDLED;
     req->keep_alive = false;
+    if (status == 429 || status == 503)
+        add_retry_after(req);
     request_problem(req, status, slug, NULL, detail);
 }
 
@@ -548,16 +550,33 @@ static bool decode_params(struct request *req)
     return true;
 }
 
+/* A page of another origin may not use what the browser adds by itself. */
+static bool check_origin(struct request *req)
+{
+    if (!req->by_cookie || !request_is_foreign(req))
+        return true;
+    request_problem(req, 403, "foreign-origin", NULL,
+                    "a page of another origin may not use this cookie");
+    return false;
+}
+
+static bool check_local(struct request *req)
+{
+    if (!(req->match.route->flags & ROUTE_LOCAL) || request_is_local(req))
+        return true;
+    if (request_allows(req, SPAN("admin"), (struct span){0}))
+        return check_origin(req);
+    request_problem(req, 403, "forbidden", NULL,
+                    "from this host only, or with scope admin");
+    return false;
+}
+
 static bool check_scope(struct request *req)
 {
     const struct route *route = req->match.route;
 
-    if (route->flags & ROUTE_LOCAL && !request_is_local(req) &&
-        !request_allows(req, SPAN("admin"), (struct span){0})) {
-        request_problem(req, 403, "forbidden", NULL,
-                        "from this host only, or with scope admin");
+    if (!check_local(req))
         return false;
-    }
     if (!route->scope)
         return true;
     if (!request_identify(req)) {
@@ -571,11 +590,7 @@ static bool check_scope(struct request *req)
                         "the token's scope does not cover this");
         return false;
     }
-    if (!req->by_cookie || !request_is_foreign(req))
-        return true;
-    request_problem(req, 403, "foreign-origin", NULL,
-                    "a page of another origin may not use this cookie");
-    return false;
+    return check_origin(req);
 }
 
 static bool is_shed(struct request *req)

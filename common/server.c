@@ -243,7 +243,7 @@ static void on_drain_idle(struct wheel_timer *timer)
     struct server *server = LIST_ENTRY(timer, struct server, drain_timer);
 
     conn_drain_idle(server);
-    wheel_start(server->wheel, timer, server->drain_ms / 5, on_drain_end);
+    wheel_start(server->wheel, timer, server->drain_rest_ms, on_drain_end);
 }
 
 static void on_nothing_to_drain(struct wheel_timer *timer)
@@ -251,16 +251,16 @@ static void on_nothing_to_drain(struct wheel_timer *timer)
     server_conn_gone(LIST_ENTRY(timer, struct server, drain_timer));
 }
 
-void server_drain(struct server *server, uint64_t timeout_ms,
+void server_drain(struct server *server, uint64_t idle_ms, uint64_t end_ms,
                   void (*cb)(void *arg), void *arg)
 {
     server->draining = true;
-    server->drain_ms = timeout_ms;
+    server->drain_rest_ms = end_ms - idle_ms;
     server->on_drained = cb;
     server->drained_arg = arg;
     stop_listening(server);
     if (server->conn_count)
-        wheel_start(server->wheel, &server->drain_timer, timeout_ms * 4 / 5,
+        wheel_start(server->wheel, &server->drain_timer, idle_ms,
                     on_drain_idle);
     else
         wheel_start(server->wheel, &server->drain_timer, 0,
@@ -397,17 +397,17 @@ static void note_slow(struct server *server, const struct request *req,
     struct slow *place = fastest_of(server);
     struct span id = request_id(req);
     uint64_t body = req->handled_us ? req->handled_us - req->started_us : us;
-    uint64_t wait = req->waits_us && req->waits_us < now_us
-                        ? now_us - req->waits_us
-                        : 0;
+    uint64_t wait =
+        req->waits_us && req->waits_us < now_us ? now_us - req->waits_us : 0;
 
-    *place = (struct slow){.us = us,
-                           .at_us = now_us,
-                           .body_us = body,
-                           .handler_us = us > body + wait ? us - body - wait : 0,
-                           .wait_us = wait,
-                           .status = req->status,
-                           .route = index_of(server, req)};
+    *place =
+        (struct slow){.us = us,
+                      .at_us = now_us,
+                      .body_us = body,
+                      .handler_us = us > body + wait ? us - body - wait : 0,
+                      .wait_us = wait,
+                      .status = req->status,
+                      .route = index_of(server, req)};
     snprintf(place->id, sizeof(place->id), "%.*s", (int)id.len, id.ptr);
     server->slow_floor_us = fastest_of(server)->us;
 }

@@ -49,10 +49,10 @@ void server_set_tls(struct server *server, struct stream_tls *tls);
 
 /*
  * Stop accepting; answer the next request of each connection with
- * Connection: close; close idle ones at 80 % of timeout_ms, all at its end.
+ * Connection: close; close idle ones idle_ms from now, all end_ms from now.
  * cb runs once, when the last connection is gone.
  */
-void server_drain(struct server *server, uint64_t timeout_ms,
+void server_drain(struct server *server, uint64_t idle_ms, uint64_t end_ms,
                   void (*cb)(void *arg), void *arg);
 
 /* How late the loop's last timer was, or the latest of all. */

@@ -162,7 +162,7 @@ struct server {
     uint64_t slow_floor_us;  /* what is faster is not looked at */
     struct request *current; /* with its handler, if that has not ended it */
     bool draining, closing;
-    uint64_t drain_ms;
+    uint64_t drain_rest_ms; /* from closing idle connections to all */
     void (*on_drained)(void *arg);
     void *drained_arg;
     void (*on_closed)(void *arg);

@@ -45,6 +45,11 @@ uv_loop_t *stream_loop_uv(struct stream_loop *loop)
     return loop->uv;
 }
 
+uint64_t stream_loop_now(const struct stream_loop *loop)
+{
+    return uv_now(loop->uv);
+}
+
 uint64_t stream_loop_callbacks(const struct stream_loop *loop)
 {
     return loop->callbacks + wheel_ran(loop->wheel);

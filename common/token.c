@@ -18,6 +18,7 @@
 #include "common/json.h"
 #include "common/token.h"
 
+#define EXP_MAX 253402300800.0 /* the year 10000 */
 #define MAX_FILE 65536
 #define MAX_KEYS 32
 #define MAX_KID 64
@@ -199,9 +200,19 @@ static bool take_text(jwt_t *jwt, const char *name, char *out, size_t size)
     return value && *value && (size_t)snprintf(out, size, "%s", value) < size;
 }
 
+/* A NumericDate may have a fraction: of that we need not know. */
+static int64_t expiry_of(jwt_t *jwt)
+{
+    char *text = jwt_get_grants_json(jwt, "exp");
+    double seconds = text ? strtod(text, NULL) : 0;
+
+    free(text);
+    return seconds > 0 && seconds < EXP_MAX ? (int64_t)seconds : 0;
+}
+
 static int read_claims(jwt_t *jwt, int64_t now_s, struct token_claims *claims)
 {
-    struct token_claims read = {.exp = jwt_get_grant_int(jwt, "exp")};
+    struct token_claims read = {.exp = expiry_of(jwt)};
 
     if (jwt_get_alg(jwt) != JWT_ALG_HS256 || read.exp <= now_s)
         return UV_EACCES;

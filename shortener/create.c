@@ -332,7 +332,8 @@ static void put(struct create *create)
 
 static void refuse_taken(struct create *create)
 {
-    static const char slug[] = "alias-taken", title[] = "This code is taken";
+    static const char slug[] = "alias-taken";
+    static const char title[] = "This code is taken";
     static const char detail[] =
         "Another link has this code, or had it in the last 30 days.";
 

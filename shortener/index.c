@@ -5,6 +5,8 @@
 #include "shortener/input.h"
 #include "shortener/scripts.h"
 
+#define REUSE_CODES "64" /* kept of one owner and URL */
+
 struct index_job {
     struct shortener *app;
     struct arena *arena;
@@ -111,13 +113,41 @@ void index_remove_tag(struct index_job *job, struct span tag, struct span code)
     take(job, link_tag_key(job->arena, job->owner, tag), code);
 }
 
+/* A URL that the owner has links for already: this is one more. */
+struct url_entry {
+    struct index_job *job;
+    struct span key, digest, code;
+};
+
+static void on_url(void *arg, int status, const struct redisReply *reply)
+{
+    struct url_entry *entry = arg;
+    struct index_job *job = entry->job;
+
+    if (status == 0 && reply->type == REDIS_REPLY_INTEGER && !reply->integer) {
+        struct span argv[] = {entry->key, entry->digest, entry->code,
+                              SPAN(REUSE_CODES)};
+        struct redis_call call = call_of(job, argv, 4);
+        note_sent(job,
+                  redis_eval(job->app->redis, &script_reuse_more, 1, &call));
+    }
+    on_reply(job, status, reply);
+}
+
 void index_add_url(struct index_job *job, struct span digest, struct span code)
 {
-    struct span argv[] = {SPAN("HSETNX"),
-                          link_key(job->arena, "reuse", job->owner, job->owner),
-                          digest, code};
+    struct url_entry *entry = arena_alloc(job->arena, sizeof(*entry));
 
-    command(job, argv, 4);
+    *entry = (struct url_entry){
+        .job = job,
+        .key = link_key(job->arena, "reuse", job->owner, job->owner),
+        .digest = digest,
+        .code = code};
+    struct span argv[] = {SPAN("HSETNX"), entry->key, digest, code};
+    struct redis_call call = call_of(job, argv, 4);
+    call.cb = on_url;
+    call.arg = entry;
+    note_sent(job, redis_send(job->app->redis, &call));
 }
 
 void index_remove_url(struct index_job *job, struct span digest,

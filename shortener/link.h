@@ -7,7 +7,7 @@
  *   sh:link:{pNNN}:code   string: the link's record (record.h)
  *   sh:own:{pNNN}:sub     sorted set of codes by creation time
  *   sh:tag:{pNNN}:n:sub:tag  likewise, of one tag; n is the length of sub
- *   sh:reuse:{pNNN}:sub   hash: digest of a normalised URL -> code
+ *   sh:reuse:{pNNN}:sub   hash: digest of a normalised URL -> its codes
  */
 #pragma once
 

@@ -46,7 +46,7 @@ void now_destroy(struct now *now)
 
 int64_t now_ms(const struct now *now)
 {
-    return (int64_t)uv_now(stream_loop_uv(now->loop)) + now->loop_ms;
+    return (int64_t)stream_loop_now(now->loop) + now->loop_ms;
 }
 
 int64_t now_unique_us(struct now *now)

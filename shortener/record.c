@@ -1,11 +1,12 @@
 /* record.c - see record.h. */
 #include "shortener/record.h"
 
-#define NUMBER_MAX ((size_t)20)     /* digits of 64 bits */
-#define FIELD_OVERHEAD ((size_t)22) /* a letter, digits of a length, a colon \
-                                     */
-#define NUMBER_FIELDS 7             /* r f a e c m d */
-#define TEXT_FIELDS 5               /* u o t g p */
+#define NUMBER_MAX ((size_t)20) /* digits of 64 bits */
+#define FIELD_OVERHEAD                                           \
+    ((size_t)22)        /* a letter, digits of a length, a colon \
+                         */
+#define NUMBER_FIELDS 7 /* r f a e c m d */
+#define TEXT_FIELDS 5   /* u o t g p */
 
 static int64_t to_number(struct span text)
 {

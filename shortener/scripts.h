@@ -4,4 +4,4 @@
 #include "common/redis.h"
 
 extern struct redis_script script_change, script_clicks, script_reuse,
-    script_stats, script_unreuse;
+    script_reuse_more, script_stats, script_unreuse;

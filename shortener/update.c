@@ -110,7 +110,8 @@ static void remove_tags(struct index_job *job, const struct update *update,
                         const struct link *old, const struct link *link)
 {
     struct arena *arena = request_arena(update->req);
-    struct span before[LINK_TAGS_MAX], after[LINK_TAGS_MAX];
+    struct span before[LINK_TAGS_MAX];
+    struct span after[LINK_TAGS_MAX];
     size_t was = input_split_tags(arena, old->tags, before, LINK_TAGS_MAX);
     size_t is = input_split_tags(arena, link->tags, after, LINK_TAGS_MAX);
 
@@ -123,7 +124,8 @@ static void on_updated(void *arg, int status, const struct redisReply *reply)
 {
     struct update *update = arg;
     struct arena *arena = request_arena(update->req);
-    struct link old, link;
+    struct link old;
+    struct link link;
 
     if (status < 0) {
         request_fail(update->req, status);

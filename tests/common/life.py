@@ -84,6 +84,19 @@ def test_uptime_is_the_workers_own(redis):
     service.close()
 
 
+def test_connections_past_the_limit_are_told_when_to_come_again(redis):
+    for options, status in ((["--max-connections", "2"], 503), (["--max-connections-per-address", "2"], 429)):
+        service = start(redis, *options)
+        held = [Connection(service.port) for _ in range(2)]
+        for connection in held:
+            same(connection.get("/healthz").status, 200)
+        refused = Connection(service.port).answer()
+        same((refused.status, refused.slug, refused.headers["retry-after"]), (status, "too-many-connections", "1"))
+        for connection in held:
+            connection.close()
+        service.close()
+
+
 def is_gone(pid):
     try:
         with open("/proc/%d/stat" % pid, encoding="ascii") as file:

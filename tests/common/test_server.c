@@ -654,7 +654,7 @@ static void test_drain_answers_with_close_and_then_ends(void **state)
     kit_forget(kit, 0);
     kit_send(kit, 1, GET("/later/a"));
     UNTIL(kit, kit->held_count == 1);
-    server_drain(kit->server, 60000, on_drained, kit);
+    server_drain(kit->server, 48000, 60000, on_drained, kit);
     kit_send(kit, 0, GET("/now") GET("/now"));
     UNTIL(kit, kit->ended[0]);
     assert_int_equal(kit_count(kit, 0, "\r\n\r\nnow"), 2);
@@ -674,7 +674,7 @@ static void test_drain_ends_idle_connections_in_time(void **state)
     kit_start(kit, NULL);
     kit_client(kit);
     kit_sync(kit, 0);
-    server_drain(kit->server, 50, on_drained, kit);
+    server_drain(kit->server, 40, 50, on_drained, kit);
     UNTIL(kit, kit->ended[0]);
     assert_false(kit->reset[0]);
     kit_send(kit, 0, GET("/now")); /* crosses the end: no reset for it */
@@ -688,7 +688,7 @@ static void test_drain_without_connections_ends_later(void **state)
     struct kit *kit = *state;
 
     kit_start(kit, NULL);
-    server_drain(kit->server, 60000, on_drained, kit);
+    server_drain(kit->server, 48000, 60000, on_drained, kit);
     assert_int_equal(kit->drained, 0);
     UNTIL(kit, kit->drained);
 }
@@ -701,7 +701,7 @@ static void test_drain_cuts_what_does_not_end(void **state)
     kit_client(kit);
     kit_send(kit, 0, GET("/later/a"));
     UNTIL(kit, kit->held_count == 1);
-    server_drain(kit->server, 30, on_drained, kit);
+    server_drain(kit->server, 24, 30, on_drained, kit);
     UNTIL(kit, kit->drained);
     assert_int_equal(server_inflight(kit->server), 1);
 }

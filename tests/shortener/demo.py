@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-URL, SOCKET = sys.argv[1:3]
+URL, REDIS = sys.argv[1:3]
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -25,7 +25,8 @@ OPENER = urllib.request.build_opener(NoRedirect)
 
 
 def redis(*args):
-    done = subprocess.run(["redis-cli", "-s", SOCKET, *args], capture_output=True, text=True, check=True)
+    where = ["-s", REDIS[7:]] if REDIS.startswith("unix://") else ["-u", REDIS]
+    done = subprocess.run(["redis-cli", *where, *args], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 

@@ -358,6 +358,44 @@ def test_stats_leave_out_what_the_codes_last_link_had(service, redis):
     same((len(seen["series"]), sum(bucket["clicks"] for bucket in seen["series"])), (72, 1))
 
 
+def test_reuse_finds_any_link_of_the_callers_that_will_do(service):
+    url = "https://example.com/several"
+    codes = [create(service, url)["code"] for _ in range(4)]
+    create(service, url, ttl=60)
+    create(service, url, code="chosen")
+
+    def reused():
+        answer = service.request("POST", "/v1/links", {"url": url, "reuse": True})
+        return answer.status, answer.json["code"]
+    same(reused(), (200, codes[0]))
+    same(service.request("DELETE", "/v1/links/" + codes[0]).status, 204)
+    same(reused(), (200, codes[1]))
+    same(service.request("PATCH", "/v1/links/" + codes[1], {"url": "https://example.com/other"}).status, 200)
+    same(reused(), (200, codes[2]))
+    same(service.request("PATCH", "/v1/links/" + codes[2], {"ttl": 60}).status, 200)
+    same(reused(), (200, codes[3]))
+    same(service.request("PATCH", "/v1/links/" + codes[2], {"expires_at": None}).status, 200)
+    same(service.request("DELETE", "/v1/links/" + codes[3]).status, 204)
+    same(reused(), (200, codes[2]))
+    same(service.request("DELETE", "/v1/links/" + codes[2]).status, 204)
+    same(reused()[0], 201)
+
+
+def test_body_that_is_json_but_of_no_use_is_422(service):
+    for body in (b'"x"', b"3", b"null", b"true", b"[1]", b'{"url": "http://a.b/", "ttl": 1' + b"0" * 30 + b"}",
+                 b'{"url": "http://a.b/\\u0000"}'):
+        answer = service.request("POST", "/v1/links", body, {"Content-Type": "application/json"})
+        same((answer.status, answer.slug), (422, "invalid"), body)
+    for body in (b"", b"{", b"nul", b"\xff", b'{"url": 1, "url": 2}'):
+        answer = service.request("POST", "/v1/links", body, {"Content-Type": "application/json"})
+        same((answer.status, answer.slug), (400, "bad-json"), body)
+    connection = Connection(service.port)
+    connection.send("POST /v1/links HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\r\n")
+    answer = connection.answer()
+    same((answer.status, answer.slug), (411, "length-required"))
+    connection.close()
+
+
 def test_preview_says_where_it_leads(service):
     code = create(service, "https://example.com/?q=%3Cscript%3E&a='b'", title="<b>&")["code"]
     answer = service.get("/%s+" % code)

@@ -47,6 +47,19 @@ def test_without_a_good_token_everything_is_401(closed):
     same(closed.get("/mine+").status, 200)
 
 
+def test_cookie_is_of_no_use_to_a_foreign_page(redis, directory):
+    path = write_file(directory, "keys", json.dumps(KEYS))
+    server = Service("shortener", "--workers", WORKERS, "--token-keys", path, "--trusted-proxy", "127.0.0.1", redis=redis)
+    far = {"Cookie": "token=" + bearer("eve", "admin")["Authorization"][7:], "X-Forwarded-For": "8.8.8.8"}
+    for where in ("/metrics", "/debug/loop", "/v1/links"):
+        same(server.get(where, {"X-Forwarded-For": "8.8.8.8"}).status in (401, 403), True, where)
+        same(server.get(where, far).status, 200, where)
+        same(server.get(where, far | {"Origin": "http://127.0.0.1:%d" % server.port}).status, 200, where)
+        answer = server.get(where, far | {"Origin": "https://evil.example"})
+        same((answer.status, answer.slug), (403, "foreign-origin"), where)
+    server.close()
+
+
 def test_scope_decides_what_a_token_may(closed):
     make(closed, bearer("ann"), code="mine")
     for method, path, body in CALLS:
