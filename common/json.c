@@ -223,11 +223,11 @@ bool json_bind(const json_t *object, const struct json_field *fields,
     size_t before = errors->count;
     char pointer[128];
 
-    memset(values, 0, count * sizeof(values[0]));
     if (!json_is_object(object)) {
         json_errors_add(errors, "", "must be an object");
         return false;
     }
+    memset(values, 0, count * sizeof(values[0]));
     refuse_unknown(object, fields, count, errors);
     for (size_t i = 0; i < count; i++) {
         const json_t *node = json_object_get(object, fields[i].name);

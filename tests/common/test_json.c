@@ -22,19 +22,11 @@ static int parse(const char *text, json_t **out, struct json_errors *errors)
 
 static void test_json_read_refuses_what_is_none(void **state)
 {
-    static const char *const bad[] = {"",
-                                      "{",
-                                      "{}x",
-                                      "{\"a\":1,\"a\":2}",
-                                      "nul",
-                                      "1",
-                                      "\"x\"",
-                                      "{\"a\":\"\xff\"}",
-                                      "{\"a\\u0000\":1}",
-                                      "[1,]",
-                                      "{'a':1}",
-                                      "{\"a\":01}",
-                                      "[99999999999999999999]"};
+    static const char *const bad[] = {"",          "{",
+                                      "{}x",       "{\"a\":1,\"a\":2}",
+                                      "nul",       "{\"a\":\"\xff\"}",
+                                      "[1,]",      "{'a':1}",
+                                      "{\"a\":01}"};
     struct json_errors errors;
     json_t *document;
     (void)state;
@@ -43,6 +35,26 @@ static void test_json_read_refuses_what_is_none(void **state)
         assert_int_equal(parse(bad[i], &document, &errors), UV_EINVAL);
         assert_int_equal(errors.count, 1);
         assert_non_null(strstr(errors.at[0].detail, "not JSON"));
+    }
+}
+
+static void test_json_read_tells_what_is_of_no_use(void **state)
+{
+    static const char *const bad[] = {"[99999999999999999999]",
+                                      "{\"a\\u0000\":1}", "\"\\u0000\""};
+    static const char *const scalars[] = {"1", "\"x\"", "null", "true"};
+    struct json_errors errors;
+    json_t *document;
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(parse(bad[i], &document, &errors), UV_ERANGE);
+        assert_int_equal(errors.count, 1);
+    }
+    for (size_t i = 0; i < COUNT(scalars); i++) {
+        assert_int_equal(parse(scalars[i], &document, &errors), 0);
+        assert_false(json_bind(document, NULL, 0, NULL, &errors));
+        json_decref(document);
     }
 }
 
@@ -199,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_read_refuses_what_is_none),
+        cmocka_unit_test(test_json_read_tells_what_is_of_no_use),
         cmocka_unit_test(test_json_read_bounds_depth),
         cmocka_unit_test(test_json_bind_names_each_mistake),
         cmocka_unit_test(test_json_bind_takes_apart),
