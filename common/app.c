@@ -78,6 +78,8 @@ static const struct config_option option_table[] = {
      "a line for each request"},
     {"shed", CONFIG_BOOLEAN, OPTION(shed), "yes", 0, 0,
      "answer 503 at once when the loop falls behind"},
+    {"pipelining", CONFIG_BOOLEAN, OPTION(pipelining), "yes", 0, 0,
+     "commands of a turn of the loop leave for Redis in one write"},
 #ifdef LAB_CRASH_POINTS
     {"crash-at", CONFIG_STRING, OPTION(crash_at), NULL, 1, 64,
      "test builds: kill the first worker that comes to this point"},

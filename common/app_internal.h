@@ -34,7 +34,7 @@ struct app_options {
     int64_t port, tls_port, workers, redis_timeout, max_body, max_connections,
         max_connections_per_address, header_timeout, idle_timeout, body_timeout,
         drain_timeout;
-    bool single, open, lab, access_log, shed, help, version;
+    bool single, open, lab, access_log, shed, pipelining, help, version;
 };
 
 /* Descriptors of one worker slot; tls is -1 without a certificate. */

@@ -327,6 +327,7 @@ static void open_redis(struct app *app)
         .timeout_ms = (uint32_t)app->options.redis_timeout,
         .max_pending = REDIS_MAX_PENDING,
         .max_bytes = REDIS_MAX_BYTES,
+        .alone = !app->options.pipelining,
         .metrics = app->metrics,
         .prefix = service->name,
     };

@@ -197,22 +197,6 @@ static int send_wire(struct redis *redis, struct redis_script *script,
     return 0;
 }
 
-int redis_send(struct redis *redis, const struct redis_call *call)
-{
-    struct buf *wire = &redis->out; /* empty between flushes */
-
-    resp_append(wire, call->argv, call->argc);
-    int err = send_wire(redis, NULL, call, buf_span(wire));
-    wire->len = 0;
-    return err;
-}
-
-int redis_eval_wire(struct redis *redis, struct redis_script *script,
-                    const struct redis_call *call, struct span wire)
-{
-    return send_wire(redis, script, call, wire);
-}
-
 /* All that has gathered in this turn of the loop leaves in one write. */
 static void flush(struct redis *redis)
 {
@@ -234,6 +218,30 @@ static void flush(struct redis *redis)
     out->len = 0;
     if (!taken) /* replies would go to the wrong callers */
         redis_link_drop(redis->link, "takes no more");
+}
+
+/* What waits for the end of the turn, unless it must not. */
+static int sent(struct redis *redis, int err)
+{
+    if (err == 0 && redis->options.alone && redis_link_is_up(redis->link))
+        flush(redis);
+    return err;
+}
+
+int redis_send(struct redis *redis, const struct redis_call *call)
+{
+    struct buf *wire = &redis->out; /* empty between flushes */
+
+    resp_append(wire, call->argv, call->argc);
+    int err = send_wire(redis, NULL, call, buf_span(wire));
+    wire->len = 0;
+    return sent(redis, err);
+}
+
+int redis_eval_wire(struct redis *redis, struct redis_script *script,
+                    const struct redis_call *call, struct span wire)
+{
+    return sent(redis, send_wire(redis, script, call, wire));
 }
 
 static void on_prepare(uv_prepare_t *prepare)

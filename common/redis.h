@@ -34,6 +34,7 @@ struct redis_options {
     uint32_t timeout_ms;     /* from redis_send() to its callback */
     uint32_t max_pending;    /* commands; past it redis_send() refuses */
     size_t max_bytes;        /* of unsent commands; likewise */
+    bool alone; /* each command in a write of its own, to see what that costs */
     struct metrics *metrics; /* may be NULL */
     const char *prefix;      /* of the metrics' names: the service */
 };

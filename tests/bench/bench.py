@@ -264,6 +264,29 @@ def bench_hot(bench, server, ceiling, nginx):
               **columns(half["shortener"]), peer=half["ceiling"])
 
 
+STEPS = (
+    ("asked", "Redis asked for each redirect, each command alone", ["--cache-bytes", "0", "--no-single-flight",
+                                                                    "--no-pipelining", "--flush-every", "0"]),
+    ("gathered", "a turn's commands in one write", ["--cache-bytes", "0", "--no-single-flight", "--flush-every", "0"]),
+    ("shared", "one read for all that ask for a code", ["--cache-bytes", "0", "--flush-every", "0"]),
+    ("cached", "ready answers in the worker", ["--flush-every", "0"]),
+    ("folded", "clicks folded for 200 ms", []),
+)
+
+
+def bench_steps(bench):
+    """What each decision of the design is worth: a hot redirect with and without it."""
+    runs = {name: [] for name, _, _ in STEPS}
+    for _ in range(RUNS):
+        for name, _, options in STEPS:
+            server = bench.start(*options)
+            runs[name].append(bench.drive("shortener, " + name, server.port, worker_of(server), "--profile", "hot"))
+            server.close()
+    for name, what, _ in STEPS:
+        figures = median(runs[name])
+        bench.row(name, "hot redirect, %s: CPU" % what, "", figures["cpu"], "µs", None, **columns(figures))
+
+
 def bench_cold(bench):
     """Each code once: a worker that has just started knows none."""
     units = 20000 if QUICK else 300000
@@ -482,6 +505,7 @@ def bench_shortener(bench):
     ceiling.close()
     if nginx:
         nginx.close()
+    bench_steps(bench)
     bench_cold(bench)
     bench_memory(bench)
     bench_rolling(bench)

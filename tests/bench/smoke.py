@@ -1,0 +1,51 @@
+"""smoke.py [service ...]: five seconds of every profile of every load test.
+
+No figure counts here: each unit must be answered as its profile wants it.
+"""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+# pylint: disable=wrong-import-position
+from lab import TOP, Redis, Service  # noqa: E402
+
+BUILD = os.path.join(TOP, "build", "release")
+SECONDS = 5
+
+
+def profiles_of(load):
+    text = subprocess.run([load, "--help"], check=True, capture_output=True, text=True).stdout
+    return [line.split()[0] for line in text.split("Profiles:\n")[1].splitlines() if line.strip()]
+
+
+def smoke(service, redis):
+    load = os.path.join(BUILD, service, service + "-load")
+    server = Service(service, "--open", redis=redis, binary=os.path.join(BUILD, service, service))
+    bad = 0
+    for profile in profiles_of(load):
+        path = os.path.join(server.dir, profile + ".json")
+        status = subprocess.run([load, "--url", "http://127.0.0.1:%d" % server.port, "--profile", profile,
+                                 "--duration", "%ds" % SECONDS, "--json", path], check=False,
+                                stdout=subprocess.DEVNULL).returncode
+        with open(path, encoding="ascii") as file:
+            result = json.load(file)
+        errors = sum(result["errors"].values())
+        good = status == 0 and not errors and result["requests"] > 0
+        bad += not good
+        print("%s %s: %d answered, %d errors%s" % (service, profile, result["requests"], errors,
+                                                   "" if good else ", exit %d: FAILED" % status))
+    server.close()
+    return bad
+
+
+def main(*names):
+    services = names or [n for n in sorted(os.listdir(TOP)) if os.path.exists(os.path.join(TOP, n, "main.c"))]
+    redis = Redis()
+    bad = sum(smoke(service, redis) for service in services)
+    redis.close()
+    sys.exit(1 if bad else 0)
+
+
+main(*sys.argv[1:])
