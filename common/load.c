@@ -1,8 +1,7 @@
 /*
- * load.c - see load.h: options, the schedule, the windows.
+ * load.c - see load.h: options, preparation, idle connections, the whole run.
  *
- *   prepare -- warm-up -- window: due units are queued on free connections,
- *   answers make connections free -- report
+ *   prepare -- warm-up, window, drain (load_window.c) -- report
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +19,6 @@
 #include "common/config.h"
 #include "common/load_internal.h"
 
-#define EVENTS 256
-#define DRAIN_US 2000000 /* for the last answers */
 #define EXCHANGE_BATCH 64
 
 #define OPTION(member) offsetof(struct load_options, member)
@@ -220,181 +217,6 @@ int load_exchange(struct load *load, uint64_t count,
     return err;
 }
 
-/* ---- the schedule */
-
-static uint64_t due_of(const struct load *load, uint64_t n)
-{
-    return load->start_us +
-           (uint64_t)((double)n * 1e6 / (double)load->options.rate);
-}
-
-static bool is_over(const struct load *load)
-{
-    return load->stopping || (load->options.requests &&
-                              load->next_n >= (uint64_t)load->options.requests);
-}
-
-static void send_next(struct load_conn *conn, uint64_t due_us, uint64_t now_us)
-{
-    struct load *load = conn->load;
-
-    if (now_us - due_us > load->window.late_us && load->counting)
-        load->window.late_us = now_us - due_us;
-    load_queue(conn, load->next_n++, due_us);
-}
-
-/* One request on a connection of its own, now and then. */
-static void open_extra(struct load *load)
-{
-    int64_t every = load->options.renew_every;
-
-    if (!every || load->answered % (uint64_t)every || is_over(load))
-        return;
-    for (size_t i = 0; i < LOAD_EXTRA; i++) {
-        struct load_conn *conn = &load->conns[load->conn_count + i];
-        if (conn->fd >= 0)
-            continue;
-        conn->extra = true;
-        load_open(load, conn);
-        if (conn->fd >= 0)
-            load_queue(conn, load->next_n++, clock_mono_us());
-        return;
-    }
-}
-
-void load_refill(struct load_conn *conn)
-{
-    struct load *load = conn->load;
-    unsigned room = (unsigned)load->options.pipeline;
-    uint64_t now_us = clock_mono_us();
-
-    if (conn->extra)
-        return;
-    open_extra(load);
-    if (conn->fd < 0 && !load->stopping) {
-        load_open(load, conn);
-        return;
-    }
-    if (conn->connecting || conn->last)
-        return;
-    while (conn->count < room && !is_over(load)) {
-        uint64_t due_us =
-            load->options.rate ? due_of(load, load->next_n) : now_us;
-        if (due_us > now_us)
-            return;
-        send_next(conn, due_us, now_us);
-    }
-}
-
-/* Units that are due go to connections that are free, in turn. */
-static void send_due(struct load *load)
-{
-    uint64_t now_us = clock_mono_us();
-
-    for (size_t tried = 0; tried < load->conn_count && !is_over(load);
-         tried++) {
-        if (due_of(load, load->next_n) > now_us)
-            return;
-        struct load_conn *conn = &load->conns[load->free_at];
-        load->free_at = (load->free_at + 1) % load->conn_count;
-        if (conn->fd < 0 || conn->connecting || conn->last ||
-            conn->count >= (unsigned)load->options.pipeline)
-            continue;
-        send_next(conn, due_of(load, load->next_n), now_us);
-        load_push(conn);
-        tried = 0;
-    }
-}
-
-static void wait_events(struct load *load, uint64_t until_us)
-{
-    struct epoll_event events[EVENTS];
-    uint64_t now_us = clock_mono_us();
-    uint64_t wait_us = until_us > now_us ? until_us - now_us : 0;
-    struct timespec timeout = {.tv_sec = (time_t)(wait_us / 1000000),
-                               .tv_nsec = (long)(wait_us % 1000000) * 1000};
-    int count = epoll_pwait2(load->epoll, events, EVENTS, &timeout, NULL);
-
-    for (int i = 0; i < count; i++)
-        load_on_event(events[i].data.ptr, events[i].events);
-}
-
-static void run_until(struct load *load, uint64_t end_us)
-{
-    while (clock_mono_us() < end_us) {
-        uint64_t wake_us = end_us;
-        if (load->options.rate && !is_over(load)) {
-            send_due(load);
-            uint64_t due_us = due_of(load, load->next_n);
-            uint64_t soon_us = clock_mono_us() + 20; /* none was free */
-            wake_us = due_us > soon_us ? due_us : soon_us;
-        }
-        if (load->options.requests &&
-            load->answered >= (uint64_t)load->options.requests)
-            return;
-        wait_events(load, wake_us < end_us ? wake_us : end_us);
-    }
-}
-
-static size_t waiting(const struct load *load)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < load->conn_count + LOAD_EXTRA; i++)
-        count += load->conns[i].count;
-    return count;
-}
-
-static void open_all(struct load *load)
-{
-    for (size_t i = 0; i < load->conn_count + LOAD_EXTRA; i++) {
-        struct load_conn *conn = &load->conns[i];
-        conn->fd = -1;
-        buf_init(&conn->out, MEM_LOAD);
-        buf_init(&conn->in, MEM_LOAD);
-        if (i < load->conn_count)
-            load_open(load, conn);
-    }
-}
-
-static void close_all(struct load *load)
-{
-    for (size_t i = 0; i < load->conn_count + LOAD_EXTRA; i++) {
-        load->window.errors[LOAD_TIMEOUT] += load->conns[i].count;
-        load->conns[i].count = 0;
-        load_close(&load->conns[i]);
-    }
-}
-
-/* Warm-up, then the window that counts, then the last answers. */
-void load_run_window(struct load *load)
-{
-    uint64_t now_us = clock_mono_us();
-    uint64_t from_us = now_us + (uint64_t)load->options.warmup_ms * 1000;
-
-    load->start_us = now_us;
-    load->next_n = load->answered = 0;
-    load->stopping = load->counting = false;
-    open_all(load);
-    run_until(load, from_us);
-    hist_reset(load->window.hist);
-    load->window = (struct load_window){.hist = load->window.hist};
-    load->window.own_before = load_own_cpu();
-    load_sample(load, false);
-    load->counting = true;
-    now_us = clock_mono_us();
-    run_until(load, now_us + (uint64_t)load->options.duration_ms * 1000);
-    load->window.seconds = (double)(clock_mono_us() - now_us) / 1e6;
-    load_sample(load, true);
-    load->window.own_after = load_own_cpu();
-    load->counting = false;
-    load->stopping = true;
-    uint64_t last_us = clock_mono_us() + DRAIN_US;
-    while (waiting(load) && clock_mono_us() < last_us)
-        wait_events(load, last_us);
-    close_all(load);
-}
-
 /* ---- idle connections */
 
 /* Each has made one request, so that it is a keep-alive connection. */
@@ -538,9 +360,11 @@ int load_run(const char *service, const struct load_profile *profiles, int argc,
                                                sizeof(load->conns[0]));
         load->epoll = epoll_create1(EPOLL_CLOEXEC);
         load->window.hist = hist_create();
+        load->window.own_late = hist_create();
         status = run(load);
         release_idle(load);
         hist_destroy(load->window.hist);
+        hist_destroy(load->window.own_late);
         mem_free(load->conns);
         close(load->epoll);
     }

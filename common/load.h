@@ -5,7 +5,8 @@
  * this keeps connections, the schedule, the clock and the report.  Open model:
  * at rate R unit n is due at start + n / R and its latency counts from then,
  * however late it was sent (no coordinated omission).  Rate 0 is a closed loop
- * and is labelled so.
+ * and is labelled so.  Each unit due in the window is answered, an error by
+ * kind, or unsent; none is left out.
  */
 #pragma once
 

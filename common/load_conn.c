@@ -29,12 +29,12 @@ void load_open(struct load *load, struct load_conn *conn)
     conn->fd = socket(load->address.ss_family,
                       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (conn->fd < 0) {
-        load->window.errors[LOAD_REFUSED]++;
+        load_fail(conn, LOAD_REFUSED);
         return;
     }
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     conn->connecting = true;
-    load->window.opened++;
+    load->window.opened += load->phase == LOAD_WINDOW;
     if (connect(conn->fd, (struct sockaddr *)&load->address,
                 load->address_len) < 0 &&
         errno != EINPROGRESS) {
@@ -56,8 +56,18 @@ void load_close(struct load_conn *conn)
 
 void load_fail(struct load_conn *conn, enum load_error error)
 {
-    conn->load->window.errors[error] += conn->count ? conn->count : 1;
-    conn->count = 0;
+    struct load *load = conn->load;
+    struct load_window *window = &load->window;
+
+    if (conn->count == 0 && load->phase != LOAD_WARMUP) {
+        window->errors[error]++;
+        window->connection_errors++;
+    }
+    load->waiting -= conn->count;
+    for (; conn->count > 0; conn->count--) {
+        window->errors[error] += load_counts(load, conn->due_us[conn->first]);
+        conn->first = (conn->first + 1) % LOAD_MAX_PIPELINE;
+    }
     load_close(conn);
 }
 
@@ -66,6 +76,7 @@ void load_queue(struct load_conn *conn, uint64_t n, uint64_t due_us)
     unsigned at = (conn->first + conn->count++) % LOAD_MAX_PIPELINE;
 
     conn->due_us[at] = due_us;
+    conn->load->waiting++;
     conn->load->profile->request(conn->load, n, &conn->out);
 }
 
@@ -154,18 +165,25 @@ static void take_answer(struct load_conn *conn,
                         const struct load_answer *answer, uint64_t now_us)
 {
     struct load *load = conn->load;
+    struct load_window *window = &load->window;
+    uint64_t every = (uint64_t)load->options.renew_every;
     uint64_t due_us = conn->due_us[conn->first];
+    bool counts = load_counts(load, due_us);
 
     conn->first = (conn->first + 1) % LOAD_MAX_PIPELINE;
     conn->count--;
+    load->waiting--;
     load->answered++;
+    load->renew = load->renew || (every && load->answered % every == 0);
     conn->last = conn->last || says_close(answer->head);
-    if (!load->profile->accept(load, answer)) {
-        load->window.errors[LOAD_WRONG]++;
-        load->window.wrong_status = answer->status;
-    } else if (load->counting) {
-        load->window.done++;
-        hist_record(load->window.hist, now_us > due_us ? now_us - due_us : 0);
+    if (load->profile->accept(load, answer)) {
+        window->answers += load->phase == LOAD_WINDOW;
+        window->done += counts;
+        if (counts)
+            hist_record(window->hist, now_us > due_us ? now_us - due_us : 0);
+    } else if (counts) {
+        window->errors[LOAD_WRONG]++;
+        window->wrong_status = answer->status;
     }
 }
 
@@ -232,7 +250,9 @@ void load_on_event(struct load_conn *conn, uint32_t events)
         return;
     if (conn->connecting && events & (EPOLLERR | EPOLLHUP)) {
         load_fail(conn, LOAD_REFUSED);
-    } else if (conn->connecting && events & EPOLLOUT) {
+        return; /* at once again would be refused again: see revive() */
+    }
+    if (conn->connecting && events & EPOLLOUT) {
         conn->connecting = false;
         watch(conn, EPOLL_CTL_MOD);
     } else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {

@@ -16,11 +16,14 @@
 enum load_error {
     LOAD_REFUSED, /* no connection */
     LOAD_RESET,
-    LOAD_TIMEOUT, /* not answered when the window was over */
+    LOAD_TIMEOUT, /* sent, and not answered when the drain was over */
     LOAD_CUT,     /* closed before an answer was whole */
     LOAD_WRONG,   /* what accept() does not take, or no HTTP */
+    LOAD_UNSENT,  /* due, and no connection was free for it until then */
     LOAD_ERRORS
 };
+
+enum load_phase { LOAD_WARMUP, LOAD_WINDOW, LOAD_DRAIN };
 
 struct load_options {
     const char *url, *profile, *json, *token, *server_pid, *redis_pid;
@@ -37,10 +40,17 @@ struct load_process {
     double before, after; /* seconds */
 };
 
-/* What was measured, warm-up left out. */
+/*
+ * What was measured.  Each of the due units is in done or in one of errors, so
+ * due + connection_errors = done + all errors.
+ */
 struct load_window {
-    struct hist *hist; /* of latencies */
-    uint64_t done, errors[LOAD_ERRORS], opened;
+    struct hist *hist;     /* of latencies */
+    struct hist *own_late; /* sent so late though a connection was free */
+    uint64_t due, done, errors[LOAD_ERRORS];
+    uint64_t connection_errors; /* of the errors, those that ended no unit */
+    uint64_t answers; /* that came while the window was open, to any unit */
+    uint64_t opened;
     int wrong_status; /* of the last that was not taken */
     uint64_t late_us; /* the most that a unit was sent after it was due */
     double seconds, own_before, own_after;
@@ -67,8 +77,13 @@ struct load {
     int epoll, *idle_fds;
     struct load_conn *conns;
     size_t conn_count, free_at; /* where the search for a free one goes on */
-    uint64_t next_n, start_us, answered;
-    bool counting, stopping;
+    uint64_t next_n, answered, waiting; /* waiting: sent, not ended */
+    uint64_t start_us, from_us, end_us; /* of the schedule; of the window */
+    uint64_t free_us;   /* since when a connection was free, unless held */
+    uint64_t revive_us; /* when lost connections are opened again */
+    enum load_phase phase;
+    bool held;  /* the server holds every connection */
+    bool renew; /* the next unit gets a connection of its own */
     struct load_window window;
     struct load_process servers[LOAD_MAX_PIDS], redis;
     size_t server_count;
@@ -81,7 +96,7 @@ struct load {
 /* load_conn.c */
 void load_open(struct load *load, struct load_conn *conn);
 void load_close(struct load_conn *conn);
-/* Count the units that wait as failed, and close. */
+/* End the units that wait with error (the connection, if none), and close. */
 void load_fail(struct load_conn *conn, enum load_error error);
 void load_on_event(struct load_conn *conn, uint32_t events);
 /* Queue unit n, due then; load_push() sends what is queued. */
@@ -95,15 +110,24 @@ int load_find_processes(struct load *load);
 void load_sample(struct load *load, bool after);
 int64_t load_server_bytes(const struct load *load);
 double load_own_cpu(void);
+/* Do the figures show the generator, and not the server? */
+bool load_is_inconclusive(const struct load *load);
 int load_report(struct load *load, FILE *json);
 
-/* load.c */
+/* load_window.c */
+/* The open model's schedule: when unit n is due; how many are due before us. */
+uint64_t load_due_us(const struct load *load, uint64_t n);
+uint64_t load_due_before(const struct load *load, uint64_t us);
+/* Does a unit that was due then belong to the window? */
+bool load_counts(const struct load *load, uint64_t due_us);
 /* A connection may take more, or is gone. */
 void load_refill(struct load_conn *conn);
+void load_run_window(struct load *load);
+
+/* load.c */
 /* A blocking socket with a deadline; UV_E*. */
 int load_connect(const struct load *load);
 int load_prepare(struct load *load);
-void load_run_window(struct load *load);
 
 /* load_series.c */
 void load_find_knee(struct load *load);

@@ -93,19 +93,38 @@ static double server_cpu(const struct load *load)
     return total;
 }
 
+/* The share of a core that the busiest of the servers used. */
+static double busiest_server(const struct load *load)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < load->server_count; i++) {
+        double used = load->servers[i].after - load->servers[i].before;
+        if (used > most)
+            most = used;
+    }
+    return most / load->window.seconds;
+}
+
 /*
- * Was the generator itself what held the rate down?  It was when it had no time
- * left while the server had, or no core of its own.
+ * Was the generator what held the figures down?  It was when it had no time
+ * left while the server, as far as is known, had; when it made half of the p99
+ * itself, by sending late what it could have sent; when the workers left it no
+ * core.  Where nothing was due, nothing is known.
  */
-static bool is_inconclusive(const struct load *load)
+bool load_is_inconclusive(const struct load *load)
 {
     const struct load_window *window = &load->window;
     double own = (window->own_after - window->own_before) / window->seconds;
-    double servers = server_cpu(load) / window->seconds;
+    uint64_t own_late_us = hist_quantile(window->own_late, 0.99);
 
     if (load->workers && load->workers >= sysconf(_SC_NPROCESSORS_ONLN))
         return true;
-    return own > 0.97 && load->server_count && servers < 0.9;
+    if (own > 0.97 && busiest_server(load) < 0.9)
+        return true;
+    if (window->done && own_late_us * 2 > hist_quantile(window->hist, 0.99))
+        return true;
+    return window->due == 0;
 }
 
 static void put_real(struct json_writer *w, const char *key, double value)
@@ -120,9 +139,10 @@ static void put_int(struct json_writer *w, const char *key, uint64_t value)
     json_put_int(w, (int64_t)value);
 }
 
-static void put_latency(struct json_writer *w, const struct hist *hist)
+static void put_hist(struct json_writer *w, const char *key,
+                     const struct hist *hist)
 {
-    json_put_key(w, "latency_us");
+    json_put_key(w, key);
     json_put_open(w, '{');
     put_int(w, "p50", hist_quantile(hist, 0.5));
     put_int(w, "p90", hist_quantile(hist, 0.9));
@@ -136,8 +156,8 @@ static void put_latency(struct json_writer *w, const struct hist *hist)
 static uint64_t put_errors(struct json_writer *w,
                            const struct load_window *window)
 {
-    static const char *const names[] = {"refused", "reset", "timeout", "cut",
-                                        "wrong"};
+    static const char *const names[] = {"refused", "reset", "timeout",
+                                        "cut",     "wrong", "unsent"};
     uint64_t total = 0;
 
     json_put_key(w, "errors");
@@ -150,13 +170,10 @@ static uint64_t put_errors(struct json_writer *w,
     return total;
 }
 
-static uint64_t put_report(struct json_writer *w, const struct load *load)
+static void put_setting(struct json_writer *w, const struct load *load)
 {
-    const struct load_window *window = &load->window;
     const struct load_options *options = &load->options;
-    double done = window->done ? (double)window->done : 1;
 
-    json_put_open(w, '{');
     json_put_key(w, "profile");
     json_put_string(w, span_str(load->profile->name));
     json_put_key(w, "model");
@@ -167,26 +184,52 @@ static uint64_t put_report(struct json_writer *w, const struct load *load)
     put_int(w, "seed", (uint64_t)options->seed);
     if (load->workers)
         put_int(w, "workers", (uint64_t)load->workers);
+}
+
+/* What CPU time was used for: the answers that came while it was measured. */
+static double answers_of(const struct load_window *window)
+{
+    return window->answers ? (double)window->answers : 1;
+}
+
+static void put_cpu(struct json_writer *w, const struct load *load)
+{
+    const struct load_window *window = &load->window;
+    double each = 1e6 / answers_of(window);
+
+    put_real(w, "own_cpu_us", (window->own_after - window->own_before) * each);
+    if (load->server_count)
+        put_real(w, "server_cpu_us", server_cpu(load) * each);
+    if (load->redis.pid)
+        put_real(w, "redis_cpu_us",
+                 (load->redis.after - load->redis.before) * each);
+}
+
+static uint64_t put_report(struct json_writer *w, const struct load *load)
+{
+    const struct load_window *window = &load->window;
+
+    json_put_open(w, '{');
+    put_setting(w, load);
     put_real(w, "seconds", window->seconds);
+    put_int(w, "due", window->due);
     put_int(w, "requests", window->done);
-    put_real(w, "requests_per_s", (double)window->done / window->seconds);
-    put_latency(w, window->hist);
+    put_int(w, "answers", window->answers);
+    put_real(w, "requests_per_s", (double)window->answers / window->seconds);
+    put_hist(w, "latency_us", window->hist);
     uint64_t errors = put_errors(w, window);
+    put_int(w, "connection_errors", window->connection_errors);
     if (window->wrong_status)
         put_int(w, "wrong_status", (uint64_t)window->wrong_status);
     put_int(w, "opened", window->opened);
     put_int(w, "late_us", window->late_us);
-    put_real(w, "own_cpu_us",
-             (window->own_after - window->own_before) * 1e6 / done);
-    if (load->server_count)
-        put_real(w, "server_cpu_us", server_cpu(load) * 1e6 / done);
-    if (load->redis.pid)
-        put_real(w, "redis_cpu_us",
-                 (load->redis.after - load->redis.before) * 1e6 / done);
-    if (options->idle)
+    if (load->options.rate)
+        put_hist(w, "own_late_us", window->own_late);
+    put_cpu(w, load);
+    if (load->options.idle)
         put_real(w, "idle_connection_bytes", load->idle_bytes);
     json_put_key(w, "inconclusive");
-    json_put_bool(w, is_inconclusive(load));
+    json_put_bool(w, load_is_inconclusive(load));
     json_put_close(w, '}');
     return errors;
 }
@@ -195,22 +238,21 @@ static void print_human(const struct load *load)
 {
     const struct load_window *window = &load->window;
     const struct hist *hist = window->hist;
-    double done = window->done ? (double)window->done : 1;
 
     fprintf(stderr,
             "%s %s, %s loop: %.0f requests/s, p50 %" PRIu64 " p90 %" PRIu64
             " p99 %" PRIu64 " p99.9 %" PRIu64 " max %" PRIu64 " us\n",
             load->service, load->profile->name,
             load->options.rate ? "open" : "closed",
-            (double)window->done / window->seconds, hist_quantile(hist, 0.5),
+            (double)window->answers / window->seconds, hist_quantile(hist, 0.5),
             hist_quantile(hist, 0.9), hist_quantile(hist, 0.99),
             hist_quantile(hist, 0.999), hist_max(hist));
     if (load->server_count)
-        fprintf(stderr, "server CPU %.2f us a request%s\n",
-                server_cpu(load) * 1e6 / done,
-                is_inconclusive(load)
-                    ? "; inconclusive: the generator was the bottleneck"
-                    : "");
+        fprintf(stderr, "server CPU %.2f us a request\n",
+                server_cpu(load) * 1e6 / answers_of(window));
+    if (load_is_inconclusive(load))
+        fprintf(stderr, "inconclusive: the generator was the bottleneck, or "
+                        "nothing could be sent\n");
     if (load->options.idle)
         fprintf(stderr, "idle connections: %.0f bytes each\n",
                 load->idle_bytes);

@@ -167,7 +167,7 @@ static int measure(struct load *load, pid_t pid)
 static void draw(const struct load *load, double first)
 {
     const struct load_window *window = &load->window;
-    double rate = (double)window->done / window->seconds;
+    double rate = (double)window->answers / window->seconds;
     double times = first > 0 ? rate / first : 0;
     double most = (double)load->workers;
     int width = (int)(BAR_WIDTH * (times < most ? times / most : 1));
@@ -198,7 +198,7 @@ static int scan_one(struct load *load, const char *workers, FILE *json,
         return err;
     load_report(load, json);
     if (*first <= 0)
-        *first = (double)load->window.done / load->window.seconds /
+        *first = (double)load->window.answers / load->window.seconds /
                  (double)load->workers;
     draw(load, *first);
     return 0;
