@@ -234,6 +234,25 @@ static uint64_t put_report(struct json_writer *w, const struct load *load)
     return errors;
 }
 
+/* Microseconds a request, of each process that was looked at. */
+static void print_cost(const struct load *load)
+{
+    const struct load_window *window = &load->window;
+    double each = 1e6 / answers_of(window);
+
+    fprintf(stderr,
+            "seed %" PRId64 ", sent late by %" PRIu64
+            " us at most; CPU us a request: own %.2f",
+            load->options.seed, window->late_us,
+            (window->own_after - window->own_before) * each);
+    if (load->server_count)
+        fprintf(stderr, ", server %.2f", server_cpu(load) * each);
+    if (load->redis.pid)
+        fprintf(stderr, ", Redis %.2f",
+                (load->redis.after - load->redis.before) * each);
+    fprintf(stderr, "\n");
+}
+
 static void print_human(const struct load *load)
 {
     const struct load_window *window = &load->window;
@@ -247,9 +266,7 @@ static void print_human(const struct load *load)
             (double)window->answers / window->seconds, hist_quantile(hist, 0.5),
             hist_quantile(hist, 0.9), hist_quantile(hist, 0.99),
             hist_quantile(hist, 0.999), hist_max(hist));
-    if (load->server_count)
-        fprintf(stderr, "server CPU %.2f us a request\n",
-                server_cpu(load) * 1e6 / answers_of(window));
+    print_cost(load);
     if (load_is_inconclusive(load))
         fprintf(stderr, "inconclusive: the generator was the bottleneck, or "
                         "nothing could be sent\n");

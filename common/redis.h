@@ -30,10 +30,10 @@ int redis_url_parse(struct span text, struct redis_url *url);
 
 struct redis_options {
     struct redis_url url;
-    const char *tls_ca;      /* rediss: PEM file, or NULL for the system's */
-    uint32_t timeout_ms;     /* from redis_send() to its callback */
-    uint32_t max_pending;    /* commands; past it redis_send() refuses */
-    size_t max_bytes;        /* of unsent commands; likewise */
+    const char *tls_ca;   /* rediss: PEM file, or NULL for the system's */
+    uint32_t timeout_ms;  /* from redis_send() to its callback */
+    uint32_t max_pending; /* commands; past it redis_send() refuses */
+    size_t max_bytes;     /* of unsent commands; likewise */
     bool alone; /* each command in a write of its own, to see what that costs */
     struct metrics *metrics; /* may be NULL */
     const char *prefix;      /* of the metrics' names: the service */

@@ -113,9 +113,9 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 }
 
 /*
- * A socket that was reset has no peer any more, nor has one that both sides have
- * ended.  Its error may be gone: it is told once, and whatever looked at the
- * socket since has taken it.
+ * A socket that was reset has no peer any more, nor has one that both sides
+ * have ended.  Its error may be gone: it is told once, and whatever looked at
+ * the socket since has taken it.
  */
 static bool is_reset(const struct stream *stream)
 {

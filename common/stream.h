@@ -23,7 +23,8 @@ struct stream_loop *stream_loop_open(uv_loop_t *loop);
 void stream_loop_close(struct stream_loop *loop);
 uv_loop_t *stream_loop_uv(struct stream_loop *loop);
 struct wheel *stream_loop_wheel(struct stream_loop *loop);
-/* Milliseconds, as of this turn of the loop; only differences mean something. */
+/* Milliseconds, as of this turn of the loop; only differences mean something.
+ */
 uint64_t stream_loop_now(const struct stream_loop *loop);
 /* How many reads, writes and timers of it have run. */
 uint64_t stream_loop_callbacks(const struct stream_loop *loop);
