@@ -71,6 +71,18 @@ enum request_method request_method(const struct request *req)
     return req->head.method;
 }
 
+const char *request_method_name(enum request_method method)
+{
+    static const char *const names[] = {
+        [REQUEST_GET] = "GET",         [REQUEST_HEAD] = "HEAD",
+        [REQUEST_POST] = "POST",       [REQUEST_PUT] = "PUT",
+        [REQUEST_PATCH] = "PATCH",     [REQUEST_DELETE] = "DELETE",
+        [REQUEST_OPTIONS] = "OPTIONS",
+    };
+
+    return names[method];
+}
+
 struct arena *request_arena(struct request *req)
 {
     return &req->arena;

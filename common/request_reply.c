@@ -1,7 +1,6 @@
 /*
  * request_reply.c - how a request is ended.
  *
- *   request_dispatch() -- route, scope, origin --> handler
  *   request_reply…() -- head and body --> the connection's way out, or
  *   req->answer while others stand before it --> conn_answered()
  *
@@ -11,23 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "common/query.h"
 #include "common/server_internal.h"
-#include "common/web.h"
-
-static void on_late(struct wheel_timer *timer);
-
-static const char *const method_names[] = {
-    [REQUEST_GET] = "GET",         [REQUEST_HEAD] = "HEAD",
-    [REQUEST_POST] = "POST",       [REQUEST_PUT] = "PUT",
-    [REQUEST_PATCH] = "PATCH",     [REQUEST_DELETE] = "DELETE",
-    [REQUEST_OPTIONS] = "OPTIONS",
-};
-
-const char *request_method_name(enum request_method method)
-{
-    return method_names[method];
-}
 
 const char *status_phrase(int status)
 {
@@ -238,148 +221,6 @@ void request_add_header(struct request *req, const char *name,
     put_line(&req->extra, SPAN(": "), value);
 }
 
-static void put_problem(struct buf *out, struct request *req, int status,
-                        const char *slug, const char *title, const char *detail,
-                        const struct json_errors *errors)
-{
-    struct json_writer w = {.out = out};
-    char type[96] = "/problems/";
-
-    strncat(type, slug, sizeof(type) - sizeof("/problems/"));
-    json_put_open(&w, '{');
-    json_put_key(&w, "type");
-    json_put_string(&w, span_str(type));
-    json_put_key(&w, "title");
-    json_put_string(&w, span_str(title ? title : status_phrase(status)));
-    json_put_key(&w, "status");
-    json_put_int(&w, status);
-    json_put_key(&w, "detail");
-    json_put_string(&w, span_str(detail ? detail : status_phrase(status)));
-    json_put_key(&w, "instance");
-    json_put_string(&w, request_id(req));
-    if (errors) {
-        json_put_key(&w, "errors");
-        json_put_open(&w, '[');
-        for (size_t i = 0; i < errors->count && i < JSON_MAX_ERRORS; i++) {
-            json_put_open(&w, '{');
-            json_put_key(&w, "pointer");
-            json_put_string(&w, span_str(errors->at[i].pointer));
-            json_put_key(&w, "detail");
-            json_put_string(&w, span_str(errors->at[i].detail));
-            json_put_close(&w, '}');
-        }
-        json_put_close(&w, ']');
-    }
-    json_put_close(&w, '}');
-}
-
-static bool wants_page(const struct request *req)
-{
-    return req->match.route && req->match.route->flags & ROUTE_PAGE &&
-           request_prefers_html(req);
-}
-
-void request_problem(struct request *req, int status, const char *slug,
-                     const char *title, const char *detail)
-{
-    struct buf body;
-
-    buf_init(&body, MEM_REQUEST);
-    if (wants_page(req)) {
-        web_problem_page(&body, status, title ? title : status_phrase(status),
-                         detail ? detail : "");
-        request_add_header(req, "Content-Security-Policy", SPAN(WEB_POLICY));
-        request_reply(req, status, "text/html; charset=utf-8", buf_span(&body));
-    } else {
-        put_problem(&body, req, status, slug, title, detail, NULL);
-        request_reply(req, status, "application/problem+json", buf_span(&body));
-    }
-    buf_deinit(&body);
-}
-
-struct span request_problem_text(struct request *req, int status,
-                                 const char *slug, const char *title,
-                                 const char *detail)
-{
-    struct buf text;
-
-    buf_init(&text, MEM_REQUEST);
-    put_problem(&text, req, status, slug, title, detail, NULL);
-    struct span copy = arena_copy(&req->arena, buf_span(&text));
-    buf_deinit(&text);
-    return copy;
-}
-
-void request_invalid(struct request *req, const struct json_errors *errors)
-{
-    struct buf body;
-
-    buf_init(&body, MEM_REQUEST);
-    put_problem(&body, req, 422, "invalid", NULL,
-                errors->count ? errors->at[0].detail : NULL, errors);
-    request_reply(req, 422, "application/problem+json", buf_span(&body));
-    buf_deinit(&body);
-}
-
-void request_set_retry_after(struct request *req, unsigned seconds)
-{
-    req->retry_after_s = seconds;
-}
-
-static void add_retry_after(struct request *req)
-{
-    unsigned seconds = req->retry_after_s ? req->retry_after_s : 1;
-
-    request_add_header(req, "Retry-After",
-                       arena_printf(&req->arena, "%u", seconds));
-}
-
-void request_fail(struct request *req, int err)
-{
-    static const struct {
-        int err, status;
-        const char *slug, *detail;
-    } kinds[] = {
-        {UV_ETIMEDOUT, 503, "timeout", "the store did not answer in time"},
-        {UV_ENOTCONN, 503, "store-away", "the store cannot be reached"},
-        {UV_ECONNRESET, 503, "store-away",
-         "the store went away; what was asked may have been done"},
-        {UV_ECANCELED, 503, "shutting-down", "this server is ending"},
-        {UV_ENOBUFS, 503, "overload", "too much is waiting for the store"},
-        {UV_EAGAIN, 503, "overload", "try again"},
-        {UV_EACCES, 403, "forbidden", "this is not yours to do"},
-        {UV_ENOENT, 404, "not-found", "there is no such thing"},
-    };
-    size_t i = 0;
-
-    while (i < sizeof(kinds) / sizeof(kinds[0]) && kinds[i].err != err)
-        i++;
-    if (i == sizeof(kinds) / sizeof(kinds[0])) {
-        add_retry_after(req);
-        request_problem(req, 503, "store-error", NULL,
-                        "the store answered with an error");
-        return;
-    }
-    if (kinds[i].status == 503)
-        add_retry_after(req);
-    request_problem(req, kinds[i].status, kinds[i].slug, NULL, kinds[i].detail);
-}
-
-void request_refuse(struct request *req, int status, const char *slug,
-                    const char *detail)
-{
-    struct conn *conn = req->conn;
-
-    if (conn->reading == req)
-        conn->reading = NULL;
-    conn->last = true;
-    req->state = REQUEST_HANDLED;
-    req->keep_alive = false;
-    if (status == 429 || status == 503)
-        add_retry_after(req);
-    request_problem(req, status, slug, NULL, detail);
-}
-
 void request_begin(struct request *req, int status, const char *type)
 {
     if (req->late)
@@ -456,178 +297,21 @@ void request_end(struct request *req)
 }
 
 /* The handler has had its time: answer for it, and drop what it says later. */
-static void on_late(struct wheel_timer *timer)
+void request_on_late(struct wheel_timer *timer)
 {
     struct request *req = LIST_ENTRY(timer, struct request, timer);
-    struct buf body;
+    struct span body = request_problem_text(req, 503, "timeout", NULL,
+                                            "the answer was not ready in time");
     struct buf *out = out_of(req);
 
     req->status = 503;
     decide_keep_alive(req);
-    buf_init(&body, MEM_REQUEST);
-    put_problem(&body, req, 503, "timeout", NULL,
-                "the answer was not ready in time", NULL);
     put_status(out, 503);
     put_type(out, "application/problem+json");
     buf_printf(out, "Retry-After: 1\r\nContent-Length: %zu\r\n", body.len);
     put_common(req, out);
     if (req->head.method != REQUEST_HEAD)
-        buf_append(out, buf_span(&body));
-    buf_deinit(&body);
+        buf_append(out, body);
     req->late = true;
     end_answer(req);
-}
-
-static void put_methods(struct buf *out, unsigned allowed)
-{
-    for (int method = REQUEST_GET; method <= REQUEST_OPTIONS; method++)
-        if (allowed & 1u << method || method == REQUEST_OPTIONS) {
-            if (out->len)
-                buf_append(out, SPAN(", "));
-            buf_append(out, span_str(method_names[method]));
-        }
-}
-
-static void add_allow(struct request *req, const char *name)
-{
-    struct buf methods;
-
-    buf_init(&methods, MEM_REQUEST);
-    put_methods(&methods, req->match.allowed);
-    request_add_header(req, name, buf_span(&methods));
-    buf_deinit(&methods);
-}
-
-/* OPTIONS, also as a browser's question whether another origin may ask. */
-static void answer_options(struct request *req)
-{
-    add_allow(req, "Allow");
-    if (request_allowed_origin(req).ptr) {
-        add_allow(req, "Access-Control-Allow-Methods");
-        request_add_header(req, "Access-Control-Allow-Headers",
-                           SPAN("Authorization, Content-Type, "
-                                "Idempotency-Key, X-Request-Id, "
-                                "traceparent"));
-        request_add_header(req, "Access-Control-Max-Age", SPAN("600"));
-    }
-    request_reply(req, 204, NULL, (struct span){0});
-}
-
-static bool find_route(struct request *req)
-{
-    struct route_match *match = &req->match;
-
-    router_match(req->server->options.router, req->head.method, req->head.path,
-                 match);
-    if (match->route)
-        return true;
-    if (req->head.method == REQUEST_OPTIONS &&
-        (match->allowed || span_eq(req->head.path, SPAN("*")))) {
-        answer_options(req);
-    } else if (match->allowed) {
-        add_allow(req, "Allow");
-        request_problem(req, 405, "method-not-allowed", NULL,
-                        "this path does not know this method");
-    } else {
-        request_problem(req, 404, "not-found", NULL,
-                        "there is nothing at this path");
-    }
-    return false;
-}
-
-static bool decode_params(struct request *req)
-{
-    struct route_match *match = &req->match;
-
-    for (size_t i = 0; i < match->param_count; i++)
-        if (!query_decode(&req->arena, match->params[i].value, false,
-                          &match->params[i].value)) {
-            request_problem(req, 400, "bad-request", NULL,
-                            "a % in the path is not followed by two hex "
-                            "digits");
-            return false;
-        }
-    return true;
-}
-
-/* A page of another origin may not use what the browser adds by itself. */
-static bool check_origin(struct request *req)
-{
-    if (!req->by_cookie || !request_is_foreign(req))
-        return true;
-    request_problem(req, 403, "foreign-origin", NULL,
-                    "a page of another origin may not use this cookie");
-    return false;
-}
-
-static bool check_local(struct request *req)
-{
-    if (!(req->match.route->flags & ROUTE_LOCAL) || request_is_local(req))
-        return true;
-    if (request_allows(req, SPAN("admin"), (struct span){0}))
-        return check_origin(req);
-    request_problem(req, 403, "forbidden", NULL,
-                    "from this host only, or with scope admin");
-    return false;
-}
-
-static bool check_scope(struct request *req)
-{
-    const struct route *route = req->match.route;
-
-    if (!check_local(req))
-        return false;
-    if (!route->scope)
-        return true;
-    if (!request_identify(req)) {
-        request_add_header(req, "WWW-Authenticate", SPAN("Bearer"));
-        request_problem(req, 401, "unauthorized", NULL,
-                        "a valid bearer token is needed");
-        return false;
-    }
-    if (!request_allows(req, span_str(route->scope), (struct span){0})) {
-        request_problem(req, 403, "forbidden", NULL,
-                        "the token's scope does not cover this");
-        return false;
-    }
-    return check_origin(req);
-}
-
-static bool is_shed(struct request *req)
-{
-    const struct route *route = req->match.route;
-
-    if (route->flags & ROUTE_ALWAYS || !server_is_overloaded(req->server))
-        return false;
-    metrics_add(req->server->shed, 1);
-    request_add_header(req, "Retry-After", SPAN("1"));
-    request_problem(req, 503, "overload", NULL,
-                    "the server has more to do than it can");
-    return true;
-}
-
-bool request_admit(struct request *req)
-{
-    req->admitted = true;
-    return find_route(req) && !is_shed(req) && decode_params(req) &&
-           check_scope(req);
-}
-
-void request_dispatch(struct request *req)
-{
-    struct server *server = req->server;
-
-    req->state = REQUEST_HANDLED;
-    req->handled_us = server->read_us;
-    if (!req->admitted && !request_admit(req))
-        return;
-    server->current = req;
-    req->match.route->handler(req, server->options.arg);
-    if (server->current == req && req->state == REQUEST_HANDLED) {
-        req->waits_us = clock_mono_us();
-        if (!req->started)
-            wheel_start(server->wheel, &req->timer,
-                        server->options.request_timeout_ms, on_late);
-    }
-    server->current = NULL;
 }

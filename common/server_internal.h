@@ -7,7 +7,9 @@
  *   server_input.c   bytes in: heads, bodies, what is refused
  *   request.c      what handlers read of a request
  *   request_peer.c   who asks
+ *   request_admit.c  who gets to its handler
  *   request_reply.c  how handlers end it
+ *   request_problem.c  what is wrong, and why
  */
 #pragma once
 
@@ -210,9 +212,6 @@ void conn_refuse(struct conn *conn, int status, const char *slug,
 struct request *request_create(struct conn *conn, struct span head,
                                uint64_t now_us);
 void request_free(struct request *req);
-/* Route, load, scope and origin; false: it has been answered. */
-bool request_admit(struct request *req);
-void request_dispatch(struct request *req);
 /* The client is gone. */
 void request_detach(struct request *req);
 
@@ -226,8 +225,17 @@ struct span request_allowed_origin(const struct request *req);
 /* Does it come from a page that is neither ours nor allowed? */
 bool request_is_foreign(const struct request *req);
 
+/* request_admit.c */
+/* Route, load, scope and origin; false: it has been answered. */
+bool request_admit(struct request *req);
+void request_dispatch(struct request *req);
+
 /* request_reply.c */
 const char *status_phrase(int status);
+/* The deadline of a request that is with its handler. */
+void request_on_late(struct wheel_timer *timer);
+
+/* request_problem.c */
 /* Refuse what is no request, or one too many, before a handler has it. */
 void request_refuse(struct request *req, int status, const char *slug,
                     const char *detail);
