@@ -326,7 +326,9 @@ void stream_read_stop(struct stream *stream)
 void stream_read_start(struct stream *stream)
 {
     stream->paused = false;
-    if (stream->open && !stream->ended && !stream->closing)
+    if (!stream->open || stream->ended || stream->closing)
+        return;
+    if (!stream->session || stream_session_go_on(stream))
         read_on(stream);
 }
 

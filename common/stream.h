@@ -48,7 +48,8 @@ struct stream_events {
     /* Once: nothing more will be read.  0 is the peer's orderly end (a write
        may still reach it), else UV_E*: UV_EPROTO is TLS that failed (peer not
        proven, not TLS), UV_ECONNRESET also TLS cut off without its end.  The
-       stream still wants its close.  Not while reading is stopped. */
+       stream still wants its close.  Of an open stream never while reading
+       is stopped, nor inside the call that starts it again. */
     void (*on_end)(void *arg, int err);
     /* No bytes are kept any more: they have gone out, or were lost with the
        connection and stream_write() says so.  May be NULL. */

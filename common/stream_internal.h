@@ -76,6 +76,8 @@ void stream_session_destroy(struct stream *stream);
 /* Begin the handshake; a server waits for bytes. */
 void stream_session_start(struct stream *stream, uint64_t timeout_ms);
 void stream_session_read(struct stream *stream, struct span cipher);
+/* Reading goes on; false: its end has come, and will be told. */
+bool stream_session_go_on(struct stream *stream);
 void stream_session_eof(struct stream *stream, int err);
 int stream_session_write(struct stream *stream, struct span plain);
 void stream_session_end(struct stream *stream);

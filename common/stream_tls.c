@@ -5,6 +5,9 @@
  * to a buffer that all streams of the loop share (a BIO of our own does both),
  * so that an idle session holds no buffer.  What it wrote leaves in one write
  * when the call that caused it is over.
+ *
+ * The end can come in the same bytes as what its reader stops at; there it
+ * waits, and is told by the session's timer once reading goes on.
  */
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -27,8 +30,10 @@ struct stream_session {
     SSL *ssl;
     struct stream_tls *tls;
     struct stream *stream;
-    struct wheel_timer timer; /* of the handshake */
+    struct wheel_timer timer; /* of the handshake, later of a late end */
     struct span in;           /* ciphertext not read yet, within one call */
+    int err;                  /* of an end that is not told yet */
+    bool over;                /* there is one: it waits for reading to go on */
 };
 
 static int on_bio_read(BIO *bio, char *out, int size)
@@ -251,11 +256,40 @@ static void on_late(struct wheel_timer *timer)
     stream_tell_end(session->stream, UV_ETIMEDOUT);
 }
 
+/* A handshake is not held up, nor is how it fails. */
+static void tell_end(struct stream *stream, int err)
+{
+    struct stream_session *session = stream->session;
+
+    session->over = stream->open && stream->paused;
+    session->err = err;
+    if (!session->over)
+        stream_tell_end(stream, err);
+}
+
+static void on_go_on(struct wheel_timer *timer)
+{
+    struct stream_session *session =
+        LIST_ENTRY(timer, struct stream_session, timer);
+
+    if (!session->stream->paused)
+        stream_tell_end(session->stream, session->err);
+}
+
+bool stream_session_go_on(struct stream *stream)
+{
+    struct stream_session *session = stream->session;
+
+    if (session->over)
+        wheel_start(stream->loop->wheel, &session->timer, 0, on_go_on);
+    return !session->over;
+}
+
 static void fail(struct stream *stream)
 {
     ERR_clear_error();
     flush(stream); /* the alert that says why */
-    stream_tell_end(stream, UV_EPROTO);
+    tell_end(stream, UV_EPROTO);
 }
 
 /* False until both sides have agreed. */
@@ -303,7 +337,7 @@ static bool read_once(struct stream *stream)
     if (error == SSL_ERROR_WANT_READ)
         flush(stream);
     else if (error == SSL_ERROR_ZERO_RETURN)
-        stream_tell_end(stream, 0);
+        tell_end(stream, 0);
     else
         fail(stream);
     return false;

@@ -24,6 +24,13 @@ void kit_close(struct peer *peer)
     in_call = false;
 }
 
+void kit_read_start(struct peer *peer)
+{
+    in_call = true;
+    stream_read_start(peer->stream);
+    in_call = false;
+}
+
 static void tell(struct peer *peer, enum peer_event event)
 {
     assert_false(in_call);
@@ -50,6 +57,8 @@ static void on_read(void *arg, struct span bytes)
     buf_append(&peer->got, bytes);
     if (peer->echo)
         assert_int_equal(stream_write(peer->stream, bytes), 0);
+    if (peer->stop)
+        stream_read_stop(peer->stream);
     tell(peer, PEER_READ);
 }
 

@@ -15,6 +15,7 @@ struct peer {
     int err; /* of on_end */
     bool closing;
     bool echo;                /* writes what it reads */
+    bool stop;                /* stops reading inside on_read */
     enum peer_event close_at; /* closes inside this callback */
 };
 
@@ -57,6 +58,8 @@ void kit_connect(struct kit *kit);
 /* Until both ends are open. */
 void kit_open(struct kit *kit);
 void kit_close(struct peer *peer);
+/* It reads on; no callback may run inside. */
+void kit_read_start(struct peer *peer);
 /* Both ends closed and as new, for another round. */
 void kit_reset(struct kit *kit);
 

@@ -129,6 +129,79 @@ static void test_tls_ends_one_way_at_a_time(void **state)
     assert_true(span_eq(peer_got(&kit->client), SPAN("answer")));
 }
 
+/* What ends the stream of the client, behind bytes that stop the server. */
+static void end_by_alert(struct kit *kit)
+{
+    stream_end(kit->client.stream);
+}
+
+static void end_by_junk(struct kit *kit)
+{
+    assert_int_equal(
+        stream_write_raw(kit->client.stream, SPAN("\x17\x03\x03\0\1x")), 0);
+}
+
+static void end_by_cut(struct kit *kit)
+{
+    kit_close(&kit->client);
+}
+
+static const struct {
+    void (*end)(struct kit *kit);
+    int err;
+} ends[] = {
+    {end_by_alert, 0},
+    {end_by_junk, UV_EPROTO},
+    {end_by_cut, UV_ECONNRESET},
+};
+
+static void test_tls_end_waits_while_reading_is_stopped(void **state)
+{
+    struct kit *kit = *state;
+
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        kit->server.stop = true;
+        kit_open(kit);
+        write_to(&kit->client, SPAN("last words"));
+        ends[i].end(kit);
+        UNTIL(kit, kit->server.got.len == 10);
+        turn(kit, 50);
+        assert_int_equal(kit->server.ends, 0);
+        kit_read_start(&kit->server);
+        stream_read_stop(kit->server.stream); /* thinks better of it */
+        for (int n = 0; n < 5; n++)
+            uv_run(&kit->uv, UV_RUN_ONCE); /* a tick of the kit at least */
+        assert_int_equal(kit->server.ends, 0);
+        kit_read_start(&kit->server);
+        kit_read_start(&kit->server); /* twice is fine */
+        UNTIL(kit, kit->server.ends);
+        assert_int_equal(kit->server.err, ends[i].err);
+        kit_read_start(&kit->server); /* and so is late */
+        turn(kit, 50);
+        kit_reset(kit);
+    }
+}
+
+static void test_tls_may_be_closed_before_its_end_is_told(void **state)
+{
+    struct kit *kit = *state;
+
+    for (int started = 0; started < 2; started++) {
+        kit->server.stop = true;
+        kit_open(kit);
+        write_to(&kit->client, SPAN("last words"));
+        stream_end(kit->client.stream);
+        UNTIL(kit, kit->server.got.len == 10);
+        turn(kit, 50);
+        if (started)
+            kit_read_start(&kit->server);
+        kit_close(&kit->server);
+        UNTIL(kit, kit->server.closes);
+        assert_int_equal(kit->server.ends, 0);
+        kit_reset(kit);
+    }
+}
+
 static void test_tls_client_refuses_who_is_not_proven(void **state)
 {
     static const struct {
@@ -323,6 +396,8 @@ int main(void)
         ON_TLS(test_tls_gets_10_mb_past_a_slow_reader),
         ON_TLS(test_tls_takes_one_large_write_in_bounded_steps),
         ON_TLS(test_tls_ends_one_way_at_a_time),
+        ON_TLS(test_tls_end_waits_while_reading_is_stopped),
+        ON_TLS(test_tls_may_be_closed_before_its_end_is_told),
         ON_TLS(test_tls_client_refuses_who_is_not_proven),
         ON_TLS(test_tls_client_refuses_an_empty_name),
         ON_TLS(test_tls_server_refuses_plain_bytes),

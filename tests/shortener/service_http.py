@@ -1,9 +1,14 @@
 """service_http.py - HTTP/1.1 as the server takes it, byte by byte."""
+import contextlib
 import random
+import shutil
 import socket
+import ssl
+import subprocess
+import tempfile
 
-from kit import (Connection, Service, create, eventually, main, redis, render, request, same, service,
-                 start)
+from kit import (DEADLINE, Connection, Service, Skip, create, eventually, free_port, main, redis, render,
+                 request, same, service, start)
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -263,13 +268,9 @@ def test_slow_reader_does_not_hold_the_others(service):
     slow.close()
 
 
-def test_tls_answers_the_same(redis):
-    """With a certificate that the test makes; skipped without openssl."""
-    import shutil
-    import ssl
-    import subprocess
-    import tempfile
-    from kit import Skip, free_port
+@contextlib.contextmanager
+def tls_service(redis):
+    """A service with a certificate that is made here: (server, TLS port, certificate)."""
     if not shutil.which("openssl"):
         raise Skip("openssl is not installed")
     with tempfile.TemporaryDirectory() as folder:
@@ -280,6 +281,12 @@ def test_tls_answers_the_same(redis):
                        check=True, capture_output=True)
         port = free_port()
         server = start(redis, "--tls-port", str(port), "--tls-cert", cert, "--tls-key", key)
+        yield server, port, cert
+        server.close()
+
+
+def test_tls_answers_the_same(redis):
+    with tls_service(redis) as (server, port, cert):
         code = create(server)["code"]
         context = ssl.create_default_context(cafile=cert)
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -299,7 +306,60 @@ def test_tls_answers_the_same(redis):
             raise AssertionError("TLS 1.1 was taken")
         except (ssl.SSLError, OSError):
             connection.close()
-        server.close()
+
+
+class Records:
+    """TLS whose records are sent when we say so."""
+
+    def __init__(self, port, context):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+        self.coming, self.going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.coming, self.going, server_hostname="localhost")
+        self.until(self.tls.do_handshake)
+
+    def flush(self):
+        self.sock.sendall(self.going.read())
+
+    def until(self, step):
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self.flush()
+                data = self.sock.recv(65536)
+                self.coming.write(data) if data else self.coming.write_eof()
+
+    def end(self):
+        """Our end, which waits to be sent, and not for the other's."""
+        try:
+            self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+
+    def rest(self):
+        got = b""
+        while True:
+            try:
+                data = self.until(lambda: self.tls.read(65536))
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                return got
+            if not data:
+                return got
+            got += data
+
+
+def test_tls_end_does_not_overtake_requests(redis):
+    with tls_service(redis) as (_, port, cert):
+        context = ssl.create_default_context(cafile=cert)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context.minimum_version = context.maximum_version = version
+            records = Records(port, context)
+            for i in range(300):
+                records.tls.write(render("GET", "/v%d%06d" % (version, i)))
+            records.end()
+            records.flush()
+            same(records.rest().count(b"HTTP/1.1 404 "), 300)
+            records.sock.close()
 
 
 def mutate(rng, data):
