@@ -369,6 +369,7 @@ static void open_server(struct app *app)
         .trusted_proxies = app->trusted_proxies,
         .cors_origins = app->cors_origins,
         .public_url = app->public_url,
+        .authority = app->authority,
         .access_log = o->access_log,
     };
 
@@ -385,14 +386,11 @@ static uint64_t inflight(void *arg)
 /* Each worker is a node of its own: what it lists is who can be asked. */
 static void open_nodes(struct app *app)
 {
-    char address[320];
-
-    snprintf(address, sizeof(address), "%s:%u", app->options.host, app->port);
     app->nodes = nodes_open(app->loop, app->redis,
                             &(struct nodes_options){
                                 .service = app->service->name,
                                 .id = app->instance_id,
-                                .address = address,
+                                .address = app->authority,
                                 .version = LAB_VERSION,
                                 .load = inflight,
                                 .arg = app,
@@ -479,6 +477,9 @@ int app_worker(struct app *app, const struct app_post *post)
     app->post = *post;
     app->port = post->port;
     app->tls_port = post->tls_port;
+    bool bare = strchr(app->options.host, ':') != NULL; /* IPv6 */
+    snprintf(app->authority, sizeof(app->authority), "%s%s%s:%u",
+             bare ? "[" : "", app->options.host, bare ? "]" : "", app->port);
     if (post->parent != 0 && !follow_master(post))
         return 1;
     loaded = load_files(app, reason);

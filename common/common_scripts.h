@@ -4,5 +4,6 @@
 #include "common/redis.h"
 
 extern struct redis_script script_idempotency_begin;
+extern struct redis_script script_idempotency_keep;
 extern struct redis_script script_nodes_beat;
 extern struct redis_script script_nodes_list;

@@ -14,11 +14,13 @@
 #define LEASE_MS "10000"
 #define KEPT_MS "86400000"
 #define DIGEST_HEX 64
+#define FIELDS_MAX 4
 
 struct idempotency {
     struct redis *redis;
     struct request *req;
     struct span key, operation, json;
+    struct span next; /* operation, when that has been kept */
     idempotency_cb cb;
     void *arg;
     void (*changed)(void *arg, int status);
@@ -103,9 +105,12 @@ static void give(struct request *req, int status, struct span json)
 
 static void replay(struct request *req, const struct redisReply *reply)
 {
-    uint64_t status = 200;
+    uint64_t status = 0;
 
-    span_to_u64(text_at(reply, 1), 599, &status);
+    if (!span_to_u64(text_at(reply, 1), 499, &status) || status < 200) {
+        request_fail(req, UV_EPROTO); /* no answer that we would have kept */
+        return;
+    }
     request_add_header(req, "Idempotent-Replayed", SPAN("true"));
     give(req, (int)status, text_at(reply, 2));
 }
@@ -147,21 +152,33 @@ static void on_begun(void *arg, int status, const struct redisReply *reply)
     }
 }
 
+/* Fields and values of the record, if it is ours still. */
+static int keep(struct idempotency *record, const struct span *fields,
+                size_t count, redis_reply_cb cb)
+{
+    struct span argv[4 + FIELDS_MAX] = {record->key, digest_of(record->req),
+                                        record->operation, SPAN(KEPT_MS)};
+
+    memcpy(argv + 4, fields, count * sizeof(fields[0]));
+
+    return redis_eval(record->redis, &script_idempotency_keep, 1,
+                      &(struct redis_call){.key = request_subject(record->req),
+                                           .argv = argv,
+                                           .argc = 4 + count,
+                                           .repeatable = true,
+                                           .cb = cb,
+                                           .arg = record});
+}
+
 int idempotency_change(struct idempotency *record, struct span operation,
                        void (*cb)(void *arg, int status), void *arg)
 {
-    struct span argv[] = {SPAN("HSET"), record->key, SPAN("operation"),
-                          operation};
+    const struct span fields[] = {SPAN("operation"), operation};
 
+    record->next = operation;
     record->changed = cb;
     record->arg = arg;
-    return redis_send(record->redis,
-                      &(struct redis_call){.key = request_subject(record->req),
-                                           .argv = argv,
-                                           .argc = 4,
-                                           .repeatable = true,
-                                           .cb = on_changed,
-                                           .arg = record});
+    return keep(record, fields, 2, on_changed);
 }
 
 static void on_changed(void *arg, int status, const struct redisReply *reply)
@@ -169,6 +186,8 @@ static void on_changed(void *arg, int status, const struct redisReply *reply)
     struct idempotency *record = arg;
 
     (void)reply;
+    if (status == 0)
+        record->operation = record->next;
     record->changed(record->arg, status);
 }
 
@@ -179,16 +198,10 @@ void idempotency_finish(struct idempotency *record, int status,
 
     record->status = status;
     record->json = arena_copy(arena, json);
-    struct span argv[] = {SPAN("HSET"),   record->key,
-                          SPAN("status"), arena_printf(arena, "%d", status),
-                          SPAN("body"),   record->json};
-    int err = redis_send(
-        record->redis, &(struct redis_call){.key = request_subject(record->req),
-                                            .argv = argv,
-                                            .argc = 6,
-                                            .repeatable = true,
-                                            .cb = on_kept,
-                                            .arg = record});
+    const struct span fields[] = {SPAN("status"),
+                                  arena_printf(arena, "%d", status),
+                                  SPAN("body"), record->json};
+    int err = keep(record, fields, 4, on_kept);
     if (err < 0)
         request_fail(record->req, err);
 }

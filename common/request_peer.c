@@ -51,22 +51,42 @@ static bool is_address(const char *text)
            inet_pton(AF_INET6, text, bytes) == 1;
 }
 
-/* The last of hops that is no trusted proxy of ours, else what it was. */
-static struct span last_hop(const struct request *req, struct span hops,
-                            struct span found)
+/* Some proxies write "a.b.c.d:port" and "[v6]:port". */
+static struct span without_port(struct span hop)
+{
+    size_t colon = span_find(hop, ':');
+
+    if (hop.len && hop.ptr[0] == '[') {
+        size_t end = span_find(hop, ']');
+        return end < hop.len ? (struct span){hop.ptr + 1, end - 1} : hop;
+    }
+    if (colon < hop.len &&
+        span_find(span_skip(hop, colon + 1), ':') == hop.len - colon - 1)
+        return (struct span){hop.ptr, colon};
+    return hop;
+}
+
+/*
+ * Hops off a header, after those that stood before: *found is the last one that
+ * is no proxy of ours, empty when it is nothing that we can read; where all are
+ * ours the last of all, which nobody but our own proxy can have written.
+ */
+static void read_hops(const struct request *req, struct span hops,
+                      struct span *found, bool *foreign)
 {
     char address[STREAM_ADDRESS_MAX];
     struct span hop;
 
     while (span_cut(&hops, ',', &hop)) {
-        hop = span_trim(hop);
+        hop = without_port(span_trim(hop));
         snprintf(address, sizeof(address), "%.*s", (int)hop.len, hop.ptr);
-        if (!is_address(address)) /* whoever stands before it is hearsay */
-            found = (struct span){NULL, 0};
-        else if (!is_proxy(req->server, address))
-            found = hop;
+        bool known = is_address(address);
+        bool ours = known && is_proxy(req->server, address);
+        if (ours && *foreign)
+            continue;
+        *found = known ? hop : SPAN("");
+        *foreign = !ours;
     }
-    return found;
 }
 
 /* Each proxy may have added to the header or put one of its own behind it. */
@@ -75,12 +95,14 @@ static struct span forwarded_for(const struct request *req)
     struct span found = {NULL, 0};
     struct span hops;
     uint32_t index = 0;
+    bool foreign = false;
 
     while (http_header_next(&req->head, "x-forwarded-for", &index, &hops))
-        found = last_hop(req, hops, found);
+        read_hops(req, hops, &found, &foreign);
     return found;
 }
 
+/* "" is somebody behind a proxy of ours that does not say who. */
 struct span request_address(const struct request *req)
 {
     struct request *mine = (struct request *)(uintptr_t)req;
@@ -107,16 +129,22 @@ struct span request_scheme(const struct request *req)
     return req->conn && req->conn->tls ? SPAN("https") : SPAN("http");
 }
 
+/* HTTP/1.0 need not say where it came. */
 struct span request_host(const struct request *req)
 {
-    return req->head.host;
+    return req->head.host.len ? req->head.host
+                              : span_str(req->server->options.authority);
 }
 
 bool request_is_local(const struct request *req)
 {
     struct span address = request_address(req);
+    bool behind =
+        request_is_trusted(req) && request_header(req, "x-forwarded-for").ptr;
 
-    return address.len == 0 || span_has_prefix(address, SPAN("127.")) ||
+    if (address.len == 0) /* a unix socket, or a hop that cannot be read */
+        return req->conn && !behind;
+    return span_has_prefix(address, SPAN("127.")) ||
            span_eq(address, SPAN("::1"));
 }
 

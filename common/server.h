@@ -35,6 +35,7 @@ struct server_options {
     const char *const *trusted_proxies; /* CIDRs, NULL-ended; may be NULL */
     const char *const *cors_origins;    /* likewise */
     const char *public_url;             /* may be NULL */
+    const char *authority; /* host:port that it listens on; may be NULL */
     bool access_log;
 };
 

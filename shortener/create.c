@@ -182,12 +182,14 @@ static void on_begun(struct request *req, void *arg, struct idempotency *record,
     struct create *create = arg;
 
     create->record = record;
-    if (state == IDEMPOTENCY_CONTINUE &&
-        operation.len > OPERATION_RANDOM + CODE_ALIAS_MIN) {
+    if (state == IDEMPOTENCY_CONTINUE) {
         create->operation = arena_copy(request_arena(req), operation);
         create->code = span_skip(create->operation, OPERATION_RANDOM + 1);
     }
-    start(create);
+    if (code_is_valid(create->code))
+        start(create);
+    else
+        request_fail(req, UV_EPROTO); /* not what we wrote */
 }
 
 /* Have reuse.lua choose the code: any but the refused one. */
@@ -233,6 +235,10 @@ static void on_kept(void *arg, int status, const struct redisReply *reply)
         return;
     }
     create->code = arena_copy(arena, (struct span){reply->str, reply->len});
+    if (!code_is_valid(create->code)) { /* not what we wrote */
+        request_fail(create->req, UV_EPROTO);
+        return;
+    }
     create->operation =
         arena_printf(arena, "reuse:%.*s", (int)create->input.digest.len,
                      create->input.digest.ptr);
@@ -412,6 +418,7 @@ static void on_put(void *arg, int status, const struct redisReply *reply)
             return;
         }
         take_first(create, &there);
+        create->reused = create->input.reuse && !create->record;
     }
     app_crash_point(create->app->app, "create-made");
     put_indexes(create);

@@ -75,15 +75,18 @@ static void put_text(struct json_writer *w, const char *key, struct span text)
 void link_write_json(struct json_writer *w, const struct link *link,
                      struct span base)
 {
-    char text[LINK_URL_MAX];
-    int len = snprintf(text, sizeof(text), "%.*s/%.*s", (int)base.len, base.ptr,
-                       (int)link->code.len, link->code.ptr);
+    struct buf short_url;
 
+    buf_init(&short_url, MEM_REQUEST);
+    buf_append(&short_url, base);
+    buf_append_char(&short_url, '/');
+    buf_append(&short_url, link->code);
     json_put_open(w, '{');
     json_put_key(w, "code");
     json_put_string(w, link->code);
     json_put_key(w, "short_url");
-    json_put_string(w, (struct span){text, (size_t)len});
+    json_put_string(w, buf_span(&short_url));
+    buf_deinit(&short_url);
     json_put_key(w, "url");
     json_put_string(w, link->url);
     json_put_key(w, "redirect");

@@ -188,8 +188,10 @@ static void on_link(void *arg, int status, const struct redisReply *reply)
     struct list_job *job = item->job;
     struct link link;
 
-    if (status < 0)
+    if (status < 0 && status != UV_EPROTO)
         job->status = status;
+    else if (status == UV_EPROTO)
+        item->json = (struct span){NULL, 0}; /* of another type: left out */
     else if (!link_read(reply, item->code, &link) ||
              !index_belongs(&link, request_subject(job->req), job->tag))
         item->missing = true;

@@ -305,12 +305,21 @@ static bool has_suffix(struct span s, struct span suffix)
            span_eq(span_skip(s, s.len - suffix.len), suffix);
 }
 
+/* "[::ffff:7fxx:…]": four digits, or it would be another address. */
+static bool is_mapped_loopback(struct span name)
+{
+    struct span rest = span_skip(name, sizeof("[::ffff:") - 1);
+
+    return span_has_prefix(name, SPAN("[::ffff:7f")) &&
+           span_find(rest, ':') == 4;
+}
+
 /* Names and addresses of this very machine, whatever it is called. */
 static bool is_local(struct span name)
 {
     return span_eq(name, SPAN("localhost")) ||
            has_suffix(name, SPAN(".localhost")) ||
-           span_has_prefix(name, SPAN("[::ffff:7f")) ||
+           is_mapped_loopback(name) ||
            span_eq(name, SPAN("[::ffff:0:0]")) ||
            span_eq(name, SPAN("[::1]")) || span_eq(name, SPAN("[::]")) ||
            span_eq(name, SPAN("0.0.0.0")) ||

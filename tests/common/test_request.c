@@ -58,8 +58,13 @@ static void test_address_is_the_last_hop_that_is_not_ours(void **state)
         {"X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4"},
         {"X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: 10.1.0.1\r\n",
          "9.9.9.9"},
-        {"X-Forwarded-For: 9.9.9.9, unknown\r\n", "127.0.0.1"},
-        {"X-Forwarded-For: \r\n", "127.0.0.1"},
+        {"X-Forwarded-For: 9.9.9.9, unknown\r\n", ""},
+        {"X-Forwarded-For: unknown, 10.1.0.1\r\n", ""},
+        {"X-Forwarded-For: \r\n", ""},
+        {"X-Forwarded-For: 1.2.3.4:5678\r\n", "1.2.3.4"},
+        {"X-Forwarded-For: [2001:db8:8000::1]:56\r\n", "2001:db8:8000::1"},
+        {"X-Forwarded-For: [2001:db8:8000::1\r\n", ""},
+        {"X-Forwarded-For: 127.0.0.1, 10.1.0.1\r\n", "10.1.0.1"},
     };
     struct kit *kit = *state;
 

@@ -247,6 +247,51 @@ def test_batch_sent_twice_counts_once(service, redis):
     assert service.metric("shortener_clicks_retries_total") >= 1
 
 
+def test_records_that_are_not_what_we_wrote_are_refused(service, redis):
+    """Long or of another type: an error for who asks, never what lies beside it."""
+    body = {"url": "https://example.com/spoilt", "reuse": True}
+    code = service.request("POST", "/v1/links", body).json["code"]
+    index = redis.cli("KEYS", "sh:reuse:*")[0]
+    digest = redis.cli("HKEYS", index)[0]
+    for size in (65, 8200, 100000):
+        redis.cli("HSET", index, digest, "b" * size)
+        same(service.request("POST", "/v1/links", body).status, 503, size)
+    redis.cli("HSET", index, digest, code)
+    same(service.request("POST", "/v1/links", body).json["code"], code)
+    key = {"Idempotency-Key": "spoilt"}
+    same(service.request("POST", "/v1/links", {"url": "http://a.b/"}, key).status, 201)
+    record = redis.cli("KEYS", "sh:idem:*")[0]
+    redis.cli("HSET", record, "status", "0")
+    same(service.request("POST", "/v1/links", {"url": "http://a.b/"}, key).status, 503)
+    redis.cli("HDEL", record, "status", "body")
+    redis.cli("HSET", record, "operation", "f" * 16 + ":" + "a" * 9000, "until", "0")
+    same(service.request("POST", "/v1/links", {"url": "http://a.b/"}, key).status, 503)
+    kept = create(service, code="kept")["code"]
+    link = redis.cli("KEYS", "sh:link:*:" + code)[0]
+    redis.cli("DEL", link)
+    redis.cli("HSET", link, "no", "string")
+    listed = service.get("/v1/links")
+    same(listed.status, 200)
+    assert kept in [item["code"] for item in listed.json["items"]]
+    same(service.get("/healthz").status, 200)
+
+
+def test_idempotency_record_that_was_lost_is_whole_again(service, redis):
+    """Flushed between a create's begin and its end, again and again."""
+    def make(n):
+        headers = {"Idempotency-Key": "k%d" % n}
+        return service.request("POST", "/v1/links", {"url": "http://a.b/%d" % n}, headers).status
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(make, n) for n in range(400)]
+        while not all(answer.done() for answer in answers):
+            redis.cli("FLUSHALL")
+    assert {answer.result() for answer in answers} <= {201, 503}
+    same(make(1000), 201)
+    for key in redis.cli("KEYS", "sh:idem:*"):
+        assert redis.cli("PTTL", key) > 0, (key, redis.cli("HGETALL", key))
+        assert redis.cli("HEXISTS", key, "digest"), key
+
+
 def test_clicks_that_nobody_saw_answered_are_not_counted(redis):
     server = start(redis, "--workers", "1")
     code = create(server)["code"]

@@ -60,6 +60,18 @@ def test_cookie_is_of_no_use_to_a_foreign_page(redis, directory):
     server.close()
 
 
+def test_debug_is_for_who_is_surely_here(redis, directory):
+    path = write_file(directory, "keys", json.dumps(KEYS))
+    server = Service("shortener", "--workers", WORKERS, "--token-keys", path, "--trusted-proxy", "127.0.0.1,10.0.0.0/8",
+                     redis=redis)
+    for hops, status in ((None, 200), ("127.0.0.1", 200), ("8.8.8.8", 403), ("8.8.8.8:1234", 403), ("unknown", 403),
+                         ("[2001:db8::1]", 403), ("8.8.8.8, 9.9.9.9:55", 403), ("10.0.0.3", 403),
+                         ("127.0.0.1, 10.0.0.3", 403), ("", 403)):
+        answer = server.get("/debug/memory", {"X-Forwarded-For": hops} if hops is not None else {})
+        same(answer.status, status, hops)
+    server.close()
+
+
 def test_scope_decides_what_a_token_may(closed):
     make(closed, bearer("ann"), code="mine")
     for method, path, body in CALLS:
