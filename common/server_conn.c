@@ -356,15 +356,30 @@ void conn_answered(struct conn *conn)
     conn_mark_dirty(conn);
 }
 
+/* Its body does not come any more; what came before it is still answered. */
+static void drop_half_request(struct conn *conn)
+{
+    struct request *req = conn->reading;
+
+    if (!req)
+        return;
+    conn->reading = NULL;
+    conn->waiting--;
+    list_remove(&req->node);
+    request_free(req);
+}
+
 static void on_end(void *arg, int err)
 {
     struct conn *conn = arg;
 
     conn->ended = true;
-    conn->last = true; /* answer what has come; a half request is dropped */
-    if (err < 0 || conn->reading ||
-        (conn->waiting == 0 && conn_unsent(conn) == 0))
+    conn->last = true;
+    drop_half_request(conn);
+    if (err < 0 || (conn->waiting == 0 && conn_unsent(conn) == 0))
         conn_close(conn);
+    else
+        conn_rearm(conn);
 }
 
 static void on_drain(void *arg)

@@ -1,10 +1,35 @@
 /* test_server_ends.c - how connections end: by a peer, a deadline, a drain. */
 #include <string.h>
 
+#include "common/server_internal.h"
 #include "tests/common/server_kit.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 #define POST "POST /echo HTTP/1.1\r\nHost: a\r\n"
+
+/* The server's end of client 0. */
+static struct conn *first_conn(struct kit *kit)
+{
+    assert_int_not_equal(server_connections(kit->server), 0);
+    return LIST_ENTRY(kit->server->conns.next, struct conn, node);
+}
+
+/* Client 0 does not read: something is kept for it. */
+static void turn_until_unsent(struct kit *kit)
+{
+    for (int n = 0; n < 1000000 && server_connections(kit->server) == 0; n++)
+        kit_turn_loop(kit);
+    for (int n = 0; n < 1000000 && conn_unsent(first_conn(kit)) == 0; n++)
+        kit_turn_loop(kit);
+    assert_true(conn_unsent(first_conn(kit)) > 0);
+}
+
+/* What is due within ms runs now. */
+static void pass(struct kit *kit, uint64_t ms)
+{
+    kit->uv.time += ms;
+    wheel_turn(stream_loop_wheel(kit->loop), kit->uv.time);
+}
 
 /* Ends. */
 
@@ -90,6 +115,63 @@ static void test_half_close_does_not_overtake_an_answer(void **state)
     kit_shut(kit, 0);
     UNTIL(kit, kit->ended[0]);
     assert_true(kit_has(kit, 0, "released"));
+}
+
+static void test_half_request_does_not_take_the_others_with_it(void **state)
+{
+    static const char *const cases[] = {
+        "Content-Length: 5\r\n\r\nab",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nab",
+        "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+    };
+    struct kit *kit = *state;
+
+    kit->options.request_timeout_ms = 600000; /* not what is tested */
+    kit_start(kit, NULL);
+    for (int i = 0; i < (int)COUNT(cases); i++) {
+        kit_client(kit);
+        kit_send(kit, i, GET("/later/a") POST);
+        kit_send(kit, i, cases[i]);
+        UNTIL(kit, kit->held_count > (size_t)i && first_conn(kit)->reading);
+        kit_shut(kit, i);
+        UNTIL(kit, first_conn(kit)->ended);
+        pass(kit, kit->options.body_timeout_ms); /* no body is waited for */
+        kit_answer(kit, (size_t)i, "whole");
+        UNTIL(kit, kit->ended[i]);
+        assert_false(kit->reset[i]);
+        assert_true(kit_has(kit, i, "\r\n\r\nwhole"));
+        assert_int_equal(kit_count(kit, i, "HTTP/1.1 "), 1);
+        assert_int_equal(kit_count(kit, i, "Connection: close\r\n"), 1);
+        UNTIL(kit, server_connections(kit->server) == 0);
+    }
+}
+
+/* Nor does it cut the answers that its client has not taken yet. */
+static void test_half_request_does_not_cut_an_answer(void **state)
+{
+    struct kit *kit = *state;
+
+    kit_start(kit, NULL);
+    kit_client(kit);
+    kit_send(kit, 0, GET("/bytes/20000000"));
+    turn_until_unsent(kit);
+    kit_send(kit, 0, POST "Content-Length: 5\r\n\r\nab");
+    kit_shut(kit, 0);
+    UNTIL(kit, kit->ended[0]);
+    assert_true(kit->got[0].len > 20000000);
+}
+
+static void test_half_request_alone_is_dropped_at_once(void **state)
+{
+    struct kit *kit = *state;
+
+    kit_start(kit, NULL);
+    kit_client(kit);
+    kit_send(kit, 0, POST "Content-Length: 5\r\n\r\nab");
+    kit_shut(kit, 0);
+    UNTIL(kit, kit->ended[0]);
+    assert_string_equal(kit_got(kit, 0), "");
+    UNTIL(kit, server_connections(kit->server) == 0);
 }
 
 static void test_request_outlives_its_client(void **state)
@@ -312,6 +394,9 @@ int main(void)
         TEST(test_input_behind_the_last_request_is_not_kept),
         TEST(test_half_closed_client_is_answered),
         TEST(test_half_close_does_not_overtake_an_answer),
+        TEST(test_half_request_does_not_take_the_others_with_it),
+        TEST(test_half_request_does_not_cut_an_answer),
+        TEST(test_half_request_alone_is_dropped_at_once),
         TEST(test_request_outlives_its_client),
         TEST(test_client_that_left_is_noticed_by_a_write),
         TEST(test_stray_empty_line_is_no_request),
