@@ -225,19 +225,22 @@ static void on_timer(struct wheel_timer *timer)
     }
 }
 
-/* The last answer is on its way: let the client read it before the end. */
+/*
+ * The last answer is on its way: let the client read it before the end.  The
+ * time for that begins when the socket has taken all of it.
+ */
 static void linger(struct conn *conn)
 {
-    if (conn->lingering)
-        return;
-    conn->lingering = true;
-    conn->lingered = 0;
     if (conn->ended && conn_unsent(conn) == 0) {
         conn_close(conn);
         return;
     }
-    stream_end(conn->stream);
-    stream_read_start(conn->stream);
+    if (!conn->lingering) {
+        conn->lingering = true;
+        conn->lingered = 0;
+        stream_end(conn->stream);
+        stream_read_start(conn->stream);
+    }
     conn_rearm(conn);
 }
 

@@ -248,13 +248,16 @@ void conn_resume(struct conn *conn)
         take_input(conn, buf_span(&conn->tail));
 }
 
-/* So much is dropped; past it an answer that is still due is waited for. */
+/*
+ * So much is dropped; past it an answer that is still due, or has not gone out,
+ * is waited for.
+ */
 static void drop_input(struct conn *conn, struct span bytes)
 {
     conn->lingered += (uint32_t)bytes.len;
     if (conn->lingered <= CONN_LINGER_BYTES)
         return;
-    if (conn->lingering)
+    if (conn->lingering && conn_unsent(conn) == 0)
         conn_close(conn);
     else
         stream_read_stop(conn->stream);

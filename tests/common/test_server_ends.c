@@ -174,6 +174,44 @@ static void test_half_request_alone_is_dropped_at_once(void **state)
     UNTIL(kit, server_connections(kit->server) == 0);
 }
 
+/* Its answer goes out late, then the client has its second and no more. */
+static void test_linger_begins_when_the_last_byte_has_gone(void **state)
+{
+    struct kit *kit = *state;
+
+    kit_start(kit, NULL);
+    kit_client(kit);
+    kit_send(kit, 0,
+             "GET /bytes/20000000 HTTP/1.1\r\nHost: a\r\n"
+             "Connection: close\r\n\r\n");
+    turn_until_unsent(kit);
+    assert_true(first_conn(kit)->lingering);
+    UNTIL(kit, kit->ended[0] && conn_unsent(first_conn(kit)) == 0);
+    assert_true(kit->got[0].len > 20000000);
+    pass(kit, CONN_LINGER_MS);
+    UNTIL(kit, server_connections(kit->server) == 0);
+}
+
+/* Who sends more than is dropped gets the rest of its answer all the same. */
+static void test_linger_does_not_cut_an_answer(void **state)
+{
+    static char junk[4096];
+    struct kit *kit = *state;
+
+    kit_start(kit, NULL);
+    memset(junk, 'j', sizeof(junk) - 1);
+    kit_client(kit);
+    kit_send(kit, 0,
+             "GET /bytes/20000000 HTTP/1.1\r\nHost: a\r\n"
+             "Connection: close\r\n\r\n");
+    turn_until_unsent(kit);
+    for (int i = 0; i < 2 + CONN_LINGER_BYTES / 4095; i++) {
+        kit_send(kit, 0, junk);
+        kit_turn_loop(kit);
+    }
+    UNTIL(kit, kit->got[0].len > 20000000);
+}
+
 static void test_request_outlives_its_client(void **state)
 {
     struct kit *kit = *state;
@@ -397,6 +435,8 @@ int main(void)
         TEST(test_half_request_does_not_take_the_others_with_it),
         TEST(test_half_request_does_not_cut_an_answer),
         TEST(test_half_request_alone_is_dropped_at_once),
+        TEST(test_linger_begins_when_the_last_byte_has_gone),
+        TEST(test_linger_does_not_cut_an_answer),
         TEST(test_request_outlives_its_client),
         TEST(test_client_that_left_is_noticed_by_a_write),
         TEST(test_stray_empty_line_is_no_request),
