@@ -185,7 +185,7 @@ void conn_rearm(struct conn *conn)
     if (wait == conn->wait && wait != CONN_WAIT_IDLE)
         return;
     conn->wait = wait;
-    conn->unsent = conn_unsent(conn);
+    conn->sent = stream_sent(conn->stream);
     wheel_start(conn->server->wheel, &conn->timer,
                 time_of(&conn->server->options, wait), on_timer);
 }
@@ -193,7 +193,7 @@ void conn_rearm(struct conn *conn)
 /* A client that takes its answers, however slowly, may go on. */
 static void check_progress(struct conn *conn)
 {
-    if (conn_unsent(conn) == conn->unsent) {
+    if (stream_sent(conn->stream) == conn->sent) {
         conn_close(conn);
         return;
     }

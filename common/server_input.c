@@ -153,7 +153,8 @@ static bool read_head(struct conn *conn, struct span *bytes)
     }
     size_t skip = conn->scan.skip;
     conn->scan = (struct http_scan){0};
-    conn->wait = CONN_WAIT_IDLE; /* the next head has a time of its own */
+    if (conn->wait != CONN_WAIT_WRITE) /* which no request makes longer */
+        conn->wait = CONN_WAIT_IDLE; /* the next head has a time of its own */
     if (status) {
         conn_refuse(conn, status, refusal_slug(status), NULL);
         return false;
@@ -228,10 +229,12 @@ static void take_input(struct conn *conn, struct span bytes)
         bool corked = conn->corked;
         conn->corked = false;
         keep_tail(conn, is_over(conn) ? (struct span){0} : bytes);
-        if (corked)
+        if (corked) {
             conn_send(conn, out);
-        else
+        } else {
+            conn_rearm(conn); /* a timer may run before the turn is over */
             conn_mark_dirty(conn);
+        }
     }
     if (out->cap > (size_t)4 * CONN_OUT_HIGH)
         buf_deinit(out);

@@ -213,6 +213,12 @@ size_t stream_kept(const struct stream *stream)
                        : 0;
 }
 
+/* libuv sends a large write bit by bit. */
+uint64_t stream_sent(const struct stream *stream)
+{
+    return stream->given - uv_stream_get_write_queue_size(&stream->uv);
+}
+
 static void shut(struct stream *stream);
 
 static void free_out(struct stream *stream)
@@ -231,6 +237,7 @@ static int send_waiting(struct stream_out *out, struct stream *stream)
     out->sending = out->waiting;
     out->waiting = empty;
     uv_buf_t buf = uv_buf_init(out->sending.ptr, (unsigned)out->sending.len);
+    stream->given += out->sending.len;
     return uv_write(&out->req, &stream->uv, &buf, 1, on_written);
 }
 
@@ -297,6 +304,7 @@ int stream_write_raw(struct stream *stream, struct span bytes)
         stream->broken = true;
         return UV_ENOTCONN;
     }
+    stream->given += (size_t)sent;
     struct span rest = span_skip(bytes, (size_t)sent);
     return rest.len ? keep(stream, rest) : 0;
 }

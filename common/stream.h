@@ -100,6 +100,8 @@ void stream_peer(const struct stream *stream, char out[STREAM_ADDRESS_MAX]);
 int stream_write(struct stream *stream, struct span bytes);
 /* As they go out: ciphertext, with TLS. */
 size_t stream_kept(const struct stream *stream);
+/* Bytes that the socket has taken since the stream is open, as they go out. */
+uint64_t stream_sent(const struct stream *stream);
 
 /* Stop and go on reading (backpressure); what was read already still comes. */
 void stream_read_stop(struct stream *stream);

@@ -38,6 +38,7 @@ struct stream {
     struct stream_connect *connect;
     stream_close_cb close_cb;
     size_t max_kept;
+    uint64_t given; /* bytes, to libuv */
     bool open;    /* bytes may be written */
     bool ended;   /* on_end has run */
     bool ending;  /* stream_end() was called */

@@ -289,6 +289,94 @@ static void test_slow_head_and_body_are_408(void **state)
     }
 }
 
+/*
+ * A body comes whole in the turn of the loop in which its deadline passes,
+ * while an older answer waits for the end of that turn.
+ */
+static void test_body_in_time_is_not_late(void **state)
+{
+    struct kit *kit = *state;
+    int other;
+
+    kit->options.request_timeout_ms = 600000; /* these are not tested */
+    kit->options.write_timeout_ms = 600000;
+    kit_start(kit, NULL);
+    kit_client(kit);
+    kit_send(kit, 0, GET("/later/a") POST "Content-Length: 2\r\n\r\na");
+    UNTIL(kit, kit->held_count == 1 && first_conn(kit)->reading);
+    struct conn *conn = first_conn(kit);
+    other = kit_client(kit);
+    kit_rest(kit);
+    kit_send(kit, other, GET("/release"));
+    kit_send(kit, 0, "b");
+    for (int n = 0; n < 1000 && conn->reading; n++)
+        kit_turn_loop(kit);
+    pass(kit, kit->options.body_timeout_ms);
+    UNTIL(kit, kit_has(kit, 0, "\r\n\r\nab"));
+    assert_true(kit_has(kit, 0, "\r\n\r\nreleased"));
+    assert_int_equal(kit_count(kit, 0, "HTTP/1.1 200 OK\r\n"), 2);
+}
+
+static void test_reader_that_takes_some_may_go_on(void **state)
+{
+    struct kit *kit = *state;
+
+    kit_start(kit, NULL);
+    kit_client(kit);
+    kit_send(kit, 0, GET("/bytes/80000000"));
+    turn_until_unsent(kit);
+    for (int i = 0; i < 3; i++) {
+        size_t before = kit->got[0].len;
+        UNTIL(kit, kit->got[0].len > before + 1000000);
+        for (int n = 0; n < 100; n++)
+            kit_turn_loop(kit);
+        assert_true(conn_unsent(first_conn(kit)) > 0);
+        pass(kit, kit->options.write_timeout_ms);
+        assert_false(first_conn(kit)->closing);
+    }
+    UNTIL(kit, kit->got[0].len > 80000000);
+}
+
+/* Client 0 does not read: pieces of a stream, until one stays for good. */
+static void fill(struct kit *kit)
+{
+    static char piece[100000];
+    struct conn *conn = first_conn(kit);
+
+    for (int n = 0; n < 100; n++) {
+        kit_turn_loop(kit);
+        if (conn_unsent(conn))
+            continue;
+        request_write(kit->held[0], (struct span){piece, sizeof(piece)});
+        n = 0;
+    }
+}
+
+/* More to send is no progress, nor is another request. */
+static void test_reader_that_takes_nothing_has_one_deadline(void **state)
+{
+    struct kit *kit = *state;
+
+    kit_start(kit, NULL);
+    kit_client(kit);
+    kit_send(kit, 0, GET("/stream"));
+    UNTIL(kit, kit->held_count == 1);
+    fill(kit);
+    uint64_t due = first_conn(kit)->timer.due;
+    for (uint64_t now = uv_now(&kit->uv); uv_now(&kit->uv) == now;)
+        kit_turn_loop(kit);
+    assert_int_equal(request_write(kit->held[0], SPAN("more")), 0);
+    kit_send(kit, 0, GET("/later/a"));
+    for (int n = 0; n < 100000 && kit->held_count < 2; n++)
+        kit_turn_loop(kit);
+    assert_int_equal(kit->held_count, 2);
+    assert_int_equal(first_conn(kit)->timer.due, due);
+    pass(kit, kit->options.write_timeout_ms);
+    assert_int_equal(request_write(kit->held[0], SPAN("x")), UV_ECANCELED);
+    request_end(kit->held[0]);
+    kit->held[0] = NULL;
+}
+
 static void test_idle_connection_is_closed_without_a_word(void **state)
 {
     struct kit *kit = *state;
@@ -441,6 +529,9 @@ int main(void)
         TEST(test_client_that_left_is_noticed_by_a_write),
         TEST(test_stray_empty_line_is_no_request),
         TEST(test_slow_head_and_body_are_408),
+        TEST(test_body_in_time_is_not_late),
+        TEST(test_reader_that_takes_some_may_go_on),
+        TEST(test_reader_that_takes_nothing_has_one_deadline),
         TEST(test_idle_connection_is_closed_without_a_word),
         TEST(test_late_request_is_503_and_its_answer_dropped),
         TEST(test_late_request_waits_in_line),
