@@ -27,6 +27,7 @@
 #define DEAF_TICKS 3    /* without the second link: worth a line */
 #define SHED_LAG_US 100000
 #define SHED_INFLIGHT 10000
+#define SHED_MEMORY ((size_t)512 << 20)
 #define REDIS_MAX_PENDING 65536
 #define REDIS_MAX_BYTES ((size_t)64 << 20)
 #define REQUEST_TIMEOUT_MS 15000
@@ -366,6 +367,7 @@ static void open_server(struct app *app)
         .request_timeout_ms = REQUEST_TIMEOUT_MS,
         .max_lag_us = o->shed ? SHED_LAG_US : 0,
         .max_inflight = o->shed ? SHED_INFLIGHT : 0,
+        .max_memory = o->shed ? SHED_MEMORY : 0,
         .trusted_proxies = app->trusted_proxies,
         .cors_origins = app->cors_origins,
         .public_url = app->public_url,

@@ -109,6 +109,7 @@ static bool begin_answer(struct request *req, int status)
 static void end_answer(struct request *req)
 {
     req->state = REQUEST_ANSWERED;
+    req->conn->in_line += req->answer.len;
     wheel_stop(req->server->wheel, &req->timer);
     server_count(req->server, req);
     if (is_first(req))

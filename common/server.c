@@ -122,6 +122,9 @@ bool server_is_overloaded(struct server *server)
 {
     const struct server_options *options = &server->options;
 
+    if (options->max_memory &&
+        mem_live(MEM_CONN) + mem_live(MEM_REQUEST) > options->max_memory)
+        return true;
     return (options->max_lag_us && server->late_ticks >= LAG_TICKS) ||
            (options->max_inflight && server->inflight > options->max_inflight);
 }

@@ -32,6 +32,7 @@ struct server_options {
     uint64_t max_lag_us;   /* lasting loop lag past which requests are shed;
                               0: never */
     uint32_t max_inflight; /* unanswered requests likewise */
+    size_t max_memory;     /* of connections and requests likewise */
     const char *const *trusted_proxies; /* CIDRs, NULL-ended; may be NULL */
     const char *const *cors_origins;    /* likewise */
     const char *public_url;             /* may be NULL */

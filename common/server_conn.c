@@ -350,6 +350,8 @@ void conn_answered(struct conn *conn)
     while (!list_is_empty(&conn->requests)) {
         struct request *req =
             LIST_ENTRY(conn->requests.next, struct request, node);
+        if (req->state == REQUEST_ANSWERED)
+            conn->in_line -= req->answer.len;
         buf_append(conn_out(conn), buf_span(&req->answer));
         buf_deinit(&req->answer);
         if (req->state != REQUEST_ANSWERED)

@@ -75,10 +75,10 @@ static bool read_body(struct conn *conn, struct span *bytes)
 }
 
 /*
- * Who waits for a word before sending a body gets it, or the refusal; the
- * body of the latter may come all the same, so that the connection ends.
+ * Nobody's body is gathered who will be refused: that is said before it comes,
+ * and since it may come all the same the connection ends.
  */
-static bool invite_body(struct request *req)
+static bool admit_early(struct request *req)
 {
     struct conn *conn = req->conn;
     bool keep_alive = req->keep_alive;
@@ -89,28 +89,36 @@ static bool invite_body(struct request *req)
         return false;
     req->keep_alive = keep_alive;
     conn->last = !keep_alive;
-    if (!conn->more) {
-        buf_append(&req->answer, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
-        conn_answered(conn);
-    }
     return true;
 }
 
-static void expect_body(struct request *req)
+/* Who waits for a word before sending a body gets it. */
+static void invite_body(struct request *req)
+{
+    if (!req->head.expects_continue || req->head.is_1_0 || req->conn->more)
+        return;
+    buf_append(&req->answer, SPAN("HTTP/1.1 100 Continue\r\n\r\n"));
+    conn_answered(req->conn);
+}
+
+/* behind: bytes that have come behind the head. */
+static void expect_body(struct request *req, size_t behind)
 {
     if (req->head.content_length > req->server->options.max_body) {
         request_refuse(req, 413, "body-too-large", NULL);
         return;
     }
-    if (req->head.expects_continue && !req->head.is_1_0 && !invite_body(req))
+    bool whole = !req->head.chunked && req->head.content_length <= behind;
+    if (!whole && !admit_early(req))
         return;
+    invite_body(req);
     req->reader = arena_alloc(&req->arena, sizeof(*req->reader));
     http_body_init(req->reader, &req->head, on_body, req);
     req->conn->reading = req;
 }
 
 /* A whole head: its request begins. */
-static void begin_request(struct conn *conn, struct span head)
+static void begin_request(struct conn *conn, struct span head, size_t behind)
 {
     struct http_header headers[HTTP_MAX_HEADERS];
     struct request *req = request_create(conn, head, conn->server->read_us);
@@ -126,7 +134,7 @@ static void begin_request(struct conn *conn, struct span head)
     req->keep_alive = req->head.keep_alive;
     conn->last = !req->keep_alive;
     if (req->head.chunked || req->head.content_length)
-        expect_body(req);
+        expect_body(req, behind);
     else
         request_dispatch(req);
 }
@@ -154,7 +162,7 @@ static bool read_head(struct conn *conn, struct span *bytes)
     size_t skip = conn->scan.skip;
     conn->scan = (struct http_scan){0};
     if (conn->wait != CONN_WAIT_WRITE) /* which no request makes longer */
-        conn->wait = CONN_WAIT_IDLE; /* the next head has a time of its own */
+        conn->wait = CONN_WAIT_IDLE;   /* the next head has a time of its own */
     if (status) {
         conn_refuse(conn, status, refusal_slug(status), NULL);
         return false;
@@ -162,14 +170,14 @@ static bool read_head(struct conn *conn, struct span *bytes)
     struct span head = {bytes->ptr + skip, length};
     *bytes = span_skip(*bytes, skip + length);
     conn->more = bytes->len > 0;
-    begin_request(conn, head);
+    begin_request(conn, head, bytes->len);
     return !conn->closing;
 }
 
 static bool has_room(const struct conn *conn)
 {
     return conn->waiting < conn->server->options.max_pipelined &&
-           conn_unsent(conn) < CONN_OUT_HIGH;
+           conn_unsent(conn) + conn->in_line < CONN_OUT_HIGH;
 }
 
 static bool is_over(const struct conn *conn)

@@ -66,6 +66,7 @@ struct conn {
     struct buf out;          /* answers outside a read */
     struct http_scan scan;
     struct address *address; /* of the peer itself */
+    size_t in_line;          /* bytes of answers that others stand before */
     uint64_t sent;           /* when the present wait began */
     enum conn_wait wait;
     uint32_t waiting; /* requests in the list */

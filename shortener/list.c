@@ -15,12 +15,15 @@
 /* Entries of one microsecond: at most one for each worker there is. */
 #define MAX_TIES 64
 
+#define LIST_BYTES_MAX ((size_t)1 << 20) /* of a page, and one link */
+
 struct item {
     struct list_job *job;
     struct span code;
     int64_t created_us;
     struct span json; /* ptr NULL: left out */
     bool missing;
+    bool past; /* of the next page: this one has bytes enough */
 };
 
 struct list_job {
@@ -32,6 +35,7 @@ struct list_job {
     uint64_t after_us;
     uint32_t limit;
     size_t count, waiting;
+    size_t bytes; /* of the items so far: past LIST_BYTES_MAX no more */
     struct item *items;
     bool more;
     int status;
@@ -195,9 +199,22 @@ static void on_link(void *arg, int status, const struct redisReply *reply)
     else if (!link_read(reply, item->code, &link) ||
              !index_belongs(&link, request_subject(job->req), job->tag))
         item->missing = true;
+    else if (job->bytes > LIST_BYTES_MAX)
+        item->past = true;
     else if (request_allows(job->req, SPAN("links:read"), item->code))
         item->json = link_json(job->req, &link, app_public_url(job->app->app));
+    job->bytes += item->json.len;
     drop(job);
+}
+
+/* A page has fewer items than asked for rather than more bytes than it may. */
+static void cut_page(struct list_job *job)
+{
+    for (size_t i = 1; i < job->count; i++)
+        if (job->items[i].past) {
+            job->count = i;
+            job->more = true;
+        }
 }
 
 static void put_next(struct json_writer *w, const struct list_job *job)
@@ -214,6 +231,7 @@ static void reply_list(struct list_job *job)
     struct buf text;
     struct json_writer w = {.out = &text};
 
+    cut_page(job);
     buf_init(&text, MEM_REQUEST);
     json_put_open(&w, '{');
     json_put_key(&w, "items");

@@ -318,8 +318,7 @@ static bool is_mapped_loopback(struct span name)
 static bool is_local(struct span name)
 {
     return span_eq(name, SPAN("localhost")) ||
-           has_suffix(name, SPAN(".localhost")) ||
-           is_mapped_loopback(name) ||
+           has_suffix(name, SPAN(".localhost")) || is_mapped_loopback(name) ||
            span_eq(name, SPAN("[::ffff:0:0]")) ||
            span_eq(name, SPAN("[::1]")) || span_eq(name, SPAN("[::]")) ||
            span_eq(name, SPAN("0.0.0.0")) ||

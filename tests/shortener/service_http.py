@@ -1,5 +1,6 @@
 """service_http.py - HTTP/1.1 as the server takes it, byte by byte."""
 import contextlib
+import json
 import random
 import shutil
 import socket
@@ -7,8 +8,8 @@ import ssl
 import subprocess
 import tempfile
 
-from kit import (DEADLINE, Connection, Service, Skip, create, eventually, free_port, main, redis, render,
-                 request, same, service, start)
+from kit import (DEADLINE, Connection, Service, Skip, create, directory, eventually, free_port, main, redis, render,
+                 request, same, service, start, tokens, write_file)
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -380,6 +381,38 @@ def mutate(rng, data):
     return bytes(data)
 
 
+def test_body_is_not_gathered_of_who_is_refused(redis, directory):
+    keys = tokens.make_keys()
+    server = Service("shortener", "--workers", "1", "--token-keys",
+                     write_file(directory, "keys", json.dumps(keys)), redis=redis)
+    for head, status in (("POST /v1/links", 401), ("POST /v1/nothing", 404), ("PUT /v1/links", 405)):
+        connection = Connection(server.port)
+        connection.send(head + " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                               "Content-Length: 1000000\r\n\r\n{")
+        answer = connection.answer()
+        same((answer.status, answer.headers["connection"]), (status, "close"), head)
+        connection.close()
+    server.close()
+
+
+def test_reader_that_takes_nothing_is_held_within_bounds(redis):
+    server = start(redis, "--workers", "1")
+    long = "https://example.com/" + "x" * 8000
+    for n in range(150):
+        create(server, long + str(n))
+    held = []
+    for _ in range(20):
+        held.append(Connection(server.port))
+        held[-1].send(render("GET", "/v1/links?limit=1000") * 8)
+    eventually(lambda: server.metric("shortener_connections") >= 20 and
+               server.get("/debug/loop").json["inflight"] <= 1, "their answers")
+    live = server.get("/debug/memory").json["live_bytes"]
+    assert live["conn"] + live["request"] < 20 * 12 << 20, live
+    for connection in held:
+        connection.close()
+    server.close()
+
+
 def requests_in(data):
     """No more than this many can be in data: whole heads, and what is refused behind the last."""
     return data.count(b"\r\n\r\n") + (not data.endswith(b"\r\n\r\n"))
@@ -415,4 +448,4 @@ def test_mutations_draw_no_more_answers_than_requests(service):
     same(service.get("/healthz").status, 200)
 
 
-main(__name__)
+main(__name__, directory=directory)

@@ -358,6 +358,18 @@ def test_stats_leave_out_what_the_codes_last_link_had(service, redis):
     same((len(seen["series"]), sum(bucket["clicks"] for bucket in seen["series"])), (72, 1))
 
 
+def test_page_of_long_links_has_fewer_of_them(service):
+    long = "https://example.com/" + "x" * 8000
+    made = [create(service, long + str(n))["code"] for n in range(200)]
+    seen, cursor, pages = [], "", 0
+    while cursor is not None:
+        page = service.get("/v1/links?limit=1000" + ("&cursor=" + cursor if cursor else ""))
+        assert len(page.body) < 2 << 20
+        seen += [item["code"] for item in page.json["items"]]
+        cursor, pages = page.json["next"], pages + 1
+    same((seen, pages > 1), (made[::-1], True))
+
+
 def test_reuse_finds_any_link_of_the_callers_that_will_do(service):
     url = "https://example.com/several"
     codes = [create(service, url)["code"] for _ in range(4)]
