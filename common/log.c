@@ -1,5 +1,6 @@
 /* log.c - see log.h. */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,13 @@
 #include "common/log.h"
 
 #define NAME_MAX_LEN 64
+
+struct entry {
+    enum log_level level;
+    const char *msg;
+    const struct log_field *fields;
+    size_t count;
+};
 
 static struct {
     enum log_level level;
@@ -73,7 +81,10 @@ static void put_head(struct json_writer *w, enum log_level level,
     put_pair(w, "msg", span_str(msg));
 }
 
-/* stderr may be shared, so it is asked instead of made non-blocking. */
+/*
+ * stderr may be shared, so it is asked instead of made non-blocking: a pipe
+ * that says yes takes PIPE_BUF bytes at once.
+ */
 static void write_line(struct span line)
 {
     struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -83,28 +94,48 @@ static void write_line(struct span line)
         self.dropped++;
 }
 
+/* Of a text no more than its first most bytes. */
+static void put_field(struct json_writer *w, const struct log_field *field,
+                      size_t most)
+{
+    struct span text = field->text;
+
+    text.len = text.len < most ? text.len : most;
+    json_put_key(w, field->key);
+    if (field->is_number)
+        json_put_int(w, field->number);
+    else if (text.ptr)
+        json_put_string(w, text);
+    else
+        json_put_null(w);
+}
+
+static void make_line(struct buf *line, const struct entry *entry, size_t most)
+{
+    struct json_writer w = {.out = line};
+
+    line->len = 0;
+    json_put_open(&w, '{');
+    put_head(&w, entry->level, entry->msg);
+    for (size_t i = 1; i < entry->count; i++)
+        put_field(&w, &entry->fields[i], most);
+    json_put_close(&w, '}');
+    buf_append_char(line, '\n');
+}
+
 void log_fields(enum log_level level, const char *msg,
                 const struct log_field *fields, size_t count)
 {
+    const struct entry entry = {level, msg, fields, count};
+    size_t most = PIPE_BUF;
     struct buf line;
-    struct json_writer w = {.out = &line};
 
     if (!log_enabled(level))
         return;
     buf_init(&line, MEM_APP);
-    json_put_open(&w, '{');
-    put_head(&w, level, msg);
-    for (size_t i = 1; i < count; i++) {
-        json_put_key(&w, fields[i].key);
-        if (fields[i].is_number)
-            json_put_int(&w, fields[i].number);
-        else if (fields[i].text.ptr)
-            json_put_string(&w, fields[i].text);
-        else
-            json_put_null(&w);
-    }
-    json_put_close(&w, '}');
-    buf_append_char(&line, '\n');
+    do
+        make_line(&line, &entry, most);
+    while (line.len > PIPE_BUF && (most /= 2) > 0);
     write_line(buf_span(&line));
     buf_deinit(&line);
 }

@@ -2,7 +2,8 @@
  * log.h - one JSON object a line on stderr.
  *
  * Written whole by one write(2).  When stderr is a pipe that is full, lines
- * are dropped and counted rather than holding the loop.
+ * are dropped and counted rather than holding the loop; for the same reason
+ * the texts of a line that is longer than PIPE_BUF are cut.
  */
 #pragma once
 
