@@ -1,0 +1,138 @@
+/* test_query.c - percent-encoding, and the pairs of a query. */
+#include "common/query.h"
+#include "tests/test.h"
+
+static int setup(void **state)
+{
+    static struct arena arena;
+
+    arena_init(&arena, MEM_JOB, 0);
+    *state = &arena;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    arena_deinit(*state);
+    return 0;
+}
+
+static void test_query_decodes_or_refuses(void **state)
+{
+    static const struct {
+        const char *in;
+        struct span out; /* ptr NULL: refused */
+        bool plus_is_space;
+    } cases[] = {
+        {"", {"", 0}, true},
+        {"abc", {"abc", 3}, true},
+        {"a+b", {"a b", 3}, true},
+        {"a+b", {"a+b", 3}, false},
+        {"%41%5a%5A", {"AZZ", 3}, false},
+        {"%2B+%20", {"+  ", 3}, true},
+        {"%00", {"\0", 1}, true},
+        {"%c3%A9", {"\xc3\xa9", 2}, true},
+        {"%2541", {"%41", 3}, true}, /* once */
+        {"%", {NULL, 0}, true},
+        {"%4", {NULL, 0}, true},
+        {"a%4", {NULL, 0}, true},
+        {"%4g", {NULL, 0}, true},
+        {"%G4", {NULL, 0}, true},
+        {"%%41", {NULL, 0}, true},
+        {"%+1", {NULL, 0}, true},
+        {"%-1", {NULL, 0}, true},
+        {"+%", {NULL, 0}, true},
+    };
+    struct arena *arena = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct span in = span_str(cases[i].in);
+        struct span out = SPAN("untouched");
+        bool good = query_decode(arena, in, cases[i].plus_is_space, &out);
+
+        assert_int_equal(good, cases[i].out.ptr != NULL);
+        assert_true(span_eq(out, good ? cases[i].out : SPAN("untouched")));
+    }
+}
+
+/* Two digits that stand behind the end of the bytes are none of theirs. */
+static void test_query_decode_reads_no_further_than_the_end(void **state)
+{
+    struct span out;
+
+    assert_false(query_decode(*state, (struct span){"%41", 2}, true, &out));
+    assert_false(query_decode(*state, (struct span){"%41", 1}, true, &out));
+}
+
+static void test_query_without_codes_is_not_copied(void **state)
+{
+    struct span in = SPAN("plain");
+    struct span out;
+
+    assert_true(query_decode(*state, in, true, &out));
+    assert_ptr_equal(out.ptr, in.ptr);
+    assert_int_equal(mem_live(MEM_JOB), 0);
+}
+
+static void test_query_find_gives_the_first_of_a_name(void **state)
+{
+    static const struct {
+        const char *query, *name, *value; /* NULL: absent */
+    } cases[] = {
+        {"a=1&b=2", "a", "1"},
+        {"a=1&b=2", "b", "2"},
+        {"a=1&a=2", "a", "1"},
+        {"ab=1", "a", NULL},
+        {"a", "a", ""},
+        {"a=", "a", ""},
+        {"a=1=2", "a", "1=2"},
+        {"%61=x%20y", "a", "x y"},
+        {"a+b=c+d", "a b", "c d"},
+        {"&&a=1&", "a", "1"},
+        {"=1", "", "1"},
+        {"", "", NULL},
+        {"a=%&a=2", "a", "2"}, /* passed over */
+        {"%=1&a=2", "a", "2"},
+        {"A=1", "a", NULL},
+    };
+    struct arena *arena = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct span value = query_find(arena, span_str(cases[i].query),
+                                       span_str(cases[i].name));
+        assert_int_equal(value.ptr != NULL, cases[i].value != NULL);
+        assert_true(span_eq(value, span_str(cases[i].value)));
+    }
+    assert_null(query_find(arena, (struct span){NULL, 0}, SPAN("a")).ptr);
+}
+
+static void test_query_next_tells_each_pair_in_turn(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"a", "1"}, {"b", ""}, {"a", "x y"}, {"", "z"}};
+    struct span rest = SPAN("a=1&b&&bad=%&a=x+y&=z");
+    struct span name;
+    struct span value;
+    size_t n = 0;
+
+    for (; query_next(*state, &rest, &name, &value); n++) {
+        assert_true(n < COUNT(pairs));
+        assert_true(span_eq(name, span_str(pairs[n][0])));
+        assert_true(span_eq(value, span_str(pairs[n][1])));
+    }
+    assert_int_equal(n, COUNT(pairs));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_query_decodes_or_refuses),
+        TEST(test_query_decode_reads_no_further_than_the_end),
+        TEST(test_query_without_codes_is_not_copied),
+        TEST(test_query_find_gives_the_first_of_a_name),
+        TEST(test_query_next_tells_each_pair_in_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* test_span.c - runs of bytes that are borrowed. */
+#include "common/span.h"
+#include "tests/test.h"
+
+#define IS(span, text) assert_true(span_eq(span, SPAN(text)))
+
+static void test_span_is_equal_by_its_bytes(void **state)
+{
+    static const struct {
+        struct span a, b;
+        bool same, but_for_case;
+    } cases[] = {
+        {{"abc", 3}, {"abc", 3}, true, true},
+        {{"abc", 3}, {"aBC", 3}, false, true},
+        {{"abc", 2}, {"abd", 2}, true, true},
+        {{"abc", 3}, {"abc", 2}, false, false},
+        {{"a\0b", 3}, {"a\0c", 3}, false, false},
+        {{"[", 1}, {"{", 1}, false, false}, /* one bit apart, as a and A are */
+        {{"@", 1}, {"`", 1}, false, false},
+        {{NULL, 0}, {"", 0}, true, true},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        assert_int_equal(span_eq(cases[i].a, cases[i].b), cases[i].same);
+        assert_int_equal(span_eq_nocase(cases[i].a, cases[i].b),
+                         cases[i].but_for_case);
+    }
+}
+
+static void test_span_of_no_string_is_empty(void **state)
+{
+    (void)state;
+
+    IS(span_str("abc"), "abc");
+    assert_int_equal(span_str(NULL).len, 0);
+    assert_null(span_str(NULL).ptr);
+}
+
+static void test_span_has_a_prefix_no_longer_than_itself(void **state)
+{
+    (void)state;
+
+    assert_true(span_has_prefix(SPAN("abc"), SPAN("ab")));
+    assert_true(span_has_prefix(SPAN("abc"), SPAN("abc")));
+    assert_true(span_has_prefix(SPAN("abc"), SPAN("")));
+    assert_false(span_has_prefix(SPAN("abc"), SPAN("abcd")));
+    assert_false(span_has_prefix(SPAN("abc"), SPAN("b")));
+    assert_true(span_has_prefix((struct span){NULL, 0}, SPAN("")));
+}
+
+static void test_span_skips_no_further_than_its_end(void **state)
+{
+    struct span text = SPAN("abc");
+    (void)state;
+
+    IS(span_skip(text, 0), "abc");
+    IS(span_skip(text, 2), "c");
+    IS(span_skip(text, 3), "");
+    IS(span_skip(text, SIZE_MAX), "");
+    assert_ptr_equal(span_skip(text, SIZE_MAX).ptr, text.ptr + 3);
+}
+
+static void test_span_is_trimmed_of_blanks_only(void **state)
+{
+    static const struct {
+        const char *text, *trimmed;
+    } cases[] = {
+        {"", ""}, {" \t ", ""}, {"a", "a"}, {" a b\t", "a b"}, {"\ta\n", "a\n"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_true(span_eq(span_trim(span_str(cases[i].text)),
+                            span_str(cases[i].trimmed)));
+}
+
+static void test_span_is_cut_into_all_its_pieces(void **state)
+{
+    static const struct {
+        struct span text;
+        size_t count;
+        const char *pieces[4];
+    } cases[] = {
+        {{NULL, 0}, 0, {0}},           {{"", 0}, 1, {""}},
+        {{"a", 1}, 1, {"a"}},          {{"a,b", 3}, 2, {"a", "b"}},
+        {{",", 1}, 2, {"", ""}},       {{"a,,b,", 5}, 4, {"a", "", "b", ""}},
+        {{"a,bcd", 3}, 2, {"a", "b"}},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct span rest = cases[i].text;
+        struct span piece;
+        size_t n = 0;
+
+        for (; span_cut(&rest, ',', &piece); n++) {
+            assert_true(n < cases[i].count);
+            assert_true(span_eq(piece, span_str(cases[i].pieces[n])));
+        }
+        assert_int_equal(n, cases[i].count);
+    }
+}
+
+static void test_span_is_a_number_when_all_of_it_is(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t max, value;
+        bool good;
+    } cases[] = {
+        {"0", 0, 0, true},
+        {"007", 7, 7, true},
+        {"255", 255, 255, true},
+        {"256", 255, 0, false},
+        {"9", 5, 0, false},
+        {"18446744073709551615", UINT64_MAX, UINT64_MAX, true},
+        {"18446744073709551616", UINT64_MAX, 0, false},
+        {"99999999999999999999999", UINT64_MAX, 0, false},
+        {"9223372036854775808", INT64_MAX, 0, false},
+        {"", 9, 0, false},
+        {"-1", 9, 0, false},
+        {"+1", 9, 0, false},
+        {" 1", 9, 0, false},
+        {"1 ", 9, 0, false},
+        {"0x1", 9, 0, false},
+        {"/", 9, 0, false}, /* the neighbours of the digits */
+        {":", 99, 0, false},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint64_t value = 42;
+        assert_int_equal(
+            span_to_u64(span_str(cases[i].text), cases[i].max, &value),
+            cases[i].good);
+        assert_true(value == (cases[i].good ? cases[i].value : 42));
+    }
+}
+
+static void test_span_in_hex_has_two_digits_a_byte(void **state)
+{
+    char out[10] = "---------";
+    (void)state;
+
+    span_hex(out, SPAN("\x00\x0f\xa5\xff"));
+    assert_string_equal(out, "000fa5ff-"); /* and no more */
+}
+
+static void test_span_find_tells_the_first_or_the_end(void **state)
+{
+    (void)state;
+
+    assert_int_equal(span_find(SPAN("abab"), 'b'), 1);
+    assert_int_equal(span_find(SPAN("abab"), 'c'), 4);
+    assert_int_equal(span_find((struct span){"abab", 1}, 'b'), 1);
+    assert_int_equal(span_find((struct span){NULL, 0}, 'a'), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_span_is_equal_by_its_bytes),
+        cmocka_unit_test(test_span_of_no_string_is_empty),
+        cmocka_unit_test(test_span_has_a_prefix_no_longer_than_itself),
+        cmocka_unit_test(test_span_skips_no_further_than_its_end),
+        cmocka_unit_test(test_span_is_trimmed_of_blanks_only),
+        cmocka_unit_test(test_span_is_cut_into_all_its_pieces),
+        cmocka_unit_test(test_span_is_a_number_when_all_of_it_is),
+        cmocka_unit_test(test_span_in_hex_has_two_digits_a_byte),
+        cmocka_unit_test(test_span_find_tells_the_first_or_the_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
