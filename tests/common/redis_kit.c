@@ -98,15 +98,18 @@ static void take(struct kit *kit, struct kit_link *link,
                                         command->element[i]->len});
     }
     buf_append_char(&text, '\0');
-    if (is_greeting(text.ptr) && !kit->mute) {
+    bool greeting = is_greeting(text.ptr);
+    if (greeting && !kit->mute) {
         greet(kit, link, text.ptr);
         buf_deinit(&text);
-        return;
+    } else if (kit->ping && strcmp(text.ptr, "PING") == 0) {
+        say(link, span_str(kit->ping));
+        buf_deinit(&text);
+    } else {
+        link->greeted += greeting;
+        assert_true(kit->count < KIT_COMMANDS);
+        kit->commands[kit->count++] = text.ptr;
     }
-    if (is_greeting(text.ptr))
-        link->greeted++;
-    assert_true(kit->count < KIT_COMMANDS);
-    kit->commands[kit->count++] = text.ptr;
 }
 
 static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)

@@ -24,6 +24,7 @@ struct kit {
     bool mute;        /* greets nobody */
     const char *info; /* what it says to INFO */
     const char *auth; /* and to AUTH */
+    const char *ping; /* and to PING, which it does not note then; or NULL */
     struct kit_link {
         uv_pipe_t pipe;
         struct resp_reader *reader;

@@ -247,6 +247,31 @@ void kit_forget(struct kit *kit, int client)
     kit->got[client].len = 0;
 }
 
+int kit_ask_begin(struct kit *kit, const char *target, const char *headers)
+{
+    int client = kit_client(kit);
+
+    kit->ended[client] = false;
+    kit_forget(kit, client);
+    kit_send(kit, client, target);
+    kit_send(kit, client, " HTTP/1.1\r\nHost: a.b:80\r\nConnection: close\r\n");
+    kit_send(kit, client, headers);
+    kit_send(kit, client, "\r\n");
+    return client;
+}
+
+const char *kit_ask_end(struct kit *kit, int client)
+{
+    UNTIL(kit, kit->ended[client]);
+    kit_leave(kit, client);
+    return kit_got(kit, client);
+}
+
+const char *kit_ask(struct kit *kit, const char *target, const char *headers)
+{
+    return kit_ask_end(kit, kit_ask_begin(kit, target, headers));
+}
+
 void kit_sync(struct kit *kit, int client)
 {
     kit_send(kit, client, "GET /now HTTP/1.1\r\nHost: a\r\n\r\n");

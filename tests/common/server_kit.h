@@ -71,6 +71,15 @@ bool kit_has(struct kit *kit, int client, const char *text);
 size_t kit_count(struct kit *kit, int client, const char *text);
 void kit_forget(struct kit *kit, int client);
 
+/*
+ * One exchange on a connection of its own, "GET target" and header lines (and,
+ * behind an empty line, a body); what came, until the next of these.
+ */
+const char *kit_ask(struct kit *kit, const char *target, const char *headers);
+/* Its two halves: the client, and what it has got in the end. */
+int kit_ask_begin(struct kit *kit, const char *target, const char *headers);
+const char *kit_ask_end(struct kit *kit, int client);
+
 /* Send and wait for a 200 with body "now": all before it has been answered. */
 void kit_sync(struct kit *kit, int client);
 /* 200 with body text to the request held as number i. */

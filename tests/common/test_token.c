@@ -7,7 +7,6 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/auth.h"
 #include "common/token.h"
 #include "tests/test.h"
 
@@ -232,58 +231,6 @@ static void test_token_scope_allows_what_it_says(void **state)
                          cases[i].allowed);
 }
 
-static void test_auth_knows_a_token_again_but_not_past_its_end(void **state)
-{
-    struct token_keys *keys = two_keys();
-    char *token = mint(keys, "me", "links:read", NOW + 10);
-    struct auth *auth = auth_create(keys, false);
-    struct auth_identity who;
-    char header[TOKEN_MAX];
-    (void)state;
-
-    snprintf(header, sizeof(header), "Bearer %s", token);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(
-            auth_identify(auth, span_str(header), span_str(NULL), NOW, &who),
-            0);
-        assert_true(span_eq(who.sub, SPAN("me")));
-        assert_true(auth_allows(&who, SPAN("links:read"), span_str(NULL)));
-        assert_false(auth_allows(&who, SPAN("admin"), span_str(NULL)));
-    }
-    assert_int_equal(
-        auth_identify(auth, span_str(NULL), span_str(token), NOW, &who), 0);
-    assert_int_equal(
-        auth_identify(auth, span_str(header), span_str(NULL), NOW + 10, &who),
-        UV_EACCES);
-    auth_set_keys(auth, NULL);
-    assert_int_equal(
-        auth_identify(auth, span_str(header), span_str(NULL), NOW, &who),
-        UV_EACCES);
-    mem_free(token);
-    auth_destroy(auth);
-}
-
-static void test_auth_open_takes_nobody_but_no_bad_token(void **state)
-{
-    struct auth *open = auth_create(two_keys(), true);
-    struct auth *closed = auth_create(two_keys(), false);
-    struct auth_identity who;
-    struct span none = {NULL, 0};
-    (void)state;
-
-    assert_int_equal(auth_identify(open, none, none, NOW, &who), 0);
-    assert_true(span_eq(who.sub, SPAN("anonymous")));
-    assert_true(auth_allows(&who, SPAN("links:write"), none));
-    assert_false(auth_allows(&who, SPAN("admin"), none));
-    assert_int_equal(auth_identify(open, SPAN("Bearer x"), none, NOW, &who),
-                     UV_EACCES);
-    assert_int_equal(auth_identify(open, SPAN("Basic eA=="), none, NOW, &who),
-                     UV_EACCES);
-    assert_int_equal(auth_identify(closed, none, none, NOW, &who), UV_EACCES);
-    auth_destroy(open);
-    auth_destroy(closed);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,8 +239,6 @@ int main(void)
         cmocka_unit_test(test_token_with_any_byte_changed_is_refused),
         cmocka_unit_test(test_token_made_by_others_is_held_to_the_rules),
         cmocka_unit_test(test_token_scope_allows_what_it_says),
-        cmocka_unit_test(test_auth_knows_a_token_again_but_not_past_its_end),
-        cmocka_unit_test(test_auth_open_takes_nobody_but_no_bad_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,124 @@
+/* test_auth_memory.c - what is verified once, on fake tokens: "<sub>.<exp>". */
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "common/auth.h"
+#include "tests/test.h"
+
+struct token_keys {
+    int verified, destroyed;
+};
+
+int token_verify(const struct token_keys *keys, struct span token,
+                 int64_t now_s, struct token_claims *claims)
+{
+    struct span sub;
+    uint64_t exp = 0;
+
+    ((struct token_keys *)(uintptr_t)keys)->verified++;
+    span_cut(&token, '.', &sub);
+    if (!span_to_u64(token, INT64_MAX, &exp) || (int64_t)exp <= now_s)
+        return UV_EACCES;
+    *claims = (struct token_claims){.exp = (int64_t)exp};
+    snprintf(claims->sub, sizeof(claims->sub), "%.*s", (int)sub.len, sub.ptr);
+    return 0;
+}
+
+void token_keys_destroy(struct token_keys *keys)
+{
+    if (keys)
+        keys->destroyed++;
+}
+
+bool token_scope_allows(struct span scopes, struct span wanted,
+                        struct span object)
+{
+    (void)object;
+    return span_eq(scopes, wanted);
+}
+
+static int identify(struct auth *auth, const char *cookie, int64_t now_s)
+{
+    struct auth_identity identity;
+
+    return auth_identify(auth, (struct span){NULL, 0}, span_str(cookie), now_s,
+                         &identity);
+}
+
+static void test_auth_verifies_a_good_token_once(void **state)
+{
+    struct token_keys keys = {0};
+    struct auth *auth = auth_create(&keys, false);
+    (void)state;
+
+    for (int64_t at = 1; at < 9; at++) {
+        assert_int_equal(identify(auth, "me.9", at), 0);
+        assert_int_equal(identify(auth, "you.9", at), 0);
+    }
+    assert_int_equal(keys.verified, 2);
+    assert_int_equal(identify(auth, "me.9", 9), UV_EACCES);
+    auth_destroy(auth);
+    assert_int_equal(keys.destroyed, 1);
+}
+
+static void test_auth_verifies_a_bad_token_each_time(void **state)
+{
+    struct token_keys keys = {0};
+    struct auth *auth = auth_create(&keys, false);
+    (void)state;
+
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(identify(auth, "me.1", 2), UV_EACCES);
+        assert_int_equal(keys.verified, i);
+    }
+    auth_destroy(auth);
+}
+
+/* Sizes that cannot be tokens are not worth a look. */
+static void test_auth_verifies_no_token_of_a_wrong_size(void **state)
+{
+    static char long_token[TOKEN_MAX + 2];
+    struct token_keys keys = {0};
+    struct auth *auth = auth_create(&keys, false);
+    (void)state;
+
+    memset(long_token, 'x', TOKEN_MAX + 1);
+    assert_int_equal(identify(auth, long_token, 1), UV_EACCES);
+    assert_int_equal(identify(auth, "", 1), UV_EACCES);
+    assert_int_equal(keys.verified, 0);
+    long_token[TOKEN_MAX] = '\0';
+    assert_int_equal(identify(auth, long_token, 1), UV_EACCES);
+    assert_int_equal(keys.verified, 1);
+    auth_destroy(auth);
+}
+
+static void test_auth_verifies_again_by_new_keys(void **state)
+{
+    struct token_keys before = {0};
+    struct token_keys after = {0};
+    struct auth *auth = auth_create(&before, false);
+    (void)state;
+
+    assert_int_equal(identify(auth, "me.9", 1), 0);
+    auth_set_keys(auth, &after);
+    assert_int_equal(before.destroyed, 1);
+    assert_int_equal(identify(auth, "me.9", 1), 0);
+    assert_int_equal(identify(auth, "me.9", 1), 0);
+    assert_int_equal(before.verified, 1);
+    assert_int_equal(after.verified, 1);
+    auth_destroy(auth);
+    assert_int_equal(after.destroyed, 1);
+    assert_int_equal(mem_live(MEM_AUTH), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_auth_verifies_a_good_token_once),
+        cmocka_unit_test(test_auth_verifies_a_bad_token_each_time),
+        cmocka_unit_test(test_auth_verifies_no_token_of_a_wrong_size),
+        cmocka_unit_test(test_auth_verifies_again_by_new_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
