@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/auth.h"
-#include "common/web.h"
 #include "tests/common/server_kit.h"
 
 static char seen[512]; /* what the handler saw */
@@ -15,22 +14,6 @@ static void see(struct span text)
     assert_true(text.len < sizeof(seen));
     memcpy(seen, text.ptr ? text.ptr : "(none)", text.ptr ? text.len : 6);
     seen[text.ptr ? text.len : 6] = '\0';
-}
-
-/* One exchange on a connection of its own: "GET line\r\nheaders". */
-static const char *ask(struct kit *kit, const char *target, const char *headers)
-{
-    int client = kit_client(kit);
-
-    kit->ended[client] = false;
-    kit_forget(kit, client);
-    kit_send(kit, client, target);
-    kit_send(kit, client, " HTTP/1.1\r\nHost: a.b:80\r\nConnection: close\r\n");
-    kit_send(kit, client, headers);
-    kit_send(kit, client, "\r\n");
-    UNTIL(kit, kit->ended[client]);
-    kit_leave(kit, client);
-    return kit_got(kit, client);
 }
 
 #define HAS(answer, text) assert_non_null(strstr(answer, text))
@@ -72,7 +55,7 @@ static void test_address_is_the_last_hop_that_is_not_ours(void **state)
     kit->look = look_at_address;
     kit_start(kit, NULL);
     for (size_t i = 0; i < COUNT(cases); i++) {
-        ask(kit, "GET /now", cases[i].headers);
+        kit_ask(kit, "GET /now", cases[i].headers);
         assert_string_equal(seen, cases[i].address);
     }
 }
@@ -86,7 +69,7 @@ static void test_address_of_strangers_is_their_own(void **state)
     kit->options.trusted_proxies = trusted;
     kit->look = look_at_address;
     kit_start(kit, NULL);
-    ask(kit, "GET /now", "X-Forwarded-For: 1.2.3.4\r\n");
+    kit_ask(kit, "GET /now", "X-Forwarded-For: 1.2.3.4\r\n");
     assert_string_equal(seen, "127.0.0.1");
 }
 
@@ -104,9 +87,9 @@ static void test_scheme_is_the_proxys_word(void **state)
     kit->options.trusted_proxies = trusted;
     kit->look = look_at_scheme;
     kit_start(kit, NULL);
-    ask(kit, "GET /now", "X-Forwarded-Proto: https\r\n");
+    kit_ask(kit, "GET /now", "X-Forwarded-Proto: https\r\n");
     assert_string_equal(seen, "https");
-    ask(kit, "GET /now", "X-Forwarded-Proto: gopher\r\n");
+    kit_ask(kit, "GET /now", "X-Forwarded-Proto: gopher\r\n");
     assert_string_equal(seen, "http");
 }
 
@@ -122,9 +105,9 @@ static void test_query_is_decoded(void **state)
 
     kit->look = look_at_query;
     kit_start(kit, NULL);
-    ask(kit, "GET /now?a=1&b+c=x%20y+z&b%20c=2", "");
+    kit_ask(kit, "GET /now?a=1&b+c=x%20y+z&b%20c=2", "");
     assert_string_equal(seen, "x y z");
-    ask(kit, "GET /now", "");
+    kit_ask(kit, "GET /now", "");
     assert_string_equal(seen, "(none)");
 }
 
@@ -134,17 +117,18 @@ static void test_request_id_is_taken_or_made(void **state)
     char *first;
 
     kit_start(kit, NULL);
-    HAS(ask(kit, "GET /now", "X-Request-Id: a-B_9.z\r\n"),
+    HAS(kit_ask(kit, "GET /now", "X-Request-Id: a-B_9.z\r\n"),
         "\r\nX-Request-Id: a-B_9.z\r\n");
-    HAS_NOT(ask(kit, "GET /now", "X-Request-Id: a b\r\n"), "a b");
+    HAS_NOT(kit_ask(kit, "GET /now", "X-Request-Id: a b\r\n"), "a b");
     HAS_NOT(
-        ask(kit, "GET /now",
+        kit_ask(
+            kit, "GET /now",
             "X-Request-Id: "
             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
             "a\r\n"),
         "aaaa");
-    first = strdup(strstr(ask(kit, "GET /now", ""), "X-Request-Id: "));
-    HAS_NOT(ask(kit, "GET /now", ""), first);
+    first = strdup(strstr(kit_ask(kit, "GET /now", ""), "X-Request-Id: "));
+    HAS_NOT(kit_ask(kit, "GET /now", ""), first);
     free(first);
 }
 
@@ -163,11 +147,11 @@ static void test_trace_is_taken_or_made(void **state)
 
     kit->look = look_at_trace;
     kit_start(kit, NULL);
-    ask(kit, "GET /now",
-        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
-        "01\r\n");
+    kit_ask(kit, "GET /now",
+            "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
+            "01\r\n");
     assert_string_equal(seen, "0af7651916cd43dd8448eb211c80319c");
-    ask(kit, "GET /now", "traceparent: 00-x\r\n");
+    kit_ask(kit, "GET /now", "traceparent: 00-x\r\n");
     assert_string_not_equal(seen, "0af7651916cd43dd8448eb211c80319c");
 }
 
@@ -198,7 +182,7 @@ static void test_accept_is_weighed(void **state)
     kit->look = look_at_accept;
     kit_start(kit, NULL);
     for (size_t i = 0; i < COUNT(cases); i++) {
-        ask(kit, "GET /now", cases[i].headers);
+        kit_ask(kit, "GET /now", cases[i].headers);
         if (strcmp(seen, cases[i].wanted) != 0)
             print_error("%s", cases[i].headers);
         assert_string_equal(seen, cases[i].wanted);
@@ -243,14 +227,6 @@ static void ready(struct request *req, void *arg)
                              "Content-Length: 0\r\n"));
 }
 
-static const struct web_file file = {.type = "text/css", .bytes = {"a{}", 3}};
-
-static void style(struct request *req, void *arg)
-{
-    (void)arg;
-    web_reply_file(req, &file);
-}
-
 static void make(struct request *req, void *arg)
 {
     static const struct json_field fields[] = {
@@ -267,7 +243,6 @@ static const struct route routes[] = {
     {REQUEST_GET, "/gone", NULL, gone, ROUTE_PAGE},
     {REQUEST_GET, "/list", NULL, list, 0},
     {REQUEST_GET, "/ready", NULL, ready, 0},
-    {REQUEST_GET, "/style", NULL, style, 0},
     {REQUEST_POST, "/make", NULL, make, 0},
     {REQUEST_GET, "/scoped", "links:read", gone, 0},
     {REQUEST_GET, "/admin", "admin", gone, 0},
@@ -281,18 +256,18 @@ static void test_problem_is_json_or_a_page(void **state)
     const char *answer;
 
     kit_start(kit, routes);
-    answer = ask(kit, "GET /gone", "X-Request-Id: me\r\n");
+    answer = kit_ask(kit, "GET /gone", "X-Request-Id: me\r\n");
     HAS(answer, "HTTP/1.1 410 Gone\r\n");
     HAS(answer, "Content-Type: application/problem+json\r\n");
     HAS(answer, "X-Content-Type-Options: nosniff\r\n");
     HAS(answer, "{\"type\":\"/problems/expired\",\"title\":\"Gone\","
                 "\"status\":410,\"detail\":\"it <was> \\\"here\\\"\","
                 "\"instance\":\"me\"}");
-    answer = ask(kit, "GET /gone", "Accept: text/html\r\n");
+    answer = kit_ask(kit, "GET /gone", "Accept: text/html\r\n");
     HAS(answer, "Content-Type: text/html; charset=utf-8\r\n");
     HAS(answer, "Content-Security-Policy: default-src 'self'");
     HAS(answer, "it &lt;was&gt; &quot;here&quot;");
-    answer = ask(kit, "GET /nowhere", "Accept: text/html\r\n");
+    answer = kit_ask(kit, "GET /nowhere", "Accept: text/html\r\n");
     HAS(answer, "HTTP/1.1 404 Not Found\r\n");
     HAS(answer, "application/problem+json");
 }
@@ -317,7 +292,7 @@ static void test_failure_has_its_status(void **state)
         char target[64];
         const char *answer;
         snprintf(target, sizeof(target), "GET /fail/%d", -cases[i].err);
-        answer = ask(kit, target, "");
+        answer = kit_ask(kit, target, "");
         HAS(answer, cases[i].status);
         assert_int_equal(strstr(answer, "Retry-After: 1\r\n") != NULL,
                          cases[i].retry);
@@ -330,16 +305,16 @@ static void test_method_that_a_path_does_not_know_is_405(void **state)
     const char *answer;
 
     kit_start(kit, routes);
-    answer = ask(kit, "DELETE /gone", "");
+    answer = kit_ask(kit, "DELETE /gone", "");
     HAS(answer, "HTTP/1.1 405 Method Not Allowed\r\n");
     HAS(answer, "Allow: GET, HEAD, OPTIONS\r\n");
-    answer = ask(kit, "OPTIONS /make", "");
+    answer = kit_ask(kit, "OPTIONS /make", "");
     HAS(answer, "HTTP/1.1 204 No Content\r\n");
     HAS(answer, "Allow: POST, OPTIONS\r\n");
     HAS_NOT(answer, "Content-Length");
-    HAS(ask(kit, "OPTIONS *", ""), "HTTP/1.1 204 ");
-    HAS(ask(kit, "OPTIONS /nowhere", ""), "HTTP/1.1 404 ");
-    HAS(ask(kit, "GET /fail/%2", ""), "HTTP/1.1 400 ");
+    HAS(kit_ask(kit, "OPTIONS *", ""), "HTTP/1.1 204 ");
+    HAS(kit_ask(kit, "OPTIONS /nowhere", ""), "HTTP/1.1 404 ");
+    HAS(kit_ask(kit, "GET /fail/%2", ""), "HTTP/1.1 400 ");
 }
 
 static void test_other_origins_may_ask_when_named(void **state)
@@ -350,11 +325,11 @@ static void test_other_origins_may_ask_when_named(void **state)
 
     kit->options.cors_origins = origins;
     kit_start(kit, routes);
-    answer = ask(kit, "OPTIONS /make", "Origin: https://ours.example\r\n");
+    answer = kit_ask(kit, "OPTIONS /make", "Origin: https://ours.example\r\n");
     HAS(answer, "Access-Control-Allow-Origin: https://ours.example\r\n");
     HAS(answer, "Access-Control-Allow-Methods: POST, OPTIONS\r\n");
     HAS(answer, "Vary: Origin\r\n");
-    answer = ask(kit, "GET /now", "Origin: https://theirs.example\r\n");
+    answer = kit_ask(kit, "GET /now", "Origin: https://theirs.example\r\n");
     HAS_NOT(answer, "Access-Control");
     HAS(answer, "Vary: Origin\r\n");
 }
@@ -380,7 +355,7 @@ static void test_body_that_is_no_json_is_refused(void **state)
 
     kit_start(kit, routes);
     for (size_t i = 0; i < COUNT(cases); i++)
-        HAS(ask(kit, "POST /make", cases[i].headers), cases[i].answer);
+        HAS(kit_ask(kit, "POST /make", cases[i].headers), cases[i].answer);
 }
 
 static void test_page_of_a_list_has_bounds(void **state)
@@ -388,10 +363,10 @@ static void test_page_of_a_list_has_bounds(void **state)
     struct kit *kit = *state;
 
     kit_start(kit, routes);
-    HAS(ask(kit, "GET /list?limit=0", ""), "HTTP/1.1 422 ");
-    HAS(ask(kit, "GET /list?limit=1001", ""), "\"pointer\":\"/limit\"");
-    HAS(ask(kit, "GET /list?limit=x", ""), "HTTP/1.1 422 ");
-    HAS(ask(kit, "GET /list?limit=1000&cursor=a%2Bb", ""), "HTTP/1.1 200 ");
+    HAS(kit_ask(kit, "GET /list?limit=0", ""), "HTTP/1.1 422 ");
+    HAS(kit_ask(kit, "GET /list?limit=1001", ""), "\"pointer\":\"/limit\"");
+    HAS(kit_ask(kit, "GET /list?limit=x", ""), "HTTP/1.1 422 ");
+    HAS(kit_ask(kit, "GET /list?limit=1000&cursor=a%2Bb", ""), "HTTP/1.1 200 ");
     assert_string_equal(seen, "a+b");
 }
 
@@ -401,35 +376,15 @@ static void test_ready_answer_gets_what_differs(void **state)
     const char *answer;
 
     kit_start(kit, routes);
-    answer = ask(kit, "GET /ready",
-                 "X-Request-Id: r\r\ntraceparent: "
-                 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\n");
+    answer =
+        kit_ask(kit, "GET /ready",
+                "X-Request-Id: r\r\ntraceparent: "
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\n");
     HAS(answer, "HTTP/1.1 302 Found\r\nLocation: /x\r\n");
     HAS(answer, "\r\nDate: ");
     HAS(answer, " GMT\r\nX-Request-Id: r\r\ntraceparent: "
                 "00-0af7651916cd43dd8448eb211c80319c-");
     HAS(answer, "-00\r\nConnection: close\r\n\r\n");
-}
-
-static void test_file_is_sent_once(void **state)
-{
-    struct kit *kit = *state;
-    const char *answer;
-    char headers[64];
-    char tag[24];
-
-    kit_start(kit, routes);
-    answer = ask(kit, "GET /style", "");
-    HAS(answer, "Content-Type: text/css\r\n");
-    HAS(answer, "Cache-Control: no-cache\r\n");
-    HAS(answer, "\r\n\r\na{}");
-    snprintf(tag, sizeof(tag), "%.18s", strstr(answer, "ETag: ") + 6);
-    snprintf(headers, sizeof(headers), "If-None-Match: \"x\", W/%s\r\n", tag);
-    answer = ask(kit, "GET /style", headers);
-    HAS(answer, "HTTP/1.1 304 Not Modified\r\n");
-    HAS(answer, tag);
-    HAS_NOT(answer, "Content-Length");
-    HAS(ask(kit, "GET /style", "If-None-Match: \"x\"\r\n"), "HTTP/1.1 200 ");
 }
 
 /* Who may. */
@@ -441,12 +396,12 @@ static void test_scope_needs_a_token(void **state)
 
     kit->options.auth = auth_create(NULL, false);
     kit_start(kit, routes);
-    answer = ask(kit, "GET /scoped", "");
+    answer = kit_ask(kit, "GET /scoped", "");
     HAS(answer, "HTTP/1.1 401 Unauthorized\r\n");
     HAS(answer, "WWW-Authenticate: Bearer\r\n");
-    HAS(ask(kit, "GET /scoped", "Authorization: Bearer x.y.z\r\n"),
+    HAS(kit_ask(kit, "GET /scoped", "Authorization: Bearer x.y.z\r\n"),
         "HTTP/1.1 401 ");
-    HAS(ask(kit, "GET /gone", "Authorization: Bearer x.y.z\r\n"),
+    HAS(kit_ask(kit, "GET /gone", "Authorization: Bearer x.y.z\r\n"),
         "HTTP/1.1 410 ");
     auth_destroy(kit->options.auth);
 }
@@ -459,10 +414,10 @@ static void test_open_service_gives_all_but_admin(void **state)
     kit->options.auth = auth_create(NULL, true);
     kit->options.trusted_proxies = trusted;
     kit_start(kit, routes);
-    HAS(ask(kit, "GET /scoped", ""), "HTTP/1.1 410 ");
-    HAS(ask(kit, "GET /admin", ""), "HTTP/1.1 403 ");
-    HAS(ask(kit, "GET /local", ""), "HTTP/1.1 410 ");
-    HAS(ask(kit, "GET /local", "X-Forwarded-For: 1.2.3.4\r\n"),
+    HAS(kit_ask(kit, "GET /scoped", ""), "HTTP/1.1 410 ");
+    HAS(kit_ask(kit, "GET /admin", ""), "HTTP/1.1 403 ");
+    HAS(kit_ask(kit, "GET /local", ""), "HTTP/1.1 410 ");
+    HAS(kit_ask(kit, "GET /local", "X-Forwarded-For: 1.2.3.4\r\n"),
         "HTTP/1.1 403 ");
     auth_destroy(kit->options.auth);
 }
@@ -487,7 +442,6 @@ int main(void)
         TEST(test_body_that_is_no_json_is_refused),
         TEST(test_page_of_a_list_has_bounds),
         TEST(test_ready_answer_gets_what_differs),
-        TEST(test_file_is_sent_once),
         TEST(test_scope_needs_a_token),
         TEST(test_open_service_gives_all_but_admin),
     };
