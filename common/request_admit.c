@@ -16,7 +16,8 @@ static void put_methods(struct buf *out, unsigned allowed)
         if (allowed & 1u << method || method == REQUEST_OPTIONS) {
             if (out->len)
                 buf_append(out, SPAN(", "));
-            buf_append(out, span_str(request_method_name(method)));
+            buf_append(out, span_str(request_method_name(
+                                (enum request_method)method)));
         }
 }
 
