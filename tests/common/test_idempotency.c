@@ -303,7 +303,7 @@ static void test_idempotency_keeps_the_answer_before_it_is_given(void **state)
         ANSWER("fresh");
         idempotency_finish(bench.record, cases[i].status, span_str(json));
         memset(json, 'x', sizeof(json) - 1); /* it has its own */
-        HAS(bench.redis.wire, "HSET s:idem:{p");
+        HAS(bench.redis.wire, "idempotency_keep.lua s:idem:{p");
         HAS(bench.redis.wire, cases[i].kept);
         assert_true(bench.redis.call.repeatable);
         kit_rest(kit);
@@ -356,7 +356,7 @@ static void test_idempotency_change_is_kept_before_it_is_told(void **state)
         assert_int_equal(
             idempotency_change(bench.record, SPAN("op-2"), on_changed, &bench),
             0);
-        HAS(bench.redis.wire, "HSET s:idem:{p");
+        HAS(bench.redis.wire, "idempotency_keep.lua s:idem:{p");
         HAS(bench.redis.wire, " operation op-2");
         assert_int_equal(bench.changed, i);
         fake_redis_answer(&bench.redis, statuses[i], NULL);
