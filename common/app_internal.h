@@ -94,7 +94,7 @@ struct app {
     char node_id[65];
     char instance_id[128];
     char authority[320]; /* host:port, as in a URL */
-    char *public_url; /* owned, no slash at its end */
+    char *public_url;    /* owned, no slash at its end */
     const char **trusted_proxies, **cors_origins; /* owned, NULL-ended */
     uint16_t port, tls_port;
 

@@ -203,7 +203,8 @@ struct span request_trace_parent(const struct request *req)
     if (is_trace_parent(given)) {
         memcpy(text, given.ptr, TRACE_LEN);
     } else {
-        memcpy(text, "00-", 3);
+        put_hex(text, 0, 2);
+        text[2] = '-';
         memcpy(text + 3, server->id_prefix, ID_PREFIX);
         put_hex(text + 3 + ID_PREFIX, number, 32 - ID_PREFIX);
         memcpy(text + 35, "-0000000000000000-01", TRACE_LEN - 35);
