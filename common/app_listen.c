@@ -139,11 +139,24 @@ int app_host_is_loopback(const char *host)
     return answer;
 }
 
-static int open_plain_and_tls(struct app *app, struct app_sockets *sockets,
-                              size_t count)
+/* app_listen(), with a line that names the port that was asked for. */
+static int listen_or_explain(const struct app *app, uint16_t *port, int *fds,
+                             size_t count, char reason[APP_REASON_MAX])
+{
+    uint16_t wanted = *port;
+    int err = app_listen(app->options.host, port, fds, count);
+
+    if (err < 0)
+        snprintf(reason, APP_REASON_MAX, "cannot listen on %s port %u: %s",
+                 app->options.host, wanted, uv_strerror(err));
+    return err;
+}
+
+int app_open_sockets(struct app *app, struct app_sockets *sockets, size_t count,
+                     char reason[APP_REASON_MAX])
 {
     int fds[APP_MAX_WORKERS] = {0};
-    int err = app_listen(app->options.host, &app->port, fds, count);
+    int err = listen_or_explain(app, &app->port, fds, count, reason);
 
     if (err < 0)
         return err;
@@ -151,23 +164,11 @@ static int open_plain_and_tls(struct app *app, struct app_sockets *sockets,
         sockets[i] = (struct app_sockets){.plain = fds[i], .tls = -1};
     if (app->options.tls_cert == NULL)
         return 0;
-    err = app_listen(app->options.host, &app->tls_port, fds, count);
+    err = listen_or_explain(app, &app->tls_port, fds, count, reason);
     for (size_t i = 0; i < count; i++)
         if (err == 0)
             sockets[i].tls = fds[i];
         else
             close(sockets[i].plain);
-    return err;
-}
-
-int app_open_sockets(struct app *app, struct app_sockets *sockets, size_t count,
-                     char reason[APP_REASON_MAX])
-{
-    uint16_t wanted = app->port;
-    int err = open_plain_and_tls(app, sockets, count);
-
-    if (err < 0)
-        snprintf(reason, APP_REASON_MAX, "cannot listen on %s port %u: %s",
-                 app->options.host, wanted, uv_strerror(err));
     return err;
 }
