@@ -39,13 +39,13 @@ struct stream {
     stream_close_cb close_cb;
     size_t max_kept;
     uint64_t given; /* bytes, to libuv */
-    bool open;    /* bytes may be written */
-    bool ended;   /* on_end has run */
-    bool ending;  /* stream_end() was called */
-    bool shut;    /* and uv_shutdown() too */
-    bool broken;  /* a write failed */
-    bool closing; /* stream_close() was called */
-    bool paused;  /* stream_read_stop() was called */
+    bool open;      /* bytes may be written */
+    bool ended;     /* on_end has run */
+    bool ending;    /* stream_end() was called */
+    bool shut;      /* and uv_shutdown() too */
+    bool broken;    /* a write failed */
+    bool closing;   /* stream_close() was called */
+    bool paused;    /* stream_read_stop() was called */
 };
 
 /* A stream without a peer yet; its handle is initialised. */
