@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/app_internal.h"
+#include "common/clock.h"
 
 #define OPTION(member) offsetof(struct app_options, member)
 
@@ -72,6 +73,8 @@ static const struct config_option option_table[] = {
      "for the next request of a connection"},
     {"drain-timeout", CONFIG_DURATION, OPTION(drain_timeout), "5s", 100,
      3600000, "from SIGTERM to the end of the process"},
+    {"write-rate", CONFIG_INTEGER, OPTION(write_rate), "200", 0, 1000000,
+     "writes a second of a caller, twice as many at once; 0: no limit"},
     {"log-level", CONFIG_STRING, OPTION(log_level), "info", 4, 5,
      "debug, info, warn or error"},
     {"access-log", CONFIG_BOOLEAN, OPTION(access_log), "no", 0, 0,
@@ -158,6 +161,8 @@ static int configure(struct app *app, int argc, char **argv)
                app_build_id());
     else {
         app->port = (uint16_t)app->options.port;
+        if (app->service->extra_port)
+            app->extra_port = (uint16_t)*app->service->extra_port;
         name_process(app);
         status = app_check(app, reason);
         if (status == 0)
@@ -209,6 +214,7 @@ static int run_single(struct app *app)
     else {
         post.port = app->port;
         post.tls_port = app->tls_port;
+        post.extra_port = app->extra_port;
         status = app_worker(app, &post);
     }
     if (post.metrics >= 0)
@@ -302,6 +308,23 @@ uint16_t app_tls_port(const struct app *app)
 uint16_t app_port(const struct app *app)
 {
     return app->port;
+}
+
+size_t app_workers(const struct app *app)
+{
+    return app->nodes ? nodes_count(app->nodes) : 0;
+}
+
+int app_identify(const struct app *app, struct span token,
+                 struct auth_identity *identity)
+{
+    return auth_identify(app->auth, (struct span){NULL, 0}, token,
+                         clock_wall_ms() / 1000, identity);
+}
+
+int app_extra_socket(const struct app *app)
+{
+    return app->post.sockets.extra;
 }
 
 bool app_is_lab(const struct app *app)

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "common/auth.h"
 #include "common/config.h"
 #include "common/metrics.h"
 #include "common/pubsub.h"
@@ -32,6 +33,9 @@ struct app_service {
     const char *const *secrets; /* names under <prefix>:secrets, at most 8,
                                    NULL-ended; or NULL */
     const struct web_file *openapi, *page; /* compiled in; NULL: none */
+    const int64_t *extra_port; /* one of its options: a port that the service
+                                  serves itself, see app_extra_socket(); NULL:
+                                  none */
 
     /* The service's state, given to handlers as arg.  Redis may be away. */
     void *(*open)(struct app *app);
@@ -40,6 +44,9 @@ struct app_service {
     /* See pubsub.h; may be NULL. */
     void (*on_invalidate)(void *state, struct span key);
     void (*on_epoch)(void *state, bool live);
+    /* A drain begins: accept no more; what is still connected is to go within
+       4/5 of --drain-timeout.  May be NULL. */
+    void (*stop)(void *state);
     /* No request is left: flush, then call done once, at once or later, but
        within a twentieth of --drain-timeout; may be NULL. */
     void (*drain)(void *state, void (*done)(void *arg), void *arg);
@@ -63,6 +70,11 @@ const unsigned char *app_secret(const struct app *app, const char *name);
 const char *app_node_id(const struct app *app);
 /* Unique among all processes that ever ran: node, pid and a random part. */
 const char *app_instance_id(const struct app *app);
+/* Living workers of the service, on all machines; 0: Redis does not say. */
+size_t app_workers(const struct app *app);
+/* Who a token is from: 0 or UV_EACCES; token.ptr NULL: nobody's. */
+int app_identify(const struct app *app, struct span token,
+                 struct auth_identity *identity);
 /* Ends in no slash; "" unless --public-url. */
 const char *app_public_url(const struct app *app);
 /* What app_service.config points to, parsed. */
@@ -70,6 +82,8 @@ const void *app_config(const struct app *app);
 const char *app_host(const struct app *app); /* --host */
 uint16_t app_port(const struct app *app);
 uint16_t app_tls_port(const struct app *app); /* 0: no TLS */
+/* The bound socket of app_service.extra_port, to listen on; -1: none. */
+int app_extra_socket(const struct app *app);
 /* --lab: the page may offer experiments. */
 bool app_is_lab(const struct app *app);
 /*

@@ -33,13 +33,14 @@ struct app_options {
         *crash_at;
     int64_t port, tls_port, workers, redis_timeout, max_body, max_connections,
         max_connections_per_address, header_timeout, idle_timeout, body_timeout,
-        drain_timeout;
+        drain_timeout, write_rate;
     bool single, open, lab, access_log, shed, pipelining, help, version;
 };
 
-/* Descriptors of one worker slot; tls is -1 without a certificate. */
+/* Descriptors of one worker slot; -1: tls without a certificate, extra where
+   the service has no port of its own. */
 struct app_sockets {
-    int plain, tls;
+    int plain, tls, extra;
 };
 
 /* Descriptors of a worker. */
@@ -48,6 +49,7 @@ enum {
     APP_FD_READY,
     APP_FD_PLAIN,
     APP_FD_TLS,
+    APP_FD_EXTRA,
     APP_FD_COUNT
 };
 
@@ -59,7 +61,7 @@ struct app_post {
     int ready;    /* a byte goes here when connections are accepted; or -1 */
     bool rolling; /* an older worker still serves this slot */
     struct app_sockets sockets;
-    uint16_t port, tls_port; /* that the sockets have */
+    uint16_t port, tls_port, extra_port; /* that the sockets have */
 };
 
 enum app_shared_step {
@@ -96,7 +98,7 @@ struct app {
     char authority[320]; /* host:port, as in a URL */
     char *public_url;    /* owned, no slash at its end */
     const char **trusted_proxies, **cors_origins; /* owned, NULL-ended */
-    uint16_t port, tls_port;
+    uint16_t port, tls_port, extra_port;
 
     /* The rest is a worker's. */
     struct app_post post;
@@ -107,6 +109,8 @@ struct app {
     struct pubsub *pubsub;
     struct nodes *nodes; /* NULL once it has left the registry */
     struct auth *auth;
+    struct limiter *limiter; /* of writing routes, or NULL */
+    struct limit_spec *write_limit;
     struct router *router;
     struct server *server;
     struct stream_tls *tls;

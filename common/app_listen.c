@@ -139,36 +139,47 @@ int app_host_is_loopback(const char *host)
     return answer;
 }
 
-/* app_listen(), with a line that names the port that was asked for. */
-static int listen_or_explain(const struct app *app, uint16_t *port, int *fds,
-                             size_t count, char reason[APP_REASON_MAX])
+static void close_all(struct app_sockets *sockets, size_t count)
 {
+    for (size_t i = 0; i < count; i++) {
+        int fds[] = {sockets[i].plain, sockets[i].tls, sockets[i].extra};
+        for (size_t k = 0; k < sizeof(fds) / sizeof(fds[0]); k++)
+            if (fds[k] >= 0)
+                close(fds[k]);
+    }
+}
+
+/* One of the ports, for each slot: member says where its socket goes. */
+static int open_port(const struct app *app, uint16_t *port,
+                     struct app_sockets *sockets, size_t count, size_t member,
+                     char reason[APP_REASON_MAX])
+{
+    int fds[APP_MAX_WORKERS] = {0};
     uint16_t wanted = *port;
     int err = app_listen(app->options.host, port, fds, count);
 
     if (err < 0)
         snprintf(reason, APP_REASON_MAX, "cannot listen on %s port %u: %s",
                  app->options.host, wanted, uv_strerror(err));
+    for (size_t i = 0; i < count && err == 0; i++)
+        memcpy((char *)&sockets[i] + member, &fds[i], sizeof(fds[i]));
     return err;
 }
 
 int app_open_sockets(struct app *app, struct app_sockets *sockets, size_t count,
                      char reason[APP_REASON_MAX])
 {
-    int fds[APP_MAX_WORKERS] = {0};
-    int err = listen_or_explain(app, &app->port, fds, count, reason);
-
+    for (size_t i = 0; i < count; i++)
+        sockets[i] = (struct app_sockets){-1, -1, -1};
+    int err = open_port(app, &app->port, sockets, count,
+                        offsetof(struct app_sockets, plain), reason);
+    if (err == 0 && app->options.tls_cert != NULL)
+        err = open_port(app, &app->tls_port, sockets, count,
+                        offsetof(struct app_sockets, tls), reason);
+    if (err == 0 && app->service->extra_port != NULL)
+        err = open_port(app, &app->extra_port, sockets, count,
+                        offsetof(struct app_sockets, extra), reason);
     if (err < 0)
-        return err;
-    for (size_t i = 0; i < count; i++)
-        sockets[i] = (struct app_sockets){.plain = fds[i], .tls = -1};
-    if (app->options.tls_cert == NULL)
-        return 0;
-    err = listen_or_explain(app, &app->tls_port, fds, count, reason);
-    for (size_t i = 0; i < count; i++)
-        if (err == 0)
-            sockets[i].tls = fds[i];
-        else
-            close(sockets[i].plain);
+        close_all(sockets, count);
     return err;
 }

@@ -103,15 +103,24 @@ static void on_limit(uv_timer_t *timer)
     uv_process_kill(&w->process, SIGKILL);
 }
 
+static uv_stdio_container_t inherited(int fd)
+{
+    if (fd < 0)
+        return (uv_stdio_container_t){.flags = UV_IGNORE};
+    return (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = fd};
+}
+
 static int spawn(struct master *m, struct worker *w, bool rolling)
 {
     const struct slot *slot = w->slot;
-    struct app_post post = {.slot = slot->number,
-                            .parent = getpid(),
-                            .rolling = rolling,
-                            .sockets = {-1, slot->sockets.tls},
-                            .port = m->app->port,
-                            .tls_port = m->app->tls_port};
+    struct app_post post = {
+        .slot = slot->number,
+        .parent = getpid(),
+        .rolling = rolling,
+        .sockets = {-1, slot->sockets.tls, slot->sockets.extra},
+        .port = m->app->port,
+        .tls_port = m->app->tls_port,
+        .extra_port = m->app->extra_port};
     char **env = app_post_environment(&post);
     uv_stdio_container_t fds[APP_FD_COUNT];
     uv_process_options_t options = {.exit_cb = on_exit_of_worker,
@@ -131,10 +140,8 @@ static int spawn(struct master *m, struct worker *w, bool rolling)
                                .data.stream = (uv_stream_t *)&w->ready};
     fds[APP_FD_PLAIN] = (uv_stdio_container_t){.flags = UV_INHERIT_FD,
                                                .data.fd = slot->sockets.plain};
-    fds[APP_FD_TLS] = (uv_stdio_container_t){.flags = UV_INHERIT_FD,
-                                             .data.fd = slot->sockets.tls};
-    if (slot->sockets.tls < 0)
-        options.stdio_count = APP_FD_TLS;
+    fds[APP_FD_TLS] = inherited(slot->sockets.tls);
+    fds[APP_FD_EXTRA] = inherited(slot->sockets.extra);
     err = uv_spawn(&m->loop, &w->process, &options);
     mem_free(env);
     return err;
@@ -380,6 +387,8 @@ static void close_sockets(struct master *m)
         close(m->slots[i].sockets.plain);
         if (m->slots[i].sockets.tls >= 0)
             close(m->slots[i].sockets.tls);
+        if (m->slots[i].sockets.extra >= 0)
+            close(m->slots[i].sockets.extra);
     }
 }
 

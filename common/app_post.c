@@ -14,7 +14,7 @@
 #define NAME "APP_POST"
 #define TEXT_MAX 96
 
-enum { PARENT, SLOT, ROLLING, TLS, PORT, TLS_PORT, FIELDS };
+enum { PARENT, SLOT, ROLLING, TLS, EXTRA, PORT, TLS_PORT, EXTRA_PORT, FIELDS };
 
 char **app_post_environment(const struct app_post *post)
 {
@@ -27,9 +27,10 @@ char **app_post_environment(const struct app_post *post)
     char **env = mem_alloc(MEM_APP, (n + 2) * sizeof(char *) + TEXT_MAX);
     char *text = (char *)(env + n + 2);
 
-    snprintf(text, TEXT_MAX, NAME "=%d,%d,%d,%d,%u,%u", post->parent,
-             post->slot, post->rolling, post->sockets.tls >= 0, post->port,
-             post->tls_port);
+    snprintf(text, TEXT_MAX, NAME "=%d,%d,%d,%d,%d,%u,%u,%u", post->parent,
+             post->slot, post->rolling, post->sockets.tls >= 0,
+             post->sockets.extra >= 0, post->port, post->tls_port,
+             post->extra_port);
     memcpy(env, environ, n * sizeof(char *));
     env[n] = text;
     env[n + 1] = NULL;
@@ -63,9 +64,11 @@ bool app_post_take(struct app_post *post)
         .ready = APP_FD_READY,
         .rolling = field[ROLLING] != 0,
         .sockets = {.plain = APP_FD_PLAIN,
-                    .tls = field[TLS] != 0 ? APP_FD_TLS : -1},
+                    .tls = field[TLS] != 0 ? APP_FD_TLS : -1,
+                    .extra = field[EXTRA] != 0 ? APP_FD_EXTRA : -1},
         .port = (uint16_t)field[PORT],
         .tls_port = (uint16_t)field[TLS_PORT],
+        .extra_port = (uint16_t)field[EXTRA_PORT],
     };
     unsetenv(NAME);
     return true;

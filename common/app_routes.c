@@ -69,6 +69,10 @@ static void healthz(struct request *req, void *arg)
         json_put_key(w, "tracking");
         json_put_bool(w, pubsub_is_live(app->pubsub));
     }
+    if (app->options.lab) {
+        json_put_key(w, "lab");
+        json_put_bool(w, true);
+    }
     put_number(w, "uptime_s", (clock_mono_us() - app->started_us) / 1000000);
     if (app->service->health != NULL)
         app->service->health(arg, w);
@@ -183,6 +187,26 @@ static void lab_script(struct request *req, void *arg)
     reply_file(req, &web_lab_js);
 }
 
+/* --lab: this worker without its Redis, and with it again. */
+static void lab_redis(struct request *req, void *arg)
+{
+    static const struct json_field fields[] = {
+        {"cut", JSON_KIND_BOOLEAN, true, false, 0, 0, 0}};
+    struct json_value cut;
+
+    (void)arg;
+    if (!bound->options.lab) {
+        request_fail(req, UV_ENOENT);
+        return;
+    }
+    if (!request_read_json(req, fields, 1, &cut))
+        return;
+    redis_hold(bound->redis, cut.flag);
+    if (bound->pubsub != NULL)
+        pubsub_hold(bound->pubsub, cut.flag);
+    request_reply(req, 204, NULL, (struct span){0});
+}
+
 /* Debugging. */
 
 static void debug_loop(struct request *req, void *arg)
@@ -242,6 +266,7 @@ const struct route app_routes[] = {
     {REQUEST_GET, "/readyz", NULL, readyz, ROUTE_ALWAYS},
     {REQUEST_GET, "/metrics", NULL, metrics, ROUTE_LOCAL | ROUTE_ALWAYS},
     {REQUEST_GET, "/openapi.yaml", NULL, openapi, 0},
+    {REQUEST_POST, "/lab/redis", NULL, lab_redis, ROUTE_LOCAL},
     {REQUEST_GET, "/debug/loop", NULL, debug_loop, ROUTE_LOCAL},
     {REQUEST_GET, "/debug/memory", NULL, debug_memory, ROUTE_LOCAL},
     {REQUEST_GET, "/debug/slow", NULL, debug_slow, ROUTE_LOCAL},

@@ -32,10 +32,12 @@
 #define REDIS_MAX_BYTES ((size_t)64 << 20)
 #define REQUEST_TIMEOUT_MS 15000
 #define WRITE_TIMEOUT_MS 30000
+#define WRITERS_MAX 16384 /* callers whose limit a worker knows at once */
 
 static void on_server_drained(void *arg);
 static void on_left(void *arg);
 static void on_flushed(void *arg);
+static void on_given_back(void *arg);
 static void close_parts(struct app *app);
 static void on_part_closed(void *arg);
 
@@ -158,6 +160,8 @@ static void start_drain(struct app *app)
     /* The last twentieth is for the service's flush and the way out. */
     wheel_start(wheel, &app->drain_limit, limit_ms - limit_ms / 50,
                 on_drain_limit);
+    if (app->service->stop != NULL)
+        app->service->stop(app->state);
     nodes_close(app->nodes, on_left, app);
     server_drain(app->server, limit_ms / 5 * 4, limit_ms - limit_ms / 20,
                  on_server_drained, app);
@@ -197,6 +201,17 @@ static void on_server_drained(void *arg)
 }
 
 static void on_flushed(void *arg)
+{
+    struct app *app = arg;
+
+    if (app->limiter != NULL)
+        limiter_drain(app->limiter, on_given_back, app);
+    else
+        on_given_back(app);
+}
+
+/* Tokens that this worker held are the others'. */
+static void on_given_back(void *arg)
 {
     struct app *app = arg;
 
@@ -241,6 +256,9 @@ static void on_part_closed(void *arg)
     if (app->service->close != NULL)
         app->service->close(app->state);
     app->state = NULL;
+    if (app->limiter != NULL)
+        limiter_close(app->limiter);
+    limit_spec_unref(app->write_limit);
     wheel_stop(wheel, &app->drain_limit);
     wheel_stop(wheel, &app->tick);
     ignore_signals(); /* a late one must not end this by its default */
@@ -343,6 +361,48 @@ static void open_redis(struct app *app)
                                     "Workers that hear of changes in Redis.");
 }
 
+static size_t count_workers(void *arg)
+{
+    return app_workers(arg);
+}
+
+/* Writing routes: leased, so that they cost no round trip, and shared by all.
+ */
+static void open_limiter(struct app *app)
+{
+    uint64_t rate = (uint64_t)app->options.write_rate;
+    const char *random = strrchr(app->instance_id, '-');
+    char name[64];
+
+    if (rate == 0)
+        return;
+    snprintf(name, sizeof(name), "%s_write", app->service->name);
+    app->write_limit = limit_spec_create(
+        &(struct limit_spec){.name = "/write", /* none of a user is */
+                             .numbers = {.rate = rate,
+                                         .per_us = 1000000,
+                                         .burst = 2 * rate,
+                                         .version = rate},
+                             .mode = LIMIT_LEASED,
+                             .policy = LIMIT_LOCAL,
+                             .deadline_ms = LIMIT_DEADLINE_MS,
+                             .loose = true});
+    app->limiter = limiter_open(&(struct limiter_options){
+        .loop = app->loop,
+        .redis = app->redis,
+        .sharers = count_workers,
+        .arg = app,
+        .metrics = app->metrics,
+        .service = name,
+        .prefix = app->service->prefix,
+        .worker = random + 1, /* "<node>-<pid>-<random>" */
+        .max_states = WRITERS_MAX,
+        .coalesce = true,
+        .leases = true,
+        .deny_cache = true,
+    });
+}
+
 static void open_server(struct app *app)
 {
     const struct app_options *o = &app->options;
@@ -373,6 +433,8 @@ static void open_server(struct app *app)
         .public_url = app->public_url,
         .authority = app->authority,
         .access_log = o->access_log,
+        .limiter = app->limiter,
+        .write_limit = app->write_limit,
     };
 
     app->server = server_open(app->loop, &options);
@@ -438,6 +500,7 @@ static void open_parts(struct app *app)
     open_redis(app);
     if (app->service->open != NULL)
         app->state = app->service->open(app);
+    open_limiter(app);
     open_server(app);
     open_nodes(app);
     tell_secrets(app); /* --secrets FILE */
@@ -462,7 +525,7 @@ static void close_rest(struct app *app)
 static bool follow_master(const struct app_post *post)
 {
     const int fds[] = {post->metrics, post->ready, post->sockets.plain,
-                       post->sockets.tls};
+                       post->sockets.tls, post->sockets.extra};
 
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         if (fds[i] >= 0)
@@ -479,6 +542,7 @@ int app_worker(struct app *app, const struct app_post *post)
     app->post = *post;
     app->port = post->port;
     app->tls_port = post->tls_port;
+    app->extra_port = post->extra_port;
     bool bare = strchr(app->options.host, ':') != NULL; /* IPv6 */
     snprintf(app->authority, sizeof(app->authority), "%s%s%s:%u",
              bare ? "[" : "", app->options.host, bare ? "]" : "", app->port);

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Compile files into C.
 
-embed.py scripts PREFIX OUT.c FILE.lua ...  struct redis_script PREFIX_<name>
+embed.py scripts PREFIX OUT.c FILE.lua ...  struct redis_script PREFIX_<name>;
+                                            a line "-- include FILE" stands for
+                                            that file of the same folder
 embed.py files PREFIX OUT.c FILE ...        const struct web_file PREFIX_<name>_<ending>
 """
 import os
+import re
 import sys
 
 TYPES = {
@@ -27,6 +30,11 @@ def identifier(path):
     return os.path.basename(path).replace("-", "_").replace(".", "_")
 
 
+def include(match, folder):
+    with open(os.path.join(folder, match[1].decode()), "rb") as source:
+        return source.read()
+
+
 def main(kind, prefix, out, *paths):
     header = "common/redis.h" if kind == "scripts" else "common/web.h"
     with open(out, "w", encoding="ascii") as to:
@@ -34,6 +42,9 @@ def main(kind, prefix, out, *paths):
         for path in paths:
             with open(path, "rb") as source:
                 data = source.read()
+            if kind == "scripts":
+                data = re.sub(rb"^-- include (\S+)\n", lambda m, d=os.path.dirname(path): include(m, d), data,
+                              flags=re.M)
             name = prefix + "_" + identifier(path)
             if kind == "scripts":
                 name = name.removesuffix("_lua")

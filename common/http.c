@@ -236,6 +236,7 @@ static int check_headers(struct parser *parser, struct http_head *head)
 {
     for (uint32_t i = 0; i < parser->count; i++) {
         const struct http_header *header = &parser->headers[i];
+        head->name_lengths |= UINT64_C(1) << (header->name_len & 63);
         int status = check_header(parser, head, name_of(head, header),
                                   value_of(head, header));
         if (status)
@@ -371,6 +372,8 @@ bool http_header_next(const struct http_head *head, const char *name,
 {
     struct span wanted = span_str(name);
 
+    if (!(head->name_lengths >> (wanted.len & 63) & 1))
+        return false;
     for (uint32_t i = *index; i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];
         if (header->name_len != wanted.len ||

@@ -45,7 +45,8 @@ struct http_header {
 };
 
 struct http_head {
-    struct span bytes; /* borrowed */
+    uint64_t name_lengths; /* a bit for each length, modulo 64, of a name */
+    struct span bytes;     /* borrowed */
     enum request_method method;
     struct span path, query; /* undecoded; query ptr NULL without '?' */
     struct span host;

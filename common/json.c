@@ -22,11 +22,14 @@ void json_errors_add(struct json_errors *errors, const char *pointer,
 {
     va_list args;
     size_t i = errors->count++;
+    char index[24] = "";
 
     if (i >= JSON_MAX_ERRORS)
         return;
-    snprintf(errors->at[i].pointer, sizeof(errors->at[i].pointer), "%s",
-             pointer);
+    if (errors->at_pointer && errors->at_index >= 0)
+        snprintf(index, sizeof(index), "/%ld", errors->at_index);
+    snprintf(errors->at[i].pointer, sizeof(errors->at[i].pointer), "%s%s%s",
+             errors->at_pointer ? errors->at_pointer : "", index, pointer);
     va_start(args, format);
     vsnprintf(errors->at[i].detail, sizeof(errors->at[i].detail), format, args);
     va_end(args);
@@ -137,47 +140,66 @@ static bool is_kind(const json_t *node, enum json_kind kind)
     return false;
 }
 
+/* An error of the member name, or (item not -1) of an item of it. */
+static void add_error(struct json_errors *errors, const char *name, long item,
+                      const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void add_error(struct json_errors *errors, const char *name, long item,
+                      const char *format, ...)
+{
+    char pointer[128];
+    char detail[160];
+    va_list args;
+
+    write_pointer(pointer, sizeof(pointer) - 24, name);
+    if (item >= 0) {
+        size_t len = strlen(pointer);
+        snprintf(pointer + len, sizeof(pointer) - len, "/%ld", item);
+    }
+    va_start(args, format);
+    vsnprintf(detail, sizeof(detail), format, args);
+    va_end(args);
+    json_errors_add(errors, pointer, "%s", detail);
+}
+
 static void check_size(const struct json_field *field, int64_t size,
-                       const char *unit, const char *pointer,
-                       struct json_errors *errors)
+                       const char *unit, long item, struct json_errors *errors)
 {
     if ((field->min || field->max) && (size < field->min || size > field->max))
-        json_errors_add(errors, pointer, "must be %" PRId64 " to %" PRId64 "%s",
-                        field->min, field->max, unit);
+        add_error(errors, field->name, item,
+                  "must be %" PRId64 " to %" PRId64 "%s", field->min,
+                  field->max, unit);
 }
 
 static void check_array(const struct json_field *field, const json_t *node,
-                        const char *pointer, struct json_errors *errors)
+                        struct json_errors *errors)
 {
-    char item[128];
-
     if (field->max_items && json_array_size(node) > field->max_items)
-        json_errors_add(errors, pointer, "at most %zu items", field->max_items);
+        add_error(errors, field->name, -1, "at most %zu items",
+                  field->max_items);
     if (field->kind != JSON_KIND_STRINGS)
         return;
     for (size_t i = 0; i < json_array_size(node); i++) {
         const json_t *text = json_array_get(node, i);
-        snprintf(item, sizeof(item), "%.100s/%zu", pointer, i);
         if (!json_is_string(text))
-            json_errors_add(errors, item, "must be a string");
+            add_error(errors, field->name, (long)i, "must be a string");
         else
-            check_size(field, (int64_t)json_string_length(text), " bytes", item,
-                       errors);
+            check_size(field, (int64_t)json_string_length(text), " bytes",
+                       (long)i, errors);
     }
 }
 
 static void bind_value(const struct json_field *field, const json_t *node,
                        struct json_value *value, struct json_errors *errors)
 {
-    char pointer[128];
-
-    write_pointer(pointer, sizeof(pointer), field->name);
     if (json_is_null(node) && field->nullable) {
         value->state = JSON_STATE_NULL;
         return;
     }
     if (!is_kind(node, field->kind)) {
-        json_errors_add(errors, pointer, "must be %s", kind_name(field->kind));
+        add_error(errors, field->name, -1, "must be %s",
+                  kind_name(field->kind));
         return;
     }
     value->state = JSON_STATE_SET;
@@ -185,14 +207,14 @@ static void bind_value(const struct json_field *field, const json_t *node,
     if (field->kind == JSON_KIND_STRING) {
         value->text =
             (struct span){json_string_value(node), json_string_length(node)};
-        check_size(field, (int64_t)value->text.len, " bytes", pointer, errors);
+        check_size(field, (int64_t)value->text.len, " bytes", -1, errors);
     } else if (field->kind == JSON_KIND_INTEGER) {
         value->number = json_integer_value(node);
-        check_size(field, value->number, "", pointer, errors);
+        check_size(field, value->number, "", -1, errors);
     } else if (field->kind == JSON_KIND_BOOLEAN) {
         value->flag = json_is_true(node);
     } else {
-        check_array(field, node, pointer, errors);
+        check_array(field, node, errors);
     }
 }
 
@@ -202,7 +224,6 @@ static void refuse_unknown(const json_t *object,
 {
     const char *name;
     json_t *node;
-    char pointer[128];
 
     json_object_foreach((json_t *)(uintptr_t)object, name, node)
     {
@@ -211,8 +232,7 @@ static void refuse_unknown(const json_t *object,
             i++;
         if (i < count)
             continue;
-        write_pointer(pointer, sizeof(pointer), name);
-        json_errors_add(errors, pointer, "unknown member");
+        add_error(errors, name, -1, "unknown member");
     }
 }
 
@@ -221,7 +241,6 @@ bool json_bind(const json_t *object, const struct json_field *fields,
                struct json_errors *errors)
 {
     size_t before = errors->count;
-    char pointer[128];
 
     if (!json_is_object(object)) {
         json_errors_add(errors, "", "must be an object");
@@ -234,8 +253,7 @@ bool json_bind(const json_t *object, const struct json_field *fields,
         if (node) {
             bind_value(&fields[i], node, &values[i], errors);
         } else if (fields[i].required) {
-            write_pointer(pointer, sizeof(pointer), fields[i].name);
-            json_errors_add(errors, pointer, "is missing");
+            add_error(errors, fields[i].name, -1, "is missing");
         }
     }
     return errors->count == before;

@@ -20,12 +20,24 @@ void json_setup(void);
 
 /* What is wrong with a document, for a problem+json answer. */
 struct json_errors {
+    /* Before each pointer: where in the document the object is, the index of an
+       array's item (-1: none) behind its name; NULL: it is the document. */
+    const char *at_pointer;
+    long at_index;
     size_t count;
     struct {
         char pointer[128]; /* RFC 6901; "" is the whole document */
         char detail[192];
     } at[JSON_MAX_ERRORS];
 };
+
+/* None; what at[] holds is left as it is. */
+static inline void json_errors_init(struct json_errors *errors)
+{
+    errors->at_pointer = NULL;
+    errors->at_index = -1;
+    errors->count = 0;
+}
 
 void json_errors_add(struct json_errors *errors, const char *pointer,
                      const char *format, ...)
@@ -85,6 +97,7 @@ struct json_writer {
 
 void json_put_open(struct json_writer *w, char bracket);  /* { or [ */
 void json_put_close(struct json_writer *w, char bracket); /* } or ] */
+/* Printable ASCII but " and \. */
 void json_put_key(struct json_writer *w, const char *key);
 /* Bytes that are not UTF-8 come out as U+FFFD. */
 void json_put_string(struct json_writer *w, struct span text);

@@ -105,9 +105,16 @@ static void put_text(struct buf *out, struct span text)
 
 void json_put_key(struct json_writer *w, const char *key)
 {
-    begin_value(w);
-    put_text(w->out, span_str(key));
-    buf_append_char(w->out, ':');
+    struct span text = span_str(key);
+    char *at = buf_reserve(w->out, text.len + 4);
+
+    if (w->comma)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, text.ptr, text.len);
+    at[text.len] = '"';
+    at[text.len + 1] = ':';
+    buf_commit(w->out, text.len + 3 + w->comma);
     w->comma = false;
 }
 

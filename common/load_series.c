@@ -81,9 +81,9 @@ static int start_service(const struct load *load, const char *workers,
     char redis[300];
     const char *colon = strrchr(load->authority, ':');
     struct {
-        const char *words[9];
+        const char *words[10];
     } command = {{path, "--open", "--workers", workers, "--port", port,
-                  "--log-level=error", redis, NULL}};
+                  "--write-rate=0", "--log-level=error", redis, NULL}};
 
     if (!find_program(load, path, sizeof(path)))
         return UV_ENOENT;
@@ -91,7 +91,7 @@ static int start_service(const struct load *load, const char *workers,
     if (load->options.redis)
         snprintf(redis, sizeof(redis), "--redis=%s", load->options.redis);
     else
-        command.words[7] = NULL;
+        command.words[8] = NULL;
     /* posix_spawn() writes to no argument: its type is older than const. */
     return -posix_spawn(pid, path, NULL, NULL, (char *const *)&command,
                         environ);

@@ -23,7 +23,8 @@ static size_t live[MEM_TAGS];
 static const char *const names[MEM_TAGS] = {
     [MEM_APP] = "app",     [MEM_CONN] = "conn", [MEM_REQUEST] = "request",
     [MEM_REDIS] = "redis", [MEM_JSON] = "json", [MEM_AUTH] = "auth",
-    [MEM_CACHE] = "cache", [MEM_JOB] = "job",   [MEM_LOAD] = "load",
+    [MEM_CACHE] = "cache", [MEM_JOB] = "job",   [MEM_LIMIT] = "limit",
+    [MEM_LOAD] = "load",
 };
 
 static void *note(struct header *header, enum mem_tag tag, size_t size)

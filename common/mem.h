@@ -19,6 +19,7 @@ enum mem_tag {
     MEM_AUTH,    /* token keys and verified tokens */
     MEM_CACHE,   /* a service's cached objects */
     MEM_JOB,     /* a service's work in the background */
+    MEM_LIMIT,   /* rate limits, what is known of their keys */
     MEM_LOAD,    /* the load generator */
     MEM_TAGS
 };

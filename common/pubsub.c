@@ -298,6 +298,11 @@ const char *pubsub_reason(const struct pubsub *pubsub)
     return pubsub->live ? "" : redis_link_reason(pubsub->link);
 }
 
+void pubsub_hold(struct pubsub *pubsub, bool hold)
+{
+    redis_link_hold(pubsub->link, hold);
+}
+
 static void on_closed(void *arg)
 {
     struct pubsub *pubsub = arg;

@@ -43,4 +43,6 @@ void pubsub_unsubscribe(struct pubsub *pubsub, struct span channel);
 bool pubsub_is_live(const struct pubsub *pubsub);
 /* Why not, as far as the link knows; "" if live. */
 const char *pubsub_reason(const struct pubsub *pubsub);
+/* As redis_hold(). */
+void pubsub_hold(struct pubsub *pubsub, bool hold);
 void pubsub_close(struct pubsub *pubsub, pubsub_close_cb cb, void *arg);

@@ -429,6 +429,11 @@ void redis_examine(struct redis *redis)
                    .argv = argv, .argc = 3, .cb = on_info, .arg = redis});
 }
 
+void redis_hold(struct redis *redis, bool hold)
+{
+    redis_link_hold(redis->link, hold);
+}
+
 size_t redis_pending(const struct redis *redis)
 {
     return redis->pending;

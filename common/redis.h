@@ -95,6 +95,9 @@ const char *redis_warning(const struct redis *redis);
 /* Ask again: somebody may have set it so since the link came up. */
 void redis_examine(struct redis *redis);
 
+/* Keep Redis away until let go: for the lab's experiments. */
+void redis_hold(struct redis *redis, bool hold);
+
 /* For load shedding and tests. */
 size_t redis_pending(const struct redis *redis);
 

@@ -22,7 +22,7 @@ struct redis_link {
     struct wheel_timer timer; /* of the back-off or the handshake */
     enum state state;
     unsigned attempts, expected; /* replies of the handshake */
-    bool closing, reading;
+    bool closing, reading, held;
     void (*closed)(void *arg);
     char reason[160], warning[160];
 };
@@ -273,9 +273,21 @@ void redis_link_drop(struct redis_link *link, const char *reason)
     set_reason(link, reason);
     release_stream(link);
     link->state = STATE_WAITING;
-    wheel_start(wheel_of(link), &link->timer, backoff_ms(link), on_backoff);
+    if (!link->held)
+        wheel_start(wheel_of(link), &link->timer, backoff_ms(link), on_backoff);
     if (was_up)
         link->events->on_down(link->arg);
+}
+
+void redis_link_hold(struct redis_link *link, bool hold)
+{
+    link->held = hold;
+    if (hold && link->stream)
+        redis_link_drop(link, "cut off by the lab");
+    else if (hold)
+        wheel_stop(wheel_of(link), &link->timer);
+    else if (!link->stream)
+        wheel_start(wheel_of(link), &link->timer, 0, on_backoff);
 }
 
 static void on_backoff(struct wheel_timer *timer)

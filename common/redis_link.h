@@ -44,6 +44,9 @@ void redis_link_examine(struct redis_link *link, struct span info);
 bool redis_link_write(struct redis_link *link, struct span bytes);
 size_t redis_link_unsent(const struct redis_link *link);
 
+/* Stay away until it is let go: for the lab's experiments. */
+void redis_link_hold(struct redis_link *link, bool hold);
+
 /* The link is of use: the next one need not wait for long. */
 void redis_link_proven(struct redis_link *link);
 

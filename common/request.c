@@ -303,35 +303,52 @@ bool request_read_page(struct request *req, uint32_t *limit,
     return true;
 }
 
-bool request_read_json(struct request *req, const struct json_field *fields,
-                       size_t count, struct json_value *values)
+/* Why the body cannot be read as JSON, answered; false: it can. */
+static bool is_no_json(struct request *req)
 {
     struct span type = request_header(req, "content-type");
     struct span main_type;
-    struct json_errors errors = {0};
-    json_t *document;
 
-    if (!req->head.chunked && !request_header(req, "content-length").ptr) {
+    if (!req->head.chunked && !request_header(req, "content-length").ptr)
         request_problem(req, 411, "length-required", NULL,
                         "a body is needed, and its length");
-        return false;
-    }
-    if (!type.ptr || !span_cut(&type, ';', &main_type) ||
-        !span_eq_nocase(span_trim(main_type), SPAN("application/json"))) {
+    else if (!type.ptr || !span_cut(&type, ';', &main_type) ||
+             !span_eq_nocase(span_trim(main_type), SPAN("application/json")))
         request_problem(req, 415, "not-json", NULL,
                         "the body must be application/json");
+    else
         return false;
-    }
+    return true;
+}
+
+const json_t *request_read_document(struct request *req)
+{
+    struct json_errors errors;
+    json_t *document;
+
+    if (is_no_json(req))
+        return NULL;
+    json_errors_init(&errors);
     int err = json_read(request_body(req), &document, &errors);
-    if (err == UV_ERANGE) {
+    if (err == UV_ERANGE)
         request_invalid(req, &errors);
-        return false;
-    }
-    if (err < 0) {
+    else if (err < 0)
         request_problem(req, 400, "bad-json", NULL, errors.at[0].detail);
+    if (err < 0)
+        return NULL;
+    req->document = document;
+    return document;
+}
+
+bool request_read_json(struct request *req, const struct json_field *fields,
+                       size_t count, struct json_value *values)
+{
+    struct json_errors errors;
+    const json_t *document = request_read_document(req);
+
+    if (!document)
         return false;
-    }
-    req->document = document; /* values are borrowed from it */
+    json_errors_init(&errors);
     if (json_bind(document, fields, count, values, &errors))
         return true;
     request_invalid(req, &errors);

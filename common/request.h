@@ -89,12 +89,20 @@ void request_problem(struct request *req, int status, const char *slug,
 struct span request_problem_text(struct request *req, int status,
                                  const char *slug, const char *title,
                                  const char *detail);
+/* The same object, where it is part of another; errors may be NULL. */
+void request_put_problem(struct request *req, struct json_writer *w, int status,
+                         const char *slug, const char *detail,
+                         const struct json_errors *errors);
 /* 422 "invalid" with its list. */
 void request_invalid(struct request *req, const struct json_errors *errors);
 
+/* 429 with Retry-After. */
+void request_too_many(struct request *req, const char *slug,
+                      const char *detail);
+
 /* The 4xx or 5xx that err, a UV_E* code, stands for; 503 has Retry-After. */
 void request_fail(struct request *req, int err);
-/* What a 503 of request_fail() asks the client to wait; 1 s by default. */
+/* What a 429 or 503 of these asks the client to wait; 1 s by default. */
 void request_set_retry_after(struct request *req, unsigned seconds);
 
 /* An answer of unknown length: chunked, or ended by close for HTTP/1.0. */
@@ -103,6 +111,12 @@ void request_begin(struct request *req, int status, const char *type);
 int request_write(struct request *req, struct span bytes);
 void request_on_drain(struct request *req, void (*cb)(void *arg), void *arg);
 void request_end(struct request *req);
+
+/*
+ * The body as JSON, borrowed until the request ends; NULL: answered (400 no
+ * JSON, 411 no body, 415 no application/json, 422 of no use).
+ */
+const json_t *request_read_document(struct request *req);
 
 /*
  * The body as an object taken apart by json_bind(); on false the request has

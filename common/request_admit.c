@@ -146,21 +146,29 @@ bool request_admit(struct request *req)
            check_scope(req);
 }
 
-void request_dispatch(struct request *req)
+void request_wait(struct request *req)
+{
+    req->waits_us = clock_mono_us();
+    if (!req->started)
+        wheel_start(req->server->wheel, &req->timer,
+                    req->server->options.request_timeout_ms, request_on_late);
+}
+
+void request_run(struct request *req)
 {
     struct server *server = req->server;
 
-    req->state = REQUEST_HANDLED;
-    req->handled_us = server->read_us;
-    if (!req->admitted && !request_admit(req))
-        return;
     server->current = req;
     req->match.route->handler(req, server->options.arg);
-    if (server->current == req && req->state == REQUEST_HANDLED) {
-        req->waits_us = clock_mono_us();
-        if (!req->started)
-            wheel_start(server->wheel, &req->timer,
-                        server->options.request_timeout_ms, request_on_late);
-    }
+    if (server->current == req && req->state == REQUEST_HANDLED)
+        request_wait(req);
     server->current = NULL;
+}
+
+void request_dispatch(struct request *req)
+{
+    req->state = REQUEST_HANDLED;
+    req->handled_us = req->server->read_us;
+    if ((req->admitted || request_admit(req)) && !request_limit(req))
+        request_run(req);
 }

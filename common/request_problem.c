@@ -80,6 +80,18 @@ struct span request_problem_text(struct request *req, int status,
     return copy;
 }
 
+void request_put_problem(struct request *req, struct json_writer *w, int status,
+                         const char *slug, const char *detail,
+                         const struct json_errors *errors)
+{
+    struct buf text;
+
+    buf_init(&text, MEM_REQUEST);
+    put_problem(&text, req, status, slug, NULL, detail, errors);
+    json_put_raw(w, buf_span(&text));
+    buf_deinit(&text);
+}
+
 void request_invalid(struct request *req, const struct json_errors *errors)
 {
     struct buf body;
@@ -102,6 +114,12 @@ static void add_retry_after(struct request *req)
 
     request_add_header(req, "Retry-After",
                        arena_printf(&req->arena, "%u", seconds));
+}
+
+void request_too_many(struct request *req, const char *slug, const char *detail)
+{
+    add_retry_after(req);
+    request_problem(req, 429, slug, NULL, detail);
 }
 
 void request_fail(struct request *req, int err)

@@ -20,6 +20,7 @@ enum route_flags {
     ROUTE_PAGE = 1,   /* problems may be pages */
     ROUTE_LOCAL = 2,  /* from loopback, or with scope admin */
     ROUTE_ALWAYS = 4, /* never shed: health */
+    ROUTE_WRITE = 8,  /* limited for each caller */
 };
 
 struct route {

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "common/limit.h"
 #include "common/route.h"
 #include "common/stream.h"
 
@@ -36,6 +37,8 @@ struct server_options {
     const char *const *trusted_proxies; /* CIDRs, NULL-ended; may be NULL */
     const char *const *cors_origins;    /* likewise */
     const char *public_url;             /* may be NULL */
+    struct limiter *limiter;            /* of writing routes; NULL: no limit */
+    struct limit_spec *write_limit;     /* theirs, for each caller */
     const char *authority; /* host:port that it listens on; may be NULL */
     bool access_log;
 };

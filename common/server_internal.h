@@ -230,6 +230,14 @@ bool request_is_foreign(const struct request *req);
 /* Route, load, scope and origin; false: it has been answered. */
 bool request_admit(struct request *req);
 void request_dispatch(struct request *req);
+/* Its handler, at last. */
+void request_run(struct request *req);
+/* It is not answered yet: from now on its deadline runs. */
+void request_wait(struct request *req);
+
+/* request_limit.c */
+/* A writing route's limit; true: it has been answered, or waits to be. */
+bool request_limit(struct request *req);
 
 /* request_reply.c */
 const char *status_phrase(int status);

@@ -27,11 +27,13 @@ static void page_script(struct request *req, void *arg)
 }
 
 static const struct route routes[] = {
-    {REQUEST_POST, "/v1/links", "links:write", create_link, 0},
+    {REQUEST_POST, "/v1/links", "links:write", create_link, ROUTE_WRITE},
     {REQUEST_GET, "/v1/links", "links:read", list_links, 0},
     {REQUEST_GET, "/v1/links/{code}", "links:read", read_link, 0},
-    {REQUEST_PATCH, "/v1/links/{code}", "links:write", update_link, 0},
-    {REQUEST_DELETE, "/v1/links/{code}", "links:write", delete_link, 0},
+    {REQUEST_PATCH, "/v1/links/{code}", "links:write", update_link,
+     ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/links/{code}", "links:write", delete_link,
+     ROUTE_WRITE},
     {REQUEST_GET, "/v1/links/{code}/stats", "links:read", read_stats, 0},
     {REQUEST_GET, "/shortener.js", NULL, page_script, 0},
     {REQUEST_GET, "/{code}+", NULL, preview, ROUTE_PAGE},

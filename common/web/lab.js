@@ -247,7 +247,7 @@ export function localInput(date) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function svg(name, attributes) {
+export function svg(name, attributes) {
     const node = document.createElementNS(SVG, name);
     for (const [key, value] of Object.entries(attributes))
         node.setAttribute(key, value);

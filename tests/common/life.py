@@ -327,18 +327,6 @@ def test_hangup_keeps_the_certificate_when_the_new_one_is_bad(redis, directory):
         service.close()
 
 
-def test_busy_tls_port_is_named(directory):
-    tls = certificate(directory, "one")
-    with socket.socket() as busy:
-        busy.bind(("127.0.0.1", int(tls[-1])))
-        busy.listen()
-        for options in ((), ("--single",)):
-            done = subprocess.run([BINARY, "--open", "--port", "0", *tls, *options], capture_output=True,
-                                  text=True, timeout=DEADLINE, check=False)
-            same((done.returncode, done.stdout, done.stderr.count("\n")), (1, "", 1), done.stderr)
-            assert "port " + tls[-1] in done.stderr, done.stderr
-
-
 # ---- the way to readiness
 
 def reasons(service):

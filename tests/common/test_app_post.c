@@ -21,7 +21,7 @@ static void test_post_comes_out_as_it_went_in(void **state)
     const struct app_post in = {.slot = 3,
                                 .parent = getppid(),
                                 .rolling = true,
-                                .sockets = {.plain = 9, .tls = 10},
+                                .sockets = {.plain = 9, .tls = 10, .extra = 11},
                                 .port = 65535,
                                 .tls_port = 1};
     struct app_post out;

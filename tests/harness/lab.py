@@ -172,6 +172,8 @@ class Service:
         self.binary = binary or os.path.join(BUILD, name, name)
         self.logs = os.path.join(self.dir, "stderr")
         self.command = [self.binary, "--port", str(self.port), *options]
+        if "--write-rate" not in options:
+            self.command += ["--write-rate", "0"]
         if redis:
             self.command += ["--redis", redis.url]
         environment = dict(

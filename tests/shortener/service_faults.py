@@ -293,7 +293,7 @@ def test_idempotency_record_that_was_lost_is_whole_again(service, redis):
 
 
 def test_clicks_that_nobody_saw_answered_are_not_counted(redis):
-    server = start(redis, "--workers", "1", "--redis-timeout", "10s")
+    server = start(redis, "--workers", "1")
     code = create(server)["code"]
     redis.cli("CLIENT", "PAUSE", "400", "ALL")
     for _ in range(5):  # they ask Redis, and are gone before it answers

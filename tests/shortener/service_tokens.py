@@ -47,6 +47,36 @@ def test_without_a_good_token_everything_is_401(closed):
     same(closed.get("/mine+").status, 200)
 
 
+def statuses(server, who, count, method="POST", path="/v1/links", body=None):
+    return [server.request(method, path, body or {"url": "https://example.com/"}, who).status for _ in range(count)]
+
+
+def test_a_caller_writes_as_fast_as_it_may(redis, directory):
+    """1 a second, 2 at once: over all workers, and nobody else's."""
+    path = write_file(directory, "keys", json.dumps(KEYS))
+    server = Service("shortener", "--workers", WORKERS, "--token-keys", path, "--write-rate", "1", redis=redis)
+    begun = time.monotonic()
+    answers = [server.request("POST", "/v1/links", {"url": "https://example.com/"}, bearer("ann")) for _ in range(20)]
+    made = [a.status for a in answers].count(201)
+    most = 2 + time.monotonic() - begun
+    assert 2 <= made <= most, (made, most)
+    for refused in (a for a in answers if a.status != 201):
+        same((refused.status, refused.slug, refused.headers["retry-after"]), (429, "rate-limited", "1"))
+    same(len(codes(server, bearer("ann"))), made)
+    same(statuses(server, bearer("bob"), 2), [201, 201])
+    same(server.get("/v1/links", bearer("ann")).status, 200)
+    eventually(lambda: statuses(server, bearer("ann"), 1) == [201], "a token")
+    server.close()
+
+
+def test_a_stranger_is_limited_by_address(redis):
+    server = Service("shortener", "--open", "--workers", WORKERS, "--write-rate", "1", "--trusted-proxy", "127.0.0.1",
+                     redis=redis)
+    assert 429 in statuses(server, {"X-Forwarded-For": "192.0.2.1"}, 20)
+    same(statuses(server, {"X-Forwarded-For": "192.0.2.2"}, 2), [201, 201])
+    server.close()
+
+
 def test_cookie_is_of_no_use_to_a_foreign_page(redis, directory):
     path = write_file(directory, "keys", json.dumps(KEYS))
     server = Service("shortener", "--workers", WORKERS, "--token-keys", path, "--trusted-proxy", "127.0.0.1", redis=redis)

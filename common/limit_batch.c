@@ -1,0 +1,571 @@
+/*
+ * limit_batch.c - checks that go to Redis, and its answers.
+ *
+ *   limit_enqueue() -- a group for each key -- its batch waits, while one like
+ *   it is out --> end of the loop's turn --> send_batch() -- limit_check.lua
+ *   --> on_reply() -- each group in turn --> limit_finish()
+ *                  -- a state of an earlier version --> carry it over, again
+ *
+ * Failure modes: Redis does not answer in the limit's time, or is away (each
+ * limit's own policy decides, of those that wait as well); a limit is newer in
+ * Redis than here (UV_EAGAIN: whoever asks must learn of it).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/limit_internal.h"
+
+#define HEAD_ARGS 4
+#define REPLY_A_LIMIT 4 /* passed, a, b, c */
+#define STALE_STEPS 16  /* versions that a state is carried over, at most */
+#define DIGEST_LEN 16
+#define LEASED_DENIAL_US 100000
+#define RETRY_DEGRADED_US 1000000 /* that a closed limit asks to wait */
+#define ARGS_MAX                                                        \
+    (2 * LIMIT_ASKS_MAX + 1 + HEAD_ARGS + LIMIT_ASKS_MAX * LIMIT_ARGS + \
+     LIMIT_BATCH_MAX * LIMIT_ASKS_MAX)
+
+static void send_batch(struct limit_batch *batch);
+static void on_reply(void *arg, int status, const struct redisReply *reply);
+static void on_carried(void *arg, int status, const struct redisReply *reply);
+
+size_t limit_put_spec(struct span *argv, const struct limit_spec *spec)
+{
+    memcpy(argv, spec->args, sizeof(spec->args));
+    return LIMIT_ARGS;
+}
+
+struct span limit_number(struct arena *arena, uint64_t number)
+{
+    static const char digits[] = "0123456789";
+    size_t at = 20;
+
+    if (number < 10)
+        return (struct span){digits + number, 1};
+    char *text = arena_alloc(arena, at);
+    for (; number; number /= 10)
+        text[--at] = (char)('0' + number % 10);
+    return (struct span){text + at, 20 - at};
+}
+
+/* ---- groups and their batches */
+
+static bool is_like(const struct limit_batch *batch,
+                    const struct limit_call *call,
+                    const struct limit_group *group)
+{
+    if (batch->count != group->count || batch->alone || call->id.ptr)
+        return false;
+    for (size_t i = 0; i < group->count; i++)
+        if (batch->known[i] != call->asks[group->at[i]].known)
+            return false;
+    return true;
+}
+
+static struct limit_batch *find_batch(const struct limit_call *call,
+                                      const struct limit_group *group)
+{
+    struct list *batches = &call->asks[group->at[0]].known->batches;
+
+    for (struct list *n = batches->next; n != batches; n = n->next) {
+        struct limit_batch *batch = LIST_ENTRY(n, struct limit_batch, node);
+        if (is_like(batch, call, group))
+            return batch;
+    }
+    return NULL;
+}
+
+static struct limit_batch *make_batch(struct limiter *limiter,
+                                      const struct limit_call *call,
+                                      const struct limit_group *group)
+{
+    struct limit_batch *batch = mem_zalloc(MEM_LIMIT, sizeof(*batch));
+
+    batch->limiter = limiter;
+    batch->alone = call->id.ptr || !limiter->options.coalesce;
+    batch->count = group->count;
+    list_init(&batch->waiting);
+    list_init(&batch->sent);
+    list_init(&batch->ready);
+    for (size_t i = 0; i < group->count; i++)
+        batch->known[i] = call->asks[group->at[i]].known;
+    list_append(&batch->known[0]->batches, &batch->node);
+    return batch;
+}
+
+static void join(struct limiter *limiter, struct limit_group *group)
+{
+    struct limit_batch *batch = find_batch(group->call, group);
+
+    if (!batch)
+        batch = make_batch(limiter, group->call, group);
+    list_append(&batch->waiting, &group->node);
+    batch->waiting_count++;
+    if (!batch->out && list_is_empty(&batch->ready))
+        list_append(&limiter->ready, &batch->ready);
+}
+
+static void make_groups(struct limit_call *call)
+{
+    for (size_t i = 0; i < call->count; i++) {
+        size_t g = 0;
+        while (
+            g < call->group_count &&
+            !span_eq(call->asks[call->groups[g].at[0]].key, call->asks[i].key))
+            g++;
+        struct limit_group *group = &call->groups[g];
+        if (g == call->group_count) {
+            *group = (struct limit_group){.call = call};
+            call->group_count++;
+        }
+        group->at[group->count++] = (unsigned char)i;
+    }
+}
+
+int limit_enqueue(struct limiter *limiter, struct limit_call *call)
+{
+    call->groups =
+        arena_alloc(call->arena, call->count * sizeof(call->groups[0]));
+    call->group_count = 0;
+    call->status = 0;
+    make_groups(call);
+    for (size_t g = 0; g < call->group_count; g++) {
+        const struct limit_batch *batch = find_batch(call, &call->groups[g]);
+        if (batch && batch->waiting_count >= LIMIT_WAITING_MAX)
+            return UV_ENOBUFS;
+    }
+    call->waiting = (unsigned)call->group_count;
+    for (size_t g = 0; g < call->group_count; g++)
+        join(limiter, &call->groups[g]);
+    return 0;
+}
+
+void limit_send_ready(struct limiter *limiter)
+{
+    for (struct list *node; (node = list_pop(&limiter->ready));)
+        send_batch(LIST_ENTRY(node, struct limit_batch, ready));
+}
+
+/* A group has its answer. */
+static void drop_group(struct limiter *limiter, struct limit_group *group,
+                       int status)
+{
+    struct limit_call *call = group->call;
+
+    if (status < 0)
+        call->status = status;
+    if (--call->waiting == 0)
+        limit_finish(limiter, call);
+}
+
+/* Nothing is out: on with what waits, or the end. */
+static void go_on(struct limit_batch *batch)
+{
+    batch->out = false;
+    if (!list_is_empty(&batch->waiting)) {
+        if (list_is_empty(&batch->ready))
+            list_append(&batch->limiter->ready, &batch->ready);
+        return;
+    }
+    list_remove(&batch->node);
+    list_remove(&batch->ready);
+    mem_free(batch);
+}
+
+/* ---- by policy */
+
+/* A share is as empty as the bucket was when Redis was last heard of it. */
+static void note_state(struct limit_known *known)
+{
+    const struct limit_state *state = &known->state;
+
+    if (!known->has_state || !limit_is_bucket(known->spec->numbers.algorithm) ||
+        state->a <= state->now)
+        return;
+    uint64_t full = known->state_us + (state->a - state->now);
+    if (known->share_full_us < full)
+        known->share_full_us = full;
+}
+
+static bool policy_says(struct limiter *limiter, struct limit_ask *ask,
+                        bool take)
+{
+    struct limit_spec *spec = ask->spec;
+
+    ask->degraded = true;
+    switch (spec->policy) {
+    case LIMIT_OPEN:
+        ask->left = (struct limit_left){.remaining = spec->numbers.burst};
+        return true;
+    case LIMIT_CLOSED:
+        ask->left = (struct limit_left){.reset_us = RETRY_DEGRADED_US,
+                                        .retry_us = RETRY_DEGRADED_US};
+        return false;
+    case LIMIT_LOCAL:
+        break;
+    }
+    note_state(ask->known);
+    return limit_share_take(&ask->known->share_full_us, &spec->numbers,
+                            limiter->sharers, ask->cost, clock_mono_us(), take,
+                            &ask->left);
+}
+
+static void decide_by_policy(struct limiter *limiter, struct limit_group *group)
+{
+    struct limit_call *call = group->call;
+
+    group->passed = true;
+    group->charged = false;
+    for (size_t i = 0; i < group->count; i++) {
+        struct limit_ask *ask = &call->asks[group->at[i]];
+        ask->allowed = policy_says(limiter, ask, false);
+        if (!ask->allowed && !ask->spec->shadow)
+            group->passed = false;
+    }
+    for (size_t i = 0; i < group->count && group->passed; i++) {
+        struct limit_ask *ask = &call->asks[group->at[i]];
+        if (ask->allowed)
+            policy_says(limiter, ask, true);
+    }
+    metrics_add(limiter->by_policy, 1);
+    drop_group(limiter, group, 0);
+}
+
+/* Those that were sent and those that wait: Redis would not answer these. */
+static void fail_batch(struct limit_batch *batch, int status)
+{
+    struct limiter *limiter = batch->limiter;
+    struct list all;
+
+    list_init(&all);
+    list_move(&batch->sent, &all);
+    list_move(&batch->waiting, &all);
+    batch->waiting_count = 0;
+    for (struct list *node; (node = list_pop(&all));) {
+        struct limit_group *group = LIST_ENTRY(node, struct limit_group, node);
+        if (status == UV_ECANCELED || status == UV_EEXIST ||
+            status == UV_EAGAIN)
+            drop_group(limiter, group, status);
+        else
+            decide_by_policy(limiter, group);
+    }
+    go_on(batch);
+}
+
+/* ---- out */
+
+static uint32_t deadline_of(const struct limit_batch *batch)
+{
+    uint32_t least = LIMIT_DEADLINE_MAX_MS;
+
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->known[i]->spec->deadline_ms < least)
+            least = batch->known[i]->spec->deadline_ms;
+    return least;
+}
+
+static void seal(struct limit_batch *batch)
+{
+    size_t most = batch->alone ? 1 : LIMIT_BATCH_MAX;
+
+    for (size_t n = 0; n < most && !list_is_empty(&batch->waiting); n++) {
+        list_append(&batch->sent, list_pop(&batch->waiting));
+        batch->waiting_count--;
+    }
+}
+
+/* So that an id that comes back with other checks is found out. */
+static struct span digest_of(const struct limit_call *call, struct arena *arena)
+{
+    static const struct hash_key fixed = {0, 0};
+    struct buf all;
+    char *hex = arena_alloc(arena, DIGEST_LEN);
+
+    buf_init(&all, MEM_LIMIT);
+    for (size_t i = 0; i < call->count; i++)
+        buf_printf(&all, "%s %zu:%.*s %" PRIu64 "\n", call->asks[i].spec->name,
+                   call->asks[i].key.len, (int)call->asks[i].key.len,
+                   call->asks[i].key.ptr, call->asks[i].cost);
+    uint64_t hash = hash_sip(&fixed, buf_span(&all));
+    buf_deinit(&all);
+    span_hex(hex, (struct span){(const char *)&hash, sizeof(hash)});
+    return (struct span){hex, DIGEST_LEN};
+}
+
+static struct limit_group *first_sent(const struct limit_batch *batch)
+{
+    return LIST_ENTRY(batch->sent.next, struct limit_group, node);
+}
+
+/* KEYS and ARGV of limit_check.lua; how many keys. */
+static size_t check_args(struct limit_batch *batch, struct arena *arena,
+                         struct span *argv, size_t *argc)
+{
+    const struct limit_call *call = first_sent(batch)->call;
+    size_t keys = batch->count;
+    size_t at = 0;
+    uint64_t checks = 0;
+
+    for (struct list *n = batch->sent.next; n != &batch->sent; n = n->next)
+        checks++;
+    for (; at < keys; at++)
+        argv[at] =
+            (struct span){batch->known[at]->name, batch->known[at]->name_len};
+    if (call->id.ptr) {
+        struct span together = call->asks[first_sent(batch)->at[0]].key;
+        argv[at++] = key_name(arena, batch->limiter->options.prefix, "seen",
+                              together, key_pair(arena, call->id, together));
+        keys++;
+    }
+    argv[at++] = limit_number(arena, batch->count);
+    argv[at++] = limit_number(arena, checks);
+    argv[at++] = call->id.ptr ? SPAN(LIMIT_ID_KEPT_MS) : SPAN("");
+    argv[at++] = call->id.ptr ? digest_of(call, arena) : SPAN("");
+    for (size_t i = 0; i < batch->count; i++)
+        at += limit_put_spec(argv + at, batch->known[i]->spec);
+    for (struct list *n = batch->sent.next; n != &batch->sent; n = n->next) {
+        const struct limit_group *group =
+            LIST_ENTRY(n, struct limit_group, node);
+        for (size_t i = 0; i < group->count; i++)
+            argv[at++] =
+                limit_number(arena, group->call->asks[group->at[i]].cost);
+    }
+    *argc = at;
+    return keys;
+}
+
+static void send_again(struct limit_batch *batch)
+{
+    struct span argv[ARGS_MAX];
+    struct arena arena;
+    size_t argc;
+
+    arena_init(&arena, MEM_LIMIT, 0);
+    size_t keys = check_args(batch, &arena, argv, &argc);
+    batch->out = true;
+    batch->sent_us = clock_mono_us();
+    batch->sent_epoch = batch->limiter->epoch;
+    metrics_add(batch->limiter->scripts, 1);
+    int err =
+        redis_eval(batch->limiter->options.redis, &script_limit_check, keys,
+                   &(struct redis_call){.key = limit_tag(argv[0]),
+                                        .argv = argv,
+                                        .argc = argc,
+                                        .timeout_ms = deadline_of(batch),
+                                        .cb = on_reply,
+                                        .arg = batch});
+    arena_deinit(&arena);
+    if (err < 0)
+        fail_batch(batch, err);
+}
+
+static void send_batch(struct limit_batch *batch)
+{
+    batch->stale_steps = 0;
+    seal(batch);
+    send_again(batch);
+}
+
+/* ---- in */
+
+/* Numbers of a reply, one after the other: of an array, or of a kept text. */
+struct numbers {
+    const struct redisReply *array;
+    size_t at;
+    struct span text;
+};
+
+static uint64_t next_number(struct numbers *numbers)
+{
+    uint64_t value = 0;
+    struct span word;
+
+    if (!numbers->array) {
+        if (span_cut(&numbers->text, ' ', &word))
+            span_to_u64(word, UINT64_MAX, &value);
+    } else if (numbers->at < numbers->array->elements) {
+        value = (uint64_t)numbers->array->element[numbers->at++]->integer;
+    }
+    return value;
+}
+
+/* Remember a denial from the moment the question was asked: never too long. */
+static void note_denial(const struct limit_batch *batch,
+                        const struct limit_ask *ask)
+{
+    struct limit_known *known = ask->known;
+
+    if (ask->cost == 0 ||
+        (known->has_denial && known->denied_cost <= ask->cost))
+        return;
+    uint64_t wait_us = ask->left.retry_us;
+    if (ask->spec->mode == LIMIT_LEASED && wait_us > LEASED_DENIAL_US)
+        wait_us = LEASED_DENIAL_US; /* others may give back what they hold */
+    known->has_denial = true;
+    known->denied_cost = ask->cost;
+    known->denied_until_us = batch->sent_us + wait_us;
+}
+
+static void read_ask(struct limit_batch *batch, struct limit_ask *ask,
+                     uint64_t now, struct numbers *numbers, uint64_t *window)
+{
+    struct limit_state state = {.now = now};
+
+    ask->allowed = next_number(numbers) == 1;
+    state.a = next_number(numbers);
+    state.b = next_number(numbers);
+    state.c = next_number(numbers);
+    *window = state.a;
+    limit_left(&ask->spec->numbers, &state, ask->allowed ? 0 : ask->cost,
+               &ask->left);
+    if (limit_note(ask->known, &state, batch->sent_us, batch->sent_epoch) &&
+        !ask->allowed)
+        note_denial(batch, ask);
+    if (ask->spec->mode == LIMIT_LEASED && ask->cost && ask->allowed)
+        limit_lease_wanted(batch->limiter, ask->known);
+}
+
+static void read_group(struct limit_batch *batch, struct limit_group *group,
+                       uint64_t now, struct numbers *numbers)
+{
+    group->passed = group->charged = next_number(numbers) == 1;
+    for (size_t i = 0; i < group->count; i++)
+        read_ask(batch, &group->call->asks[group->at[i]], now, numbers,
+                 &group->window[i]);
+    metrics_add(batch->limiter->by_redis, 1);
+}
+
+static void read_checks(struct limit_batch *batch, uint64_t now,
+                        struct numbers *numbers)
+{
+    struct list done;
+
+    list_init(&done);
+    list_move(&batch->sent, &done);
+    for (struct list *n = done.next; n != &done; n = n->next)
+        read_group(batch, LIST_ENTRY(n, struct limit_group, node), now,
+                   numbers);
+    struct limiter *limiter = batch->limiter;
+    go_on(batch);
+    for (struct list *node; (node = list_pop(&done));)
+        drop_group(limiter, LIST_ENTRY(node, struct limit_group, node), 0);
+}
+
+/* The numbers that the limit had in that version, or NULL. */
+static const struct limit_numbers *find_version(const struct limit_spec *spec,
+                                                uint64_t version)
+{
+    for (size_t i = 0; i < spec->earlier_count; i++)
+        if (spec->earlier[i].version == version)
+            return &spec->earlier[i];
+    return NULL;
+}
+
+static const struct limit_numbers *next_version(const struct limit_spec *spec,
+                                                uint64_t version)
+{
+    const struct limit_numbers *next = &spec->numbers;
+
+    for (size_t i = 0; i < spec->earlier_count; i++)
+        if (spec->earlier[i].version > version &&
+            spec->earlier[i].version < next->version)
+            next = &spec->earlier[i];
+    return next;
+}
+
+int limit_carry(struct limiter *limiter, const struct limit_spec *spec,
+                struct span name, uint64_t version, uint32_t timeout_ms,
+                redis_reply_cb cb, void *arg)
+{
+    static const char *const names[] = {[LIMIT_KEEP] = "keep",
+                                        [LIMIT_SCALE] = "scale",
+                                        [LIMIT_RESET] = "reset"};
+    const struct limit_numbers *next = next_version(spec, version);
+    const struct limit_numbers *old = find_version(spec, version);
+    struct limit_numbers unknown = *next;
+    char text[2][192];
+    struct span argv[2 + 2 * LIMIT_ARGS] = {name};
+
+    if (version > spec->numbers.version)
+        return UV_EAGAIN;
+    unknown.version = version;
+    limit_write_args(old ? old : &unknown, spec->shadow, false, text[0],
+                     sizeof(text[0]), argv + 1);
+    limit_write_args(next, spec->shadow, false, text[1], sizeof(text[1]),
+                     argv + 1 + LIMIT_ARGS);
+    argv[1 + 2 * LIMIT_ARGS] = span_str(
+        names[old || next->change == LIMIT_RESET ? next->change : LIMIT_KEEP]);
+    return redis_eval(limiter->options.redis, &script_limit_change, 1,
+                      &(struct redis_call){.key = limit_tag(name),
+                                           .argv = argv,
+                                           .argc = 2 + 2 * LIMIT_ARGS,
+                                           .timeout_ms = timeout_ms,
+                                           .cb = cb,
+                                           .arg = arg});
+}
+
+static void carry_over(struct limit_batch *batch, struct limit_known *known,
+                       uint64_t version)
+{
+    int err = UV_EAGAIN;
+
+    if (++batch->stale_steps <= STALE_STEPS)
+        err = limit_carry(batch->limiter, known->spec, limit_name_of(known),
+                          version, deadline_of(batch), on_carried, batch);
+    if (err < 0)
+        fail_batch(batch, err);
+}
+
+static void on_carried(void *arg, int status, const struct redisReply *reply)
+{
+    struct limit_batch *batch = arg;
+
+    (void)reply;
+    if (status < 0)
+        fail_batch(batch, status);
+    else
+        send_again(batch);
+}
+
+/* The kept answer of an id, if it was given to the same checks. */
+static bool is_kept_for(const struct limit_batch *batch, struct span *text)
+{
+    struct arena arena;
+    struct span digest;
+
+    arena_init(&arena, MEM_LIMIT, 0);
+    bool same = span_cut(text, ' ', &digest) &&
+                span_eq(digest, digest_of(first_sent(batch)->call, &arena));
+    arena_deinit(&arena);
+    return same;
+}
+
+static void on_reply(void *arg, int status, const struct redisReply *reply)
+{
+    struct limit_batch *batch = arg;
+    struct numbers numbers = {0};
+
+    if (status < 0) {
+        fail_batch(batch, status);
+        return;
+    }
+    if (reply->type == REDIS_REPLY_STRING) {
+        numbers.text = (struct span){reply->str, reply->len};
+        if (!is_kept_for(batch, &numbers.text)) {
+            fail_batch(batch, UV_EEXIST);
+            return;
+        }
+    } else {
+        numbers.array = reply;
+    }
+    uint64_t now = next_number(&numbers);
+    if (now) {
+        read_checks(batch, now, &numbers);
+        return;
+    }
+    uint64_t limit = next_number(&numbers);
+    if (limit == 0 || limit > batch->count)
+        fail_batch(batch, UV_EPROTO);
+    else
+        carry_over(batch, batch->known[limit - 1], next_number(&numbers));
+}

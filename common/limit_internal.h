@@ -1,0 +1,149 @@
+/*
+ * limit_internal.h - what the files of the limit room share.
+ *
+ *   limit_law.c    arithmetic alone
+ *   limit.c        specs, what is known here, what is decided here
+ *   limit_batch.c  checks that go to Redis, and its answers
+ *   limit_lease.c  tokens that this worker holds
+ *   limit_give.c   refunds and resets
+ */
+#pragma once
+
+#include "common/clock.h"
+#include "common/common_scripts.h"
+#include "common/hash.h"
+#include "common/key.h"
+#include "common/limit.h"
+#include "common/list.h"
+
+#define LIMIT_BATCH_MAX 128      /* checks of one script call */
+#define LIMIT_WAITING_MAX 4096   /* checks that one batch has waiting */
+#define LIMIT_ID_KEPT_MS "60000" /* how long a call's answer is */
+#define LIMIT_REFUND_KEPT_MS "86400000"
+
+/* What this worker knows of one limit and key. */
+struct limit_known {
+    struct limit_known *chain;
+    struct list recent;  /* in limiter->recent, the longest unused first */
+    struct list leased;  /* in limiter->leased while it holds tokens */
+    struct list batches; /* that begin with it */
+    struct limit_spec *spec;
+    unsigned busy; /* checks and calls under way: not to be evicted */
+
+    /* What Redis last said, in this worker's time; a denial holds for costs
+       from denied_cost on. */
+    struct limit_state state;
+    uint64_t state_us, denied_cost, denied_until_us;
+    uint64_t told_us; /* when a refund of it was heard of */
+    uint64_t epoch;   /* of the link by which we would have heard */
+    bool has_state, has_denial;
+
+    /* Tokens that are held. */
+    uint64_t held, want, sequence, window;
+    uint64_t lease_until_us, lease_from_us, spent_us;
+    bool leasing;
+
+    uint64_t share_full_us; /* of the local policy's bucket */
+    size_t name_len;
+    char name[]; /* the state's key in Redis */
+};
+
+/* The asks of a call that have one key: one script's. */
+struct limit_group {
+    struct list node; /* of its batch */
+    struct limit_call *call;
+    size_t count;
+    unsigned char at[LIMIT_ASKS_MAX]; /* into call->asks */
+    bool passed, charged;             /* charged: by the script */
+    uint64_t window[LIMIT_ASKS_MAX];  /* that was charged, of windows */
+};
+
+/* Groups of the same limits and key, on their way together. */
+struct limit_batch {
+    struct list node;  /* of its first one's batches */
+    struct list ready; /* in limiter->ready, or alone */
+    struct limiter *limiter;
+    struct list waiting, sent;
+    size_t waiting_count;
+    bool out;
+    bool alone; /* one call with an id */
+    size_t stale_steps;
+    uint64_t sent_us, sent_epoch;
+    size_t count;
+    struct limit_known *known[LIMIT_ASKS_MAX];
+};
+
+struct limiter {
+    struct limiter_options options;
+    uv_prepare_t prepare;
+    struct wheel_timer tick;
+    struct limit_known **table;
+    size_t mask, count;
+    struct hash_key key;
+    struct list recent, leased, ready;
+    uint64_t undo; /* number of the last one */
+    uint64_t sharers, epoch;
+    bool live, closing;
+    void (*drained)(void *arg);
+    void *drained_arg;
+    size_t returning; /* leases on their way back */
+    uint64_t *by_redis, *by_lease, *by_denial, *by_policy, *allowed, *denied,
+        *leased_tokens, *returned_tokens, *scripts, *states;
+};
+
+/* limit.c */
+/* Nine of the scripts' arguments, spelled into text; see limit_state.lua. */
+void limit_write_args(const struct limit_numbers *n, bool shadow, bool loose,
+                      char *text, size_t size, struct span args[LIMIT_ARGS]);
+struct limit_known *limit_find(struct limiter *limiter, struct span name);
+struct span limit_state_name(struct limiter *limiter, struct arena *arena,
+                             const struct limit_spec *spec, struct span key);
+/* The one of that name, made if need be, for this spec; NULL: no room. */
+struct limit_known *limit_know(struct limiter *limiter, struct limit_spec *spec,
+                               struct span name);
+void limit_forget(struct limit_known *known);
+/*
+ * Redis has answered a call that was sent then.  False: what it said may be
+ * past already, since a refund was heard of meanwhile.
+ */
+bool limit_note(struct limit_known *known, const struct limit_state *state,
+                uint64_t sent_us, uint64_t sent_epoch);
+/* The tag of the partition of a state's name, "{pNNN}". */
+struct span limit_tag(struct span name);
+static inline struct span limit_name_of(const struct limit_known *known)
+{
+    return (struct span){known->name, known->name_len};
+}
+void limit_finish(struct limiter *limiter, struct limit_call *call);
+
+/* limit_batch.c */
+int limit_enqueue(struct limiter *limiter, struct limit_call *call);
+void limit_send_ready(struct limiter *limiter);
+/* Its LIMIT_ARGS arguments. */
+size_t limit_put_spec(struct span *argv, const struct limit_spec *spec);
+struct span limit_number(struct arena *arena, uint64_t number);
+
+/*
+ * A state of version becomes one of the next that spec knows; one that nobody
+ * remembers is taken as it is.  UV_EAGAIN: it is newer than spec.  Else as of
+ * redis_eval().
+ */
+int limit_carry(struct limiter *limiter, const struct limit_spec *spec,
+                struct span name, uint64_t version, uint32_t timeout_ms,
+                redis_reply_cb cb, void *arg);
+
+/* limit_lease.c */
+bool limit_lease_covers(const struct limit_known *known, uint64_t cost,
+                        uint64_t now_us);
+void limit_lease_spend(struct limiter *limiter, struct limit_known *known,
+                       uint64_t cost, uint64_t now_us);
+/* A check had to ask Redis: tokens to hold would have served it. */
+void limit_lease_wanted(struct limiter *limiter, struct limit_known *known);
+void limit_lease_tick(struct limiter *limiter);
+/* Give back what is held; false: nothing is. */
+bool limit_lease_return(struct limiter *limiter, struct limit_known *known);
+
+/* limit_give.c */
+/* Take back what a group was charged: another group of its call did not pass.
+ */
+void limit_undo(struct limiter *limiter, struct limit_group *group);
