@@ -1,0 +1,75 @@
+/*
+ * check.c - POST /v1/check: may this pass?
+ *
+ *   check() -- the body is good --> decide() --> on_decided()
+ */
+#include "common/key.h"
+#include "ratelimit/check_input.h"
+
+struct check {
+    struct request *req;
+    struct decision decision;
+    struct json_errors errors;
+};
+
+static void on_decided(struct decision *decision);
+
+/* Ids are the caller's own. */
+static void own_id(struct check *check)
+{
+    struct limit_call *call = &check->decision.call;
+
+    if (call->id.ptr)
+        call->id = key_pair(check->decision.arena, request_subject(check->req),
+                            call->id);
+}
+
+void check(struct request *req, void *arg)
+{
+    struct check *check = arena_alloc(request_arena(req), sizeof(*check));
+    const json_t *document = request_read_document(req);
+
+    if (!document)
+        return;
+    check->req = req;
+    json_errors_init(&check->errors);
+    check->decision = (struct decision){.app = arg,
+                                        .arena = request_arena(req),
+                                        .errors = &check->errors,
+                                        .cb = on_decided,
+                                        .arg = check};
+    if (!check_read(&check->decision, document, true)) {
+        request_invalid(req, &check->errors);
+        return;
+    }
+    if (!check_allowed(&check->decision, req)) {
+        request_problem(req, 403, "forbidden", NULL,
+                        "the token's scope does not cover this limit");
+        return;
+    }
+    own_id(check);
+    if (decide(&check->decision))
+        on_decided(&check->decision);
+}
+
+static void on_decided(struct decision *decision)
+{
+    struct check *check = decision->arg;
+    struct request *req = check->req;
+    struct buf json;
+    struct json_writer w = {.out = &json};
+
+    if (decision->state != DECISION_MADE) {
+        decision_release(decision);
+        decision_refuse(decision, req);
+        return;
+    }
+    bool always = span_eq(request_query(req, "always"), SPAN("200"));
+    buf_init(&json, MEM_REQUEST);
+    decision_put(decision, &w);
+    decision_add_headers(decision, req);
+    decision_release(decision);
+    request_reply_json(req, decision->call.allowed || always ? 200 : 429,
+                       buf_span(&json));
+    buf_deinit(&json);
+}

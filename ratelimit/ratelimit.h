@@ -1,0 +1,66 @@
+/*
+ * ratelimit.h - the rate limiter: what its routes share.
+ *
+ *   define.c read.c remove.c   limits themselves
+ *   catalog.c limit_record.c    the limits that this worker knows, their
+ * records limit_json.c duration.c    a limit as clients see it check.c decide.c
+ * POST /v1/check; one check, from names to answer batch.c authorize.c the other
+ * doors over HTTP throttle.c resp_port.c     CL.THROTTLE on the RESP port
+ *   give.c slots.c             refunds and resets; slots of a concurrency limit
+ */
+#pragma once
+
+#include "common/app.h"
+#include "common/limit.h"
+#include "common/request.h"
+
+#define RATELIMIT_PREFIX "rl"
+
+struct catalog;
+struct resp_port;
+
+struct ratelimit_config {
+    const char *limits_file;
+    int64_t states;
+    int64_t resp_port;
+    const char *resp_mode;
+    bool headers, coalesce, leases, deny_cache;
+};
+
+struct ratelimit {
+    struct app *app;
+    const struct ratelimit_config *config;
+    struct limiter *limiter;
+    struct catalog *catalog;
+    struct resp_port *resp;
+};
+
+#define LIMITS_KEY "rl:limits" /* sorted set of names */
+
+/* May the caller change this limit, and can it be?  false: answered. */
+bool limit_name_may_change(struct ratelimit *app, struct request *req,
+                           struct span name);
+/* The answer to a command that nobody waits for. */
+void limit_ignore(void *arg, int status, const struct redisReply *reply);
+
+void define_limit(struct request *req, void *arg);
+void read_limit(struct request *req, void *arg);
+void list_limits(struct request *req, void *arg);
+void remove_limit(struct request *req, void *arg);
+void check(struct request *req, void *arg);
+void check_batch(struct request *req, void *arg);
+void authorize(struct request *req, void *arg);
+void refund(struct request *req, void *arg);
+void reset(struct request *req, void *arg);
+void acquire_slot(struct request *req, void *arg);
+void renew_slot(struct request *req, void *arg);
+void release_slot(struct request *req, void *arg);
+
+/* life.c, for main.c's table. */
+void *ratelimit_open(struct app *app);
+void ratelimit_on_epoch(void *state, bool live);
+void ratelimit_on_invalidate(void *state, struct span key);
+void ratelimit_drain(void *state, void (*done)(void *arg), void *arg);
+void ratelimit_close(void *state);
+void ratelimit_stop(void *state);
+bool ratelimit_check(const void *config, char *reason, size_t reason_size);

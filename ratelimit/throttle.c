@@ -1,0 +1,158 @@
+/* throttle.c - see throttle.h. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ratelimit/throttle.h"
+
+#define SPECS                                                      \
+    256 /* a power of two; a newcomer takes the place it hashes to \
+         */
+#define SECOND_US UINT64_C(1000000)
+
+struct throttle_specs {
+    struct limit_spec *at[SPECS];
+    bool leased;
+};
+
+struct numbers {
+    uint64_t max_burst, count, period, quantity;
+};
+
+static void on_answer(struct limit_call *call, int status);
+
+struct throttle_specs *throttle_specs_create(bool leased)
+{
+    struct throttle_specs *specs = mem_zalloc(MEM_LIMIT, sizeof(*specs));
+
+    specs->leased = leased;
+    return specs;
+}
+
+void throttle_specs_destroy(struct throttle_specs *specs)
+{
+    for (size_t i = 0; i < SPECS; i++)
+        limit_spec_unref(specs->at[i]);
+    mem_free(specs);
+}
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    return (a ^ b) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* The numbers tell one from another: states of others count as they are. */
+static struct limit_spec *find_spec(struct throttle_specs *specs,
+                                    const struct limit_numbers *n)
+{
+    uint64_t hash = mix(mix(mix(0, n->rate), n->per_us), n->burst) >> 24;
+    struct limit_spec **slot = &specs->at[hash & (SPECS - 1)];
+
+    if (*slot && (*slot)->numbers.rate == n->rate &&
+        (*slot)->numbers.per_us == n->per_us &&
+        (*slot)->numbers.burst == n->burst)
+        return *slot;
+    struct limit_spec like = {.name = THROTTLE_NAME,
+                              .numbers = *n,
+                              .mode =
+                                  specs->leased ? LIMIT_LEASED : LIMIT_STRICT,
+                              .policy = LIMIT_CLOSED,
+                              .deadline_ms = LIMIT_DEADLINE_MS,
+                              .loose = true,
+                              .max_cost = n->burst};
+    like.numbers.version = hash & UINT32_MAX;
+    limit_spec_unref(*slot);
+    *slot = limit_spec_create(&like);
+    return *slot;
+}
+
+static size_t say(char out[THROTTLE_ANSWER_MAX], const char *text)
+{
+    return (size_t)snprintf(out, THROTTLE_ANSWER_MAX, "-ERR %s\r\n", text);
+}
+
+/* What is wrong, or NULL. */
+static const char *read_numbers(const struct span *argv, size_t argc,
+                                struct numbers *n)
+{
+    n->quantity = 1;
+    if (argc < 5 || argc > 6)
+        return "wrong number of arguments for 'cl.throttle'";
+    if (argv[1].len == 0 || argv[1].len > LIMIT_KEY_MAX)
+        return "key must be 1 to 512 bytes";
+    if (!span_to_u64(argv[2], LIMIT_RATE_MAX - 1, &n->max_burst))
+        return "max_burst must be a number from 0 to 999999999";
+    if (!span_to_u64(argv[3], LIMIT_RATE_MAX, &n->count) || n->count == 0)
+        return "count must be a number from 1 to 1000000000";
+    if (!span_to_u64(argv[4], LIMIT_PER_MAX_US / SECOND_US, &n->period) ||
+        n->period == 0)
+        return "period must be a number of seconds from 1 to 31622400";
+    if (argc == 6 && !span_to_u64(argv[5], LIMIT_RATE_MAX, &n->quantity))
+        return "quantity must be a number from 0 to 1000000000";
+    if (n->quantity > n->max_burst + 1)
+        return "quantity is above max_burst + 1";
+    return NULL;
+}
+
+size_t throttle_run(struct throttle_specs *specs, struct throttle *throttle,
+                    const struct span *argv, size_t argc,
+                    char out[THROTTLE_ANSWER_MAX])
+{
+    struct numbers n;
+    const char *wrong = read_numbers(argv, argc, &n);
+    const char *member;
+
+    if (wrong)
+        return say(out, wrong);
+    struct limit_numbers numbers = {.algorithm = LIMIT_GCRA,
+                                    .rate = n.count,
+                                    .per_us = n.period * SECOND_US,
+                                    .burst = n.max_burst + 1};
+    if (limit_numbers_check(&numbers, &member))
+        return say(out, "these numbers cannot be kept exactly together");
+
+    throttle->spec = find_spec(specs, &numbers);
+    limit_spec_ref(throttle->spec);
+    throttle->burst = numbers.burst;
+    arena_init(&throttle->arena, MEM_LIMIT, 0);
+    throttle->ask = (struct limit_ask){
+        .spec = throttle->spec, .key = argv[1], .cost = n.quantity};
+    throttle->call = (struct limit_call){.asks = &throttle->ask,
+                                         .count = 1,
+                                         .arena = &throttle->arena,
+                                         .cb = on_answer,
+                                         .arg = throttle};
+    if (limiter_try(throttle->limiter, &throttle->call))
+        return throttle_answer(throttle, out);
+    throttle->ask.key = arena_copy(&throttle->arena, argv[1]);
+    throttle->status = limiter_ask(throttle->limiter, &throttle->call);
+    return throttle->status < 0 ? throttle_answer(throttle, out) : 0;
+}
+
+static void on_answer(struct limit_call *call, int status)
+{
+    struct throttle *throttle = call->arg;
+
+    throttle->status = status;
+    throttle->cb(throttle);
+}
+
+static long long seconds(uint64_t us)
+{
+    return (long long)(us / SECOND_US + (us % SECOND_US > 0));
+}
+
+size_t throttle_answer(struct throttle *throttle, char out[THROTTLE_ANSWER_MAX])
+{
+    const struct limit_ask *ask = &throttle->ask;
+
+    limit_spec_unref(throttle->spec);
+    arena_deinit(&throttle->arena);
+    if (throttle->status < 0)
+        return say(out, "the limiter has more to do than it can");
+    return (size_t)snprintf(out, THROTTLE_ANSWER_MAX,
+                            "*5\r\n:%d\r\n:%" PRIu64 "\r\n:%" PRIu64
+                            "\r\n:%lld\r\n:%lld\r\n",
+                            !ask->allowed, throttle->burst, ask->left.remaining,
+                            ask->allowed ? -1 : seconds(ask->left.retry_us),
+                            seconds(ask->left.reset_us));
+}

@@ -1,0 +1,563 @@
+"""service_checks.py - checks, alone and together; refunds, resets; slots; what the headers say."""
+import concurrent.futures
+import json
+import threading
+import time
+
+from kit import (BUCKETS, EVER, SOAK, WINDOWS, ask, batch, bearer, check, define, directory,
+                 each_worker, errors, eventually, fields_of, main, passes, peek, put, redis, refund, reset,
+                 same, seeded, service, start, tokens, write_file)
+
+ALGORITHMS = BUCKETS + WINDOWS
+KEYS = tokens.make_keys()
+
+
+def only(answer):
+    """The one result of a decision."""
+    same(len(answer.json["results"]), 1)
+    return answer.json["results"][0]
+
+
+def together(count, call):
+    """call(n) from so many threads at once, all begun before one is in."""
+    gate = threading.Barrier(count)
+
+    def begin(n):
+        gate.wait()
+        return call(n)
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(begin, range(count)))
+
+
+# ---- one limit
+
+def test_eleventh_of_ten_is_denied(service):
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=10)
+        for n in range(10):
+            one = only(check(service, ask(algorithm)))
+            same((one["allowed"], one["quota"], one["remaining"], one["degraded"], one["shadow"]),
+                 (True, 10, 9 - n, False, False), (algorithm, n))
+        for _ in range(5):
+            answer = check(service, ask(algorithm))
+            one = only(answer)
+            same((answer.status, one["remaining"]), (429, 0), algorithm)
+            assert one["reset_after_ms"] >= one["retry_after_ms"] > 0, one
+        same(passes(service, algorithm, "another key"), True)
+
+
+def test_first_requests_at_the_same_time_share_one_bucket(service):
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=10)
+        for key in range(8 if SOAK else 2):
+            seen = together(24, lambda _, a=algorithm, k=key: passes(service, a, "k%d" % k))
+            same(seen.count(True), 10, algorithm)
+
+
+def test_cost_that_is_more_than_what_is_left_takes_nothing(service):
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=10)
+        seen = [passes(service, algorithm, cost=cost) for cost in (7, 4, 10, 2, 2, 1, 1)]
+        same(seen, [True, False, False, True, False, True, False], algorithm)
+
+
+def test_cost_nothing_peeks(service):
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=3)
+        with each_worker(service) as connections:
+            for left in (3, 2, 1, 0):
+                for connection in connections:
+                    for _ in range(3):
+                        answer = check(connection, ask(algorithm, cost=0))
+                        same((answer.status, only(answer)["remaining"]), (200, left), algorithm)
+                same(passes(service, algorithm), left > 0)
+
+
+def test_rates_are_not_rounded(service):
+    """Waiting for what is said to be missing is enough, at any pace, and the burst is the burst."""
+    for rate, burst in ((1001, 7), (999983, 1000), (1000001, 100), (999999937, 9)):
+        define(service, "r", "?on_change=reset", rate=rate, per="1s", burst=burst)
+        same(errors(check(service, ask("r", cost=burst + 1))).keys(), {"/checks/0/cost"})
+        for _ in range(20):
+            answer = check(service, ask("r", cost=burst))
+            if answer.status == 429:
+                assert only(answer)["retry_after_ms"] <= burst * 1000 // rate + 1, answer
+                time.sleep(only(answer)["retry_after_ms"] / 1000)
+                same(passes(service, "r", cost=burst), True, rate)
+
+
+def test_burst_does_not_grow_while_idle(service):
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=5, per="300ms")
+        while passes(service, algorithm):
+            pass
+        wait = only(check(service, ask(algorithm, cost=0)))["reset_after_ms"]
+        time.sleep((wait + 700) / 1000)
+        sent = time.time()
+        results = batch(service, *[[ask(algorithm)]] * 60)
+        took = time.time() - sent
+        admitted = [one["status"] for one in results].count(200)
+        most = 5 + 5 * took / 0.3 if algorithm in BUCKETS else 5 * (2 + took // 0.3)
+        assert 5 <= admitted <= most, (algorithm, admitted, took)
+
+
+# ---- several limits
+
+def test_every_limit_passes_or_none_is_charged(service):
+    for algorithm in ALGORITHMS:
+        define(service, "wide-" + algorithm, algorithm=algorithm, rate=10)
+    define(service, "narrow", rate=2)
+    names = ["wide-" + algorithm for algorithm in ALGORITHMS] + ["narrow"]
+    for n in range(6):
+        answer = check(service, *[ask(name) for name in names])
+        same(answer.status, 200 if n < 2 else 429)
+        same([one["allowed"] for one in answer.json["results"]], [True] * 5 + [n < 2])
+    same([peek(service, name) for name in names], [8] * 5 + [0])
+
+
+def test_several_keys_in_one_call_pass_all_or_none(service):
+    rng = seeded()
+    define(service, "user", rate=1000)
+    define(service, "host", algorithm="fixed_window", rate=1000)
+    define(service, "tight", algorithm="sliding_log", rate=3)
+    left = {("user", k): 1000 for k in "abcd"} | {("host", k): 1000 for k in "abcd"} | {
+        ("tight", k): 3 for k in "abcd"}
+    for _ in range(400 if SOAK else 60):
+        places = rng.sample(sorted(left), rng.randrange(1, 7))
+        costs = [rng.randrange(0, 3) for _ in places]
+        passed = all(left[place] >= cost for place, cost in zip(places, costs))
+        answer = check(service, *[ask(*place, cost) for place, cost in zip(places, costs)])
+        same(answer.status, 200 if passed else 429, (places, costs))
+        same([one["allowed"] for one in answer.json["results"]],
+             [left[place] >= cost for place, cost in zip(places, costs)])
+        for place, cost in zip(places, costs):
+            left[place] -= cost if passed else 0
+        for place in places:  # what was charged in vain comes back
+            eventually(lambda p=place: peek(service, *p) == left[p], "%s: %d left" % (place, left[place]))
+
+
+def test_calls_over_keys_at_the_same_time_admit_no_more_than_each(service):
+    define(service, "a", rate=20)
+    define(service, "b", algorithm="fixed_window", rate=15)
+    seen = together(24, lambda n: [check(service, ask("a", "x"), ask("b", "y")).status for _ in range(3)])
+    admitted = sum(seen, []).count(200)
+    assert 0 < admitted <= 15, admitted
+    eventually(lambda: (peek(service, "a", "x"), peek(service, "b", "y")) == (20 - admitted, 15 - admitted),
+               "what was charged in vain")
+
+
+def test_ten_limits_of_one_key_in_one_call(service):
+    for n in range(10):
+        define(service, "l%d" % n, rate=n + 3)
+    same([check(service, *[ask("l%d" % n) for n in range(10)]).status for _ in range(4)], [200] * 3 + [429])
+    same([peek(service, "l%d" % n) for n in range(10)], list(range(10)))
+
+
+def test_shadow_limit_is_charged_and_reported_but_never_denies(service):
+    for algorithm in ALGORITHMS:
+        define(service, "real-" + algorithm, algorithm=algorithm, rate=4)
+        define(service, "shadow-" + algorithm, algorithm=algorithm, rate=2, shadow=True)
+        for n in range(6):
+            answer = check(service, ask("real-" + algorithm), ask("shadow-" + algorithm))
+            real, shadow = answer.json["results"]
+            same((answer.status, real["allowed"], shadow["allowed"]), (200 if n < 4 else 429, n < 4, n < 2), algorithm)
+            same((real["shadow"], shadow["shadow"]), (False, True))
+        alone = [check(service, ask("shadow-" + algorithm, "alone")) for _ in range(4)]
+        same([answer.status for answer in alone], [200] * 4)
+        same([only(answer)["allowed"] for answer in alone], [True, True, False, False])
+
+
+# ---- batches
+
+def test_batch_answers_each_item_in_order(service):
+    define(service, "a", rate=3)
+    define(service, "slots", algorithm="concurrency", per=None)
+    results = batch(service, [ask("a")], [ask("none")], [ask("a", cost=4)], [ask("a"), ask("a")], [ask("a", "")], [],
+                    [ask("a", cost=2), ask("a", "k2")], [ask("a")], [ask("slots")], [{"limit": "a"}],
+                    [ask("a", "k2", 0)])
+    same([one["status"] for one in results], [200, 404, 422, 422, 422, 422, 200, 429, 422, 422, 200])
+    for one in results:
+        same(set(one), {"status", "value" if one["status"] in (200, 429) else "problem"})
+        if "problem" in one:
+            same(one["problem"]["status"], one["status"])
+        if one["status"] == 422:
+            assert one["problem"]["errors"][0]["pointer"].startswith("/checks"), one
+    same([one["value"]["allowed"] for one in results if "value" in one], [True, True, False, True])
+    same(results[1]["problem"]["type"], "/problems/no-such-limit")
+    same((peek(service, "a"), peek(service, "a", "k2")), (0, 2))
+
+
+def test_batch_of_a_thousand_and_no_more(service):
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=300)
+    results = batch(service, *[[ask(ALGORITHMS[n % 5], "k%d" % (n % 10 // 5))] for n in range(1000)])
+    same([one["status"] for one in results].count(200), 1000)
+    results = batch(service, *[[ask("sliding_log", "one")] for _ in range(1000)])
+    same([one["status"] for one in results].count(200), 300)
+    results = batch(service, *[[ask("token_bucket", "a"), ask("fixed_window", "b")] for n in range(1000)])
+    admitted = [one["status"] for one in results].count(200)
+    assert 0 < admitted <= 300, admitted
+    eventually(lambda: [peek(service, *p) for p in (("token_bucket", "a"), ("fixed_window", "b"))] ==
+               [300 - admitted] * 2, "what was charged in vain")
+    before = peek(service, "gcra", "none")
+    answer = service.request("POST", "/v1/check:batch", {"items": [{"checks": [ask("gcra", "none")]}] * 1001})
+    same(list(errors(answer)), ["/items"])
+    same(peek(service, "gcra", "none"), before)
+
+
+# ---- what is refused
+
+def test_what_cannot_be_asked_is_422_and_named(service):
+    define(service, "a", rate=10, max_cost=6)
+    define(service, "b")
+    define(service, "slots", algorithm="concurrency", per=None)
+    for asks, pointer in (
+            ([ask("a", "")], "/checks/0/key"), ([ask("a", "x" * 513)], "/checks/0/key"),
+            ([ask("a", "\u00fc" * 257)], "/checks/0/key"), ([ask("a", 5)], "/checks/0/key"),
+            ([ask("a", cost=7)], "/checks/0/cost"), ([ask("b", cost=6)], "/checks/0/cost"),
+            ([ask("a", cost=-1)], "/checks/0/cost"), ([ask("a", cost=1.5)], "/checks/0/cost"),
+            ([ask("a", cost="1")], "/checks/0/cost"), ([ask("a", cost=10**18)], "/checks/0/cost"),
+            ([ask("a", cost=True)], "/checks/0/cost"), ([ask("b"), ask("a", cost=7)], "/checks/1/cost"),
+            ([{"limit": "a"}], "/checks/0/key"), ([{"key": "k"}], "/checks/0/limit"),
+            ([ask("a") | {"costs": 1}], "/checks/0/costs"), ([], "/checks"),
+            ([ask("a"), ask("b"), ask("a")], "/checks/2"), ([ask("slots")], "/checks/0/limit"),
+            ([5], "/checks/0")):
+        answer = service.request("POST", "/v1/check", {"checks": asks})
+        assert list(errors(answer))[0] == pointer, (asks, answer)
+    for body, pointer in (({}, "/checks"), ({"checks": 5}, "/checks"), ({"checks": [ask("a")], "x": 1}, "/x"),
+                          ({"checks": [ask("a")], "id": ""}, "/id"), ({"checks": [ask("a")], "id": 5}, "/id")):
+        same(list(errors(service.request("POST", "/v1/check", body))), [pointer], body)
+    for body in (b"", b"{", b"\xff"):
+        same(service.request("POST", "/v1/check", body, {"Content-Type": "application/json"}).status, 400, body)
+    same((peek(service, "a"), peek(service, "b")), (10, 5))
+    same(passes(service, "a", "x" * 512), True)
+    same(passes(service, "a", "\u00fc" * 256), True)
+    same(passes(service, "a", cost=6), True)
+
+
+def test_unknown_limit_is_404_and_charges_nothing(service):
+    define(service, "a")
+    for asks in ([ask("none")], [ask("a"), ask("none")], [ask("none"), ask("a")]):
+        answer = check(service, *asks)
+        same((answer.status, answer.slug), (404, "no-such-limit"))
+    same(peek(service, "a"), 5)
+    for answer in (refund(service, "none"), reset(service, "none"), service.get("/v1/authorize?limit=none&key=k")):
+        same((answer.status, answer.slug), (404, "no-such-limit"))
+
+
+def test_keys_are_all_their_bytes(service):
+    define(service, "a", rate=1)
+    for key in ("k", "K", " k", "k ", "k:1", "k}", "{k}", "1:k", "\u00fc", "\r\n", "*", "a\tb", "k" * 512):
+        same([passes(service, "a", key), passes(service, "a", key)], [True, False], key)
+    for name, key in (("a.b", "c"), ("a", "b.c"), ("a.", "bc")):
+        define(service, name, rate=1)
+        same(passes(service, name, key), True)
+
+
+# ---- once
+
+def test_check_with_an_id_is_answered_as_it_was(service):
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=3)
+        with each_worker(service) as connections:
+            for connection in connections * 3:
+                answer = check(connection, ask(algorithm), id=algorithm + "-1")
+                same((answer.status, only(answer)["remaining"]), (200, 2), algorithm)
+            same(peek(service, algorithm), 2)
+            same(passes(service, algorithm, cost=2), True)
+            for connection in connections * 2:
+                same(passes(connection, algorithm, id=algorithm + "-1"), True)
+                same(passes(connection, algorithm, id=algorithm + "-2"), False)
+            same(reset(service, algorithm).status, 204)
+            for connection in connections:
+                same(passes(connection, algorithm, id=algorithm + "-2"), False, algorithm)
+            same((passes(service, algorithm, id=algorithm + "-3"), peek(service, algorithm)), (True, 2))
+
+
+def test_id_of_a_call_over_keys_charges_and_gives_back_once(service):
+    define(service, "a", rate=10)
+    define(service, "b", algorithm="fixed_window", rate=1)
+    asks = [ask("a", "x"), ask("b", "y"), ask("a", "z", 2)]
+    for _ in range(4):
+        same(check(service, *asks, id="good").status, 200)
+    same([peek(service, *p) for p in (("a", "x"), ("b", "y"), ("a", "z"))], [9, 0, 8])
+    for _ in range(6):
+        same(check(service, *asks, id="denied").status, 429)
+        eventually(lambda: [peek(service, *p) for p in (("a", "x"), ("b", "y"), ("a", "z"))] == [9, 0, 8],
+                   "what was charged in vain")
+
+
+def test_id_used_at_the_same_time_is_charged_once(service):
+    define(service, "a", rate=10)
+    for n in range(3):
+        seen = together(16, lambda _, n=n: passes(service, "a", id="id%d" % n))
+        same((seen, peek(service, "a")), ([True] * 16, 9 - n))
+
+
+def test_ids_are_the_callers_own(redis, directory):
+    path = write_file(directory, "keys", json.dumps(KEYS))
+    server = start(redis, "--token-keys", path, opened=False)
+    ann, bob = bearer(KEYS, "ann"), bearer(KEYS, "bob")
+    same(put(server, "a", "", ann, rate=10, per=EVER).status, 201)
+    for who in (ann, bob, ann, bob):
+        same(check(server, ask("a"), id="1", headers=who).status, 200)
+    same(only(check(server, ask("a", cost=0), headers=ann))["remaining"], 8)
+    same([refund(server, "a", headers=who).json["remaining"] for who in (ann, bob, ann)], [9, 10, 10])
+    server.close()
+
+
+def test_refund_is_given_once_and_never_above_the_burst(service):
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=5)
+        same(passes(service, algorithm, cost=4), True)
+        for name, left in (("one", 3), ("one", 3), ("two", 5), ("two", 5), ("three", 5)):
+            answer = refund(service, algorithm, cost=2, id=name)
+            same((answer.status, answer.json), (200, {"remaining": left}), (algorithm, name))
+        seen = together(8, lambda _, a=algorithm: refund(service, a, "k2", 1, "same").status)
+        same((seen, peek(service, algorithm), peek(service, algorithm, "k2")), ([200] * 8, 5, 5))
+        same([passes(service, algorithm) for _ in range(6)], [True] * 5 + [False], algorithm)
+        seen = together(8, lambda _, a=algorithm: refund(service, a, cost=2, id="same").status)
+        same((seen, peek(service, algorithm)), ([200] * 8, 2), algorithm)
+
+
+def test_refund_ends_a_denial_that_every_worker_knows(service):
+    define(service, "a", rate=2)
+    same(passes(service, "a", cost=2), True)
+    with each_worker(service) as connections:
+        for n in range(6):
+            for connection in connections:
+                same([passes(connection, "a") for _ in range(3)], [False] * 3)
+            if n % 2:
+                same(reset(service, "a").status, 204)
+            else:
+                same(refund(service, "a", cost=1, id="r%d" % n).status, 200)
+            eventually(lambda c=connections[n % len(connections)]: passes(c, "a"), "a token")
+            if n % 2:
+                same(passes(service, "a"), True)
+
+
+def test_reset_fills_one_key_alone(service):
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=5)
+        for key in ("k", "other"):
+            same(passes(service, algorithm, key, 5), True)
+        answer = reset(service, algorithm)
+        same((answer.status, answer.body), (204, b""))
+        with each_worker(service) as connections:
+            for connection in connections:
+                eventually(lambda c=connection, a=algorithm: peek(c, a) == 5, "a full one")
+        same((passes(service, algorithm, "other"), passes(service, algorithm, cost=5)), (False, True))
+
+
+def test_refunds_and_resets_that_say_too_little_are_422(service):
+    define(service, "a", rate=5, max_cost=4)
+    whole = {"limit": "a", "key": "k", "cost": 1, "id": "r"}
+    for path, body, pointer in (
+            [("refund", {k: v for k, v in whole.items() if k != name}, "/" + name) for name in whole] +
+            [("refund", whole | fields, "/" + list(fields)[0]) for fields in (
+                {"cost": 0}, {"cost": -1}, {"cost": 1.5}, {"cost": 6}, {"key": ""}, {"key": "x" * 513}, {"id": ""},
+                {"x": 1})] +
+            [("reset", {"limit": "a"}, "/key"), ("reset", {"key": "k"}, "/limit"),
+             ("reset", {"limit": "a", "key": "k", "cost": 1}, "/cost"), ("reset", {"limit": "a", "key": ""}, "/key")]):
+        same(list(errors(service.request("POST", "/v1/" + path, body))), [pointer], body)
+
+
+# ---- headers
+
+def test_headers_are_structured_fields(service):
+    define(service, "a", rate=10, per="1h", burst=20)
+    define(service, "b", algorithm="fixed_window", rate=5, per="1d")
+    define(service, "s", rate=5, per="1d", shadow=True)
+    define(service, "ms", rate=5, per="250ms")
+    answer = check(service, ask("a", cost=3), ask("b"), ask("s"), ask("ms", cost=0))
+    results = {one["limit"]: one for one in answer.json["results"]}
+    same(fields_of(answer.headers["ratelimit-policy"]),
+         [("a", {"q": 20, "w": 7200}), ("b", {"q": 5, "w": 86400}), ("ms", {"q": 5})])
+    now = fields_of(answer.headers["ratelimit"])
+    same([(name, values["r"]) for name, values in now], [("a", 17), ("b", 4), ("ms", 5)])
+    for name, values in now:
+        same((set(values), values["t"]), ({"r", "t"}, -(-results[name]["reset_after_ms"] // 1000)), name)
+    same("retry-after" in answer.headers, False)
+    same([name for name, _ in answer.pairs if name.lower().startswith("x-ratelimit")], [])
+    same("ratelimit" in check(service, ask("s")).headers, False)
+    answer = service.get("/v1/authorize?limit=a&key=k")
+    same((answer.status, fields_of(answer.headers["ratelimit"])[0][1]["r"]), (204, 16))
+
+
+def test_denial_says_in_whole_seconds_when_to_come_back(service):
+    define(service, "a", rate=1, per="1m", burst=2)
+    define(service, "b", rate=1, per="1d")
+    for asks in ([ask("a", cost=2)], [ask("b", "b")]):
+        same(check(service, *asks).status, 200)
+    for asks in ([ask("a")], [ask("a", cost=2)], [ask("a"), ask("b", "b")], [ask("b", "b"), ask("a", "new")]):
+        answer = check(service, *asks)
+        same(answer.status, 429)
+        most = max(one["retry_after_ms"] for one in answer.json["results"])
+        same(answer.headers["retry-after"], str(-(-most // 1000)), asks)
+
+
+def test_old_headers_come_when_asked_for(service):
+    define(service, "a", rate=10)
+    define(service, "b", algorithm="sliding_window", rate=5)
+    answer = check(service, ask("a"), ask("b", cost=2), query="?headers=x")
+    tight = answer.json["results"][1]
+    same([answer.headers["x-ratelimit-" + name] for name in ("limit", "remaining", "reset")],
+         ["5", "3", str(-(-tight["reset_after_ms"] // 1000))])
+    assert "ratelimit" in answer.headers
+    answer = service.get("/v1/authorize?limit=a&key=k&headers=x")
+    same((answer.status, answer.headers["x-ratelimit-remaining"]), (204, "8"))
+
+
+def test_headers_of_the_draft_can_be_turned_off(redis):
+    server = start(redis, "--no-headers")
+    define(server, "a")
+    answer = check(server, ask("a"), query="?headers=x")
+    same([name in answer.headers for name in ("ratelimit", "ratelimit-policy", "x-ratelimit-limit")],
+         [False, False, True])
+    server.close()
+
+
+def test_always_200_is_the_same_answer(service):
+    define(service, "a", rate=1)
+    answers = [check(service, ask("a"), query="?always=200") for _ in range(3)]
+    same([(a.status, a.json["allowed"]) for a in answers], [(200, True), (200, False), (200, False)])
+    assert "retry-after" in answers[1].headers and "ratelimit" in answers[1].headers
+    same(check(service, ask("a"), query="?always=1").status, 429)
+
+
+# ---- GET /v1/authorize
+
+def test_authorize_says_by_status_alone(service):
+    define(service, "a", rate=3, max_cost=2)
+    for query, headers, status in (
+            ("limit=a&key=k", {}, 204), ("limit=a&key=k&cost=2", {}, 204), ("limit=a&key=k", {}, 403),
+            ("limit=a&key=k&deny=429", {}, 429), ("limit=a&key=k&deny=403", {}, 403), ("limit=a&key=k&cost=0", {}, 204),
+            ("limit=a&key_header=X-Api-Key", {"X-Api-Key": "k"}, 403),
+            ("limit=a&key_header=x-api-key", {"X-API-KEY": "m"}, 204), ("limit=a&key=%C3%BC%20", {}, 204),
+            ("limit=none&key=k", {}, 404), ("limit=a", {}, 422), ("key=k", {}, 422), ("limit=a&key=", {}, 422),
+            ("limit=a&key=" + "x" * 513, {}, 422), ("limit=a&key_header=X-None", {}, 422),
+            ("limit=a&key=k&cost=3", {}, 422), ("limit=a&key=k&cost=x", {}, 422), ("limit=a&key=k&cost=-1", {}, 422),
+            ("limit=a&key=k&deny=500", {}, 422)):
+        answer = service.get("/v1/authorize?" + query, headers)
+        same(answer.status, status, query)
+        same("ratelimit" in answer.headers, status in (204, 403, 429), query)
+        same("retry-after" in answer.headers, status in (403, 429), query)
+    same((peek(service, "a", "m"), peek(service, "a", "\u00fc ")), (2, 2))
+
+
+# ---- slots
+
+def acquire(server, key="k", ttl=60000, headers=None, limit="slots", **more):
+    return server.request("POST", "/v1/acquire", {"limit": limit, "key": key, "ttl_ms": ttl} | more, headers)
+
+
+def renew(server, lease, ttl=60000, headers=None):
+    return server.request("POST", "/v1/renew", {"lease": lease, "ttl_ms": ttl}, headers)
+
+
+def release(server, lease, headers=None):
+    return server.request("POST", "/v1/release", {"lease": lease}, headers)
+
+
+def slots(server, count):
+    define(server, "slots", algorithm="concurrency", rate=count, per=None)
+
+
+def test_slots_are_held_until_they_are_released(service):
+    slots(service, 3)
+    leases = []
+    for _ in range(3):
+        answer = acquire(service)
+        same((answer.status, set(answer.json)), (200, {"lease", "expires_in_ms"}))
+        assert 0 < answer.json["expires_in_ms"] <= 60000
+        leases.append(answer.json["lease"])
+    same(len(set(leases)), 3)
+    answer = acquire(service)
+    same((answer.status, answer.slug), (429, "rate-limited"))
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    same(acquire(service, "other").status, 200)
+    answer = release(service, leases[1])
+    same((answer.status, answer.body), (204, b""))
+    same(release(service, leases[1]).status, 204)  # again frees nobody else's
+    same([acquire(service).status for _ in range(2)], [200, 429])
+    same(renew(service, leases[1]).status, 410)
+
+
+def test_slots_asked_for_at_the_same_time_are_no_more_than_there_are(service):
+    slots(service, 7)
+    for key in range(4 if SOAK else 2):
+        answers = together(24, lambda _, k=key: acquire(service, "k%d" % k))
+        same([answer.status for answer in answers].count(200), 7)
+        held = [answer.json["lease"] for answer in answers if answer.status == 200]
+        same({answer.status for answer in together(7, lambda n, h=held: release(service, h[n]))}, {204})
+        same([acquire(service, "k%d" % key).status for _ in range(8)], [200] * 7 + [429])
+
+
+def test_slot_ends_with_its_time_and_never_before(service):
+    slots(service, 1)
+    sent = time.time()
+    lease = acquire(service, ttl=500).json["lease"]
+    eventually(lambda: acquire(service).status == 200, "its end")
+    assert time.time() - sent >= 0.499
+    answer = renew(service, lease)
+    same((answer.status, answer.slug), (410, "lease-ended"))
+    same(release(service, lease).status, 204)
+    same(acquire(service).status, 429)
+
+
+def test_renewed_slot_lasts(service):
+    slots(service, 1)
+    lease = acquire(service, ttl=60000).json["lease"]
+    renewed = time.time()
+    answer = renew(service, lease, 400)
+    same((answer.status, answer.json["lease"]), (200, lease))
+    assert 0 < answer.json["expires_in_ms"] <= 400
+    eventually(lambda: acquire(service).status == 200, "the new end")
+    assert time.time() - renewed >= 0.399
+    same(renew(service, lease).status, 410)
+
+
+def test_slot_acquired_again_by_its_id_is_the_same(service):
+    slots(service, 2)
+    first = acquire(service, id="job-1").json["lease"]
+    for _ in range(3):
+        answer = acquire(service, id="job-1")
+        same((answer.status, answer.json["lease"]), (200, first))
+    same([acquire(service, id="job-%d" % n).status for n in (2, 3, 1)], [200, 429, 200])
+    same(release(service, first).status, 204)
+    same(acquire(service, id="job-3").status, 200)
+
+
+def test_slot_of_another_subject_is_not_theirs(redis, directory):
+    path = write_file(directory, "keys", json.dumps(KEYS))
+    server = start(redis, "--token-keys", path, opened=False)
+    ann, bob = bearer(KEYS, "ann"), bearer(KEYS, "bob")
+    same(put(server, "slots", "", ann, algorithm="concurrency", rate=1).status, 201)
+    lease = acquire(server, headers=ann, id="x").json["lease"]
+    same(renew(server, lease, headers=bob).status, 410)
+    assert release(server, lease, bob).status in (204, 410)
+    same(acquire(server, headers=bob, id="x").status, 429)
+    same(renew(server, lease, headers=ann).status, 200)
+    same((release(server, lease, ann).status, acquire(server, headers=bob).status), (204, 200))
+    server.close()
+
+
+def test_slots_that_cannot_be_asked_for_are_422(service):
+    slots(service, 2)
+    define(service, "bucket")
+    for fields, pointer in (({"ttl_ms": 0}, "/ttl_ms"), ({"ttl_ms": -1}, "/ttl_ms"), ({"ttl_ms": "1"}, "/ttl_ms"),
+                            ({"ttl_ms": 10**12}, "/ttl_ms"), ({"key": ""}, "/key"), ({"key": "x" * 513}, "/key"),
+                            ({"limit": "bucket"}, "/limit"), ({"cost": 1}, "/cost"), ({"id": ""}, "/id")):
+        answer = service.request("POST", "/v1/acquire", {"limit": "slots", "key": "k", "ttl_ms": 1000} | fields)
+        same(list(errors(answer)), [pointer], fields)
+    same(acquire(service, limit="none").status, 404)
+    for lease in ("x", "", "A" * 5000, "\u00fc", "MTox", "====", "LTE6"):
+        assert renew(service, lease).status in (410, 422), lease
+        assert release(service, lease).status in (204, 410, 422), lease
+    for body in ({}, {"lease": 5, "ttl_ms": 1000}):
+        same(list(errors(service.request("POST", "/v1/renew", body)))[0], "/lease")
+    for call in (refund(service, "slots"), reset(service, "slots")):
+        same(call.status in (204, 422), True, call)
+
+
+main(__name__, directory=directory)

@@ -1,0 +1,89 @@
+"""service_leases.py - tokens that workers hold: none is spent twice, whoever dies."""
+import time
+
+from kit import (SOAK, WORKERS, batch, ask, define, each_worker, eventually, main, passes, peek, redis, same, seeded,
+                 service, start)
+from laws import bucket_excess
+
+BURST = 30  # of the limit whose workers die
+
+
+def test_leased_limit_admits_its_burst_and_no_more(service):
+    """Whoever holds tokens gives them back or spends them: in the end all are spent, and none twice."""
+    for algorithm in ("token_bucket", "fixed_window", "sliding_window"):
+        define(service, algorithm, algorithm=algorithm, rate=60, mode="leased")
+        with each_worker(service) as connections:
+            admitted = sum(passes(c, algorithm) for _ in range(15) for c in connections)
+
+            def all_spent():
+                nonlocal admitted
+                for connection in connections:
+                    admitted += passes(connection, algorithm)
+                assert admitted <= 60, (algorithm, admitted)
+                return admitted == 60
+            eventually(all_spent, "%s: all of 60" % algorithm)
+            for connection in connections:
+                same(passes(connection, algorithm), False)
+
+
+def test_leases_given_back_at_the_end_are_there_for_the_next(redis):
+    server = start(redis)
+    define(server, "a", rate=100, mode="leased")
+    with each_worker(server) as connections:
+        spent = sum(passes(c, "a") for _ in range(10) for c in connections)
+    server.close()
+    server = start(redis)
+    same(peek(server, "a"), 100 - spent)
+    server.close()
+
+
+def test_leases_of_a_killed_worker_are_back_but_never_more(service):
+    """A bucket that fills in a second: with the lease's second over it is full, and no fuller."""
+    rng = seeded()
+    define(service, "hot", rate=BURST, per="1s", burst=BURST, mode="leased", on_redis_failure="closed",
+           deadline_ms=2000)
+    admitted = []
+    for _ in range(10 if SOAK else 3):
+        with each_worker(service) as connections:
+            begun = time.monotonic()
+            while time.monotonic() - begun < 0.4:
+                for connection in connections:
+                    sent = time.time_ns() // 1000
+                    if passes(connection, "hot"):
+                        admitted.append((sent, time.time_ns() // 1000, 1))
+        service.kill_worker(rng.randrange(int(WORKERS)))
+        service.wait_ready()
+        eventually(lambda: peek(service, "hot") == BURST, "a full bucket")
+        sent = time.time_ns() // 1000
+        results = batch(service, *[[ask("hot")]] * (2 * BURST))
+        answered = time.time_ns() // 1000
+        count = [one["status"] for one in results].count(200)
+        assert count >= BURST // 2, count
+        admitted += [(sent, answered, 1)] * count
+    excess = bucket_excess(admitted, BURST, 10**6, BURST)
+    print("%d admitted, %.1f above the envelope" % (len(admitted), excess))
+    assert excess <= 0, excess
+
+
+def test_tokens_of_a_killed_worker_are_spent_by_nobody_else(service):
+    """Of tokens that never come back, what the dead one held is lost at the worst: never spent twice."""
+    define(service, "a", rate=100, mode="leased")
+    with each_worker(service) as connections:
+        admitted = sum(passes(c, "a") for _ in range(20) for c in connections)
+    service.kill_worker()
+    service.wait_ready()
+    denied_since = None
+
+    def all_spent():
+        nonlocal admitted, denied_since
+        passed = passes(service, "a")
+        admitted += passed
+        assert admitted <= 100, admitted
+        denied_since = None if passed else denied_since or time.monotonic()
+        return denied_since and time.monotonic() - denied_since > 1.5  # longer than a lease
+    eventually(all_spent, "the end of the tokens")
+    print(admitted, "of 100 admitted")
+    assert admitted >= 50, admitted
+
+
+main(__name__)
