@@ -1,13 +1,14 @@
 /*
  * ceiling.c - what this machine can do at all: libuv and llhttp, and a fixed
- * 302 for every request.
+ * answer for every request: a redirect, or the rate limiter's "allowed".
  *
- *   ceiling --port N
+ *   ceiling --port N [--allowed]
  *
  * Each read is parsed whole; all that it asked for is answered by one write.
  */
 #include <llhttp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,32 @@
 
 #define READ_MAX 65536
 #define ANSWERS_MAX (READ_MAX / 16)
+#define ANSWER_MAX 512
 
-static const char answer[] = "HTTP/1.1 302 Found\r\n"
-                             "Location: https://example.com/page/0\r\n"
-                             "Cache-Control: private, no-store\r\n"
-                             "Content-Length: 0\r\n"
-                             "Date: Tue, 24 Nov 2026 12:00:00 GMT\r\n"
-                             "X-Request-Id: 0123456789abcdef00000000\r\n\r\n";
+/* What every answer of a service has. */
+#define COMMON                                   \
+    "Date: Tue, 24 Nov 2026 12:00:00 GMT\r\n"    \
+    "X-Request-Id: 0123456789abcdef00000000\r\n" \
+    "traceparent: "                              \
+    "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01\r\n"
+
+static const char redirect[] = "HTTP/1.1 302 Found\r\n"
+                               "Location: https://example.com/page/0\r\n"
+                               "Cache-Control: private, no-store\r\n"
+                               "Content-Length: 0\r\n" COMMON "\r\n";
+
+static const char allowed[] =
+    "HTTP/1.1 200 OK\r\n"
+    "Content-Type: application/json\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "Content-Length: 77\r\n" COMMON
+    "RateLimit-Policy: \"load-strict\";q=1000000;w=1\r\n"
+    "RateLimit: \"load-strict\";r=999999;t=1\r\n\r\n"
+    "{\"allowed\":true,\"limit\":\"load-strict\",\"remaining\":999999,\"retry_"
+    "after_ms\":0 }";
+
+static const char *answer = redirect;
+static size_t answer_len = sizeof(redirect) - 1;
 
 struct conn {
     uv_tcp_t tcp;
@@ -30,7 +50,7 @@ struct conn {
 };
 
 static char input[READ_MAX];
-static char output[ANSWERS_MAX * sizeof(answer)];
+static char output[ANSWERS_MAX * ANSWER_MAX];
 static llhttp_settings_t settings;
 
 static int on_complete(llhttp_t *parser)
@@ -55,7 +75,7 @@ static void on_close(uv_handle_t *handle)
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     struct conn *conn = stream->data;
-    size_t len = sizeof(answer) - 1;
+    size_t len = answer_len;
 
     conn->answers = 0;
     if (nread < 0 ||
@@ -91,9 +111,14 @@ int main(int argc, char **argv)
     struct sockaddr_in address;
     uv_tcp_t listener;
 
-    if (argc != 3 || strcmp(argv[1], "--port") != 0) {
-        fprintf(stderr, "ceiling --port N\n");
+    bool other = argc == 4 && strcmp(argv[3], "--allowed") == 0;
+    if ((argc != 3 && !other) || strcmp(argv[1], "--port") != 0) {
+        fprintf(stderr, "ceiling --port N [--allowed]\n");
         return 2;
+    }
+    if (other) {
+        answer = allowed;
+        answer_len = sizeof(allowed) - 1;
     }
     signal(SIGPIPE, SIG_IGN);
     settings.on_message_complete = on_complete;
