@@ -18,6 +18,7 @@
 #include "ratelimit/throttle.h"
 
 #define MAX_KEPT ((size_t)1 << 20)
+#define OUT_KEPT ((size_t)16 << 10) /* of a buffer between reads */
 #define MAX_WAITING 1024
 #define MAX_CONNECTIONS 10000
 #define BACKLOG 1024
@@ -397,7 +398,7 @@ static void on_read(void *arg, struct span bytes)
         return;
     if (conn->tail.len == 0)
         buf_deinit(&conn->tail);
-    if (conn->out.cap > STREAM_ADDRESS_MAX * 256)
+    if (conn->out.cap > OUT_KEPT)
         buf_deinit(&conn->out);
     arm(conn);
 }

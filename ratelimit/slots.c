@@ -38,14 +38,22 @@ static void on_answer(void *arg, int status, const struct redisReply *reply);
 
 /* ---- leases: base64 of "<pair of limit and key><holder>" */
 
+static void replace(char *text, size_t len, char from, char to)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == from)
+            text[i] = to;
+}
+
+/* base64, with the letters that need no escape in a URL (RFC 4648, 5). */
 static struct span encode(struct arena *arena, struct span text)
 {
     char *out = arena_alloc(arena, text.len / 3 * 4 + 8);
     int len = EVP_EncodeBlock((unsigned char *)out,
                               (const unsigned char *)text.ptr, (int)text.len);
 
-    for (int i = 0; i < len; i++)
-        out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
+    replace(out, (size_t)len, '+', '-');
+    replace(out, (size_t)len, '/', '_');
     while (len > 0 && out[len - 1] == '=')
         len--;
     return (struct span){out, (size_t)len};
@@ -59,10 +67,10 @@ static bool decode(struct arena *arena, struct span lease, struct span *text)
 
     if (lease.len == 0 || lease.len > LEASE_MAX)
         return false;
-    for (size_t i = 0; i < padded; i++) {
-        char c = i < lease.len ? lease.ptr[i] : '=';
-        in[i] = c == '-' ? '+' : c == '_' ? '/' : c;
-    }
+    memset(in, '=', padded);
+    memcpy(in, lease.ptr, lease.len);
+    replace(in, padded, '-', '+');
+    replace(in, padded, '_', '/');
     int len = EVP_DecodeBlock(out, (const unsigned char *)in, (int)padded);
     if (len < 0)
         return false;

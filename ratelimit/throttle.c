@@ -138,7 +138,9 @@ static void on_answer(struct limit_call *call, int status)
 
 static long long seconds(uint64_t us)
 {
-    return (long long)(us / SECOND_US + (us % SECOND_US > 0));
+    uint64_t whole = us / SECOND_US + (us % SECOND_US > 0);
+
+    return (long long)whole;
 }
 
 size_t throttle_answer(struct throttle *throttle, char out[THROTTLE_ANSWER_MAX])
