@@ -18,10 +18,11 @@ if not limit then return {0, 1, other} end
 local given = 0
 if limit.kind == 'b' then
   if limit.seen >= sequence then return {now, 0, limit.full, limit.fraction, 0} end
+  back = math.max(0, math.min(back, limit.mine - held)) -- once, should it come twice
   local us, part = times(limit, back)
   limit.full, limit.fraction = limit.full - us, limit.fraction - part
   if limit.fraction < 0 then limit.full, limit.fraction = limit.full - 1, limit.fraction + limit.parts end
-  limit.held = limit.held + held
+  limit.held = limit.held - limit.mine + held
   settle(limit)
   local token = limit.whole + limit.part / limit.parts
   given = math.min(want, floor((now + limit.room - limit.full) / token / parts))

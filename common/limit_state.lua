@@ -11,26 +11,6 @@ local now = time[1] * 1000000 + time[2]
 -- count sequence ends" (ms).  It is full at a time: now, if it is at rest.  What
 -- is held does not fill up again, and a clock that stepped back leaves the
 -- bucket empty at the worst.
-local function load_bucket(limit, key, me)
-  limit.full, limit.fraction, limit.holders, limit.held, limit.ends, limit.seen = now, 0, '', 0, 0, 0
-  local value = redis.call('GET', key)
-  if not value then return end
-  local version, full, fraction, holders = match(value, '^(%d+) (%d+) (%d+)(.*)$')
-  if version ~= limit.version then
-    if not limit.loose then return version end
-    fraction = 0
-  end
-  limit.full, limit.fraction = tonumber(full), tonumber(fraction)
-  for all, holder, count, sequence, ends in string.gmatch(holders, '( (%w+) (%d+) (%d+) (%d+))') do
-    ends = tonumber(ends)
-    if holder == me then
-      limit.seen = tonumber(sequence)
-    elseif ends * 1000 > now then
-      limit.held, limit.holders = limit.held + count, limit.holders .. all
-      if ends > limit.ends then limit.ends = ends end
-    end
-  end
-end
 
 -- The time of so many tokens: us, part.
 local function times(limit, count)
@@ -39,14 +19,55 @@ local function times(limit, count)
   return count * limit.whole + more, parts - more * limit.parts
 end
 
+-- So many tokens were taken at a time at the latest.
+local function at_least(limit, at, count)
+  local us, part = times(limit, count)
+  if limit.full < at + us or (limit.full == at + us and limit.fraction < part) then
+    limit.full, limit.fraction = at + us, part
+  end
+end
+
+local function load_bucket(limit, key, me)
+  limit.full, limit.fraction, limit.holders, limit.held, limit.ends, limit.seen = now, 0, '', 0, 0, 0
+  limit.mine = 0
+  local value = redis.call('GET', key)
+  if not value then return end
+  local version, full, fraction, holders = match(value, '^(%d+) (%d+) (%d+)(.*)$')
+  if version ~= limit.version then
+    if not limit.loose then return version end
+    fraction = 0
+  end
+  limit.full, limit.fraction = tonumber(full), tonumber(fraction)
+  if holders == '' then return end
+  local all = {}
+  for text, holder, count, sequence, ends in string.gmatch(holders, '( (%w+) (%d+) (%d+) (%d+))') do
+    all[#all + 1] = {text = text, count = tonumber(count), ends = tonumber(ends)}
+    if holder == me then all[#all].me, limit.seen = true, tonumber(sequence) end
+  end
+  for _, one in ipairs(all) do
+    if one.ends * 1000 > now then
+      limit.held = limit.held + one.count
+      if one.me then
+        limit.mine = one.count
+      else
+        limit.holders = limit.holders .. one.text
+        limit.ends = math.max(limit.ends, one.ends)
+      end
+    else -- it may have spent them at its very end, and others held theirs
+      local held = 0
+      for _, other in ipairs(all) do
+        if other.ends >= one.ends then held = held + other.count end
+      end
+      at_least(limit, one.ends * 1000, held)
+    end
+  end
+end
+
 -- Not before now and what is held; not later than an empty bucket is, which is
 -- noted at once: from then on it fills again.
 local function settle(limit)
-  local us, part = times(limit, limit.held)
-  local least, most = now + us, now + limit.room
-  if limit.full < least or (limit.full == least and limit.fraction < part) then
-    limit.full, limit.fraction = least, part
-  end
+  local most = now + limit.room
+  at_least(limit, now, limit.held)
   if limit.full > most or (limit.full == most and limit.fraction > limit.room_part) then
     limit.full, limit.fraction, limit.dirty = most, limit.room_part, true
   end
@@ -98,7 +119,7 @@ local function load_log(limit, key)
 end
 
 -- The limit at ARGV[at] with its state; or nothing, and the version it has.
--- me: the holder that asks, whose tokens do not count among those held.
+-- me: the holder that asks; what it held is in limit.mine, too.
 local function load(at, key, me)
   local limit = {kind = ARGV[at], shadow = ARGV[at + 1] == '1', version = ARGV[at + 2], loose = ARGV[at + 3] == '1'}
   local other
@@ -156,7 +177,9 @@ end
 local function store(limit, key)
   if limit.kind == 'b' then
     local ends = floor(limit.full / 1000) + 1
-    if limit.ends > ends then ends = limit.ends end
+    if limit.ends > 0 then -- what is held may be spent at its end, and fills from then
+      ends = math.max(ends, limit.ends + floor(limit.room / 1000) + 2)
+    end
     redis.call('SET', key, format('%s %.0f %.0f%s', limit.version, limit.full, limit.fraction, limit.holders), 'PXAT', ends)
   elseif limit.kind == 'l' then
     local at = math.max(now, limit.newest)
