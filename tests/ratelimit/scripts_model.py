@@ -247,6 +247,37 @@ def test_leases_never_hold_more_than_the_bucket(redis):
         assert len(history) > STEPS / 10
 
 
+def test_tokens_of_a_lease_are_as_new_as_its_end(redis):
+    """Ten held, spent just before Redis hears of it: none is there until the first has filled up again."""
+    check, lease = Script(redis, "limit_check.lua"), Script(redis, "limit_lease.lua")
+    args, second = spec("token_bucket", 10, 10**6, 10), 10**6
+
+    def passes(now, key):
+        return check(now, [key], 1, 1, "", "", *args, 1)[1]
+
+    def ask(now, key, number, held, back, want):
+        return lease(now, [key], *args, "w", number, held, back, 0, want, 1, 1000)[1]
+
+    same(ask(EPOCH, "ends", 1, 0, 0, 10), 10)
+    same([passes(EPOCH + second + us, "ends") for us in (0, 99999, 100000, 100000)], [0, 0, 1, 0])
+    same(ask(EPOCH, "asks", 1, 0, 0, 10), 10)
+    same(ask(EPOCH + 900000, "asks", 2, 5, 0, 10), 0)
+    same([passes(EPOCH + 900000 + us, "asks") for us in (0, 99999, 100000)], [0, 0, 1])
+    same(ask(EPOCH, "back", 1, 0, 0, 10), 10)
+    same(ask(EPOCH + 900000, "back", 2, 0, 4, 0), 0)
+    same([passes(EPOCH + 900000, "back") for _ in range(5)], [1, 1, 1, 1, 0])
+
+
+def test_tokens_come_back_once(redis):
+    """The same call again, after nothing was held any more."""
+    check, lease = Script(redis, "limit_check.lua"), Script(redis, "limit_lease.lua")
+    args = spec("token_bucket", 10, 10**6, 10)
+    same(lease(EPOCH, ["twice"], *args, "w", 1, 0, 0, 0, 10, 1, 1000)[1], 10)
+    for _ in range(3):
+        lease(EPOCH, ["twice"], *args, "w", 2, 0, 3, 0, 0, 1, 1000)
+    same([check(EPOCH, ["twice"], 1, 1, "", "", *args, 1)[1] for _ in range(4)], [1, 1, 1, 0])
+
+
 def test_lease_call_that_comes_late_changes_nothing(redis):
     lease, now = Script(redis, "limit_lease.lua"), EPOCH
     args = spec("token_bucket", 10, 10**6, 10)
