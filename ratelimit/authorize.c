@@ -78,6 +78,7 @@ void authorize(struct request *req, void *arg)
         .call = {.asks = arena_zalloc(arena, sizeof(struct limit_ask)),
                  .count = 1},
         .errors = &authorize->errors,
+        .of_query = true,
         .cb = on_decided,
         .arg = authorize};
     if (!read_query(authorize)) {

@@ -209,6 +209,17 @@ bool catalog_is_of_file(const struct catalog *catalog, struct span name)
     return known && known->epoch == UINT64_MAX;
 }
 
+void catalog_each_of_file(struct catalog *catalog,
+                          void (*cb)(void *arg, struct limit_spec *spec),
+                          void *arg)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct known *known = catalog->buckets[i]; known;
+             known = known->chain)
+            if (known->epoch == UINT64_MAX)
+                cb(arg, known->spec);
+}
+
 static int read_record(struct catalog *catalog, struct span name)
 {
     struct load *load = mem_alloc(MEM_APP, sizeof(*load) + name.len);

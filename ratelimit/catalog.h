@@ -33,6 +33,10 @@ enum catalog_verdict catalog_find(struct catalog *catalog, struct span name,
                                   struct limit_spec **spec);
 /* Of one of the file's, borrowed like a spec; ptr NULL: none. */
 struct span catalog_description(struct catalog *catalog, struct span name);
+/* Each of the file's, in no order. */
+void catalog_each_of_file(struct catalog *catalog,
+                          void (*cb)(void *arg, struct limit_spec *spec),
+                          void *arg);
 /* Is it one of the file's, which nobody may change? */
 bool catalog_is_of_file(const struct catalog *catalog, struct span name);
 

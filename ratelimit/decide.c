@@ -31,22 +31,26 @@ void decision_release(struct decision *decision)
     }
 }
 
+static const char *point_at(const struct decision *decision, size_t i,
+                            const char *member)
+{
+    return decision->of_query
+               ? arena_printf(decision->arena, "/%s", member).ptr
+               : arena_printf(decision->arena, "/checks/%zu/%s", i, member).ptr;
+}
+
 /* What the limit does not let be asked. */
 static void check_cost(struct decision *decision, size_t i)
 {
     const struct limit_ask *ask = &decision->call.asks[i];
-    char pointer[64];
 
-    if (ask->spec->numbers.algorithm == LIMIT_CONCURRENCY) {
-        snprintf(pointer, sizeof(pointer), "/checks/%zu/limit", i);
-        json_errors_add(decision->errors, pointer,
+    if (ask->spec->numbers.algorithm == LIMIT_CONCURRENCY)
+        json_errors_add(decision->errors, point_at(decision, i, "limit"),
                         "is a concurrency limit: /v1/acquire takes a slot");
-    } else if (ask->cost > ask->spec->max_cost) {
-        snprintf(pointer, sizeof(pointer), "/checks/%zu/cost", i);
-        json_errors_add(decision->errors, pointer,
+    else if (ask->cost > ask->spec->max_cost)
+        json_errors_add(decision->errors, point_at(decision, i, "cost"),
                         "is above the limit's max_cost of %llu",
                         (unsigned long long)ask->spec->max_cost);
-    }
 }
 
 /* Find every limit; false: wait for on_limits(), or it has ended. */

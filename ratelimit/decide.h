@@ -24,6 +24,7 @@ struct decision {
     struct limit_call call;
     struct span *names;         /* of the limits, one for each ask */
     struct json_errors *errors; /* where what is wrong is added */
+    bool of_query; /* the one check stands in a query: "/cost" is its cost */
     enum decision_state state;
     size_t at;
     int err;

@@ -131,6 +131,7 @@ struct listing {
     struct entry *entries;
     size_t count;
     uint32_t limit;
+    bool first; /* the page that begins with the file's */
     unsigned waiting;
     int status;
     bool more;
@@ -154,6 +155,7 @@ void list_limits(struct request *req, void *arg)
     listing->app = arg;
     if (!request_read_page(req, &listing->limit, &cursor))
         return;
+    listing->first = cursor.len == 0;
     struct span from =
         cursor.len ? arena_printf(arena, "(%.*s", (int)cursor.len, cursor.ptr)
                    : SPAN("-");
@@ -188,15 +190,33 @@ static void mend(struct listing *listing, const struct entry *entry)
                                     .cb = limit_ignore});
 }
 
+struct file_writer {
+    struct listing *listing;
+    struct json_writer *w;
+};
+
+static void put_of_file(void *arg, struct limit_spec *spec)
+{
+    struct file_writer *to = arg;
+    struct span name = span_str(spec->name);
+
+    if (request_allows(to->listing->req, SPAN("limits:read"), name))
+        limit_put_json(to->w, spec,
+                       catalog_description(to->listing->app->catalog, name));
+}
+
 static void reply_list(struct listing *listing)
 {
     struct buf json;
     struct json_writer w = {.out = &json};
+    struct file_writer to = {listing, &w};
 
     buf_init(&json, MEM_REQUEST);
     json_put_open(&w, '{');
     json_put_key(&w, "items");
     json_put_open(&w, '[');
+    if (listing->first)
+        catalog_each_of_file(listing->app->catalog, put_of_file, &to);
     for (size_t i = 0; i < listing->count; i++)
         if (listing->entries[i].json.ptr)
             json_put_raw(&w, listing->entries[i].json);
@@ -229,7 +249,8 @@ static void ask_entry(struct listing *listing, const struct redisReply *name)
     *entry = (struct entry){
         .listing = listing,
         .name = arena_copy(arena, (struct span){name->str, name->len})};
-    if (!request_allows(listing->req, SPAN("limits:read"), entry->name))
+    if (!request_allows(listing->req, SPAN("limits:read"), entry->name) ||
+        catalog_is_of_file(listing->app->catalog, entry->name))
         return;
     int err = ask_record(listing->app, arena, entry->name, on_entry, entry);
     if (err < 0)

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <string.h>
 
 #include "common/key.h"
 #include "ratelimit/catalog.h"
@@ -196,6 +197,21 @@ static void decide_by_policy(struct slot *slot, int status)
         request_fail(slot->req, status);
 }
 
+static bool is_release(const struct slot *slot)
+{
+    return span_eq(span_str(slot->verb), SPAN("release"));
+}
+
+/* A release of what is not held, or not the caller's, frees nothing. */
+static void end_without(struct slot *slot)
+{
+    if (is_release(slot))
+        request_reply(slot->req, 204, NULL, (struct span){0});
+    else
+        request_problem(slot->req, 410, "lease-ended", NULL,
+                        "this lease has ended, or never was");
+}
+
 static void on_answer(void *arg, int status, const struct redisReply *reply)
 {
     struct slot *slot = arg;
@@ -213,15 +229,12 @@ static void on_answer(void *arg, int status, const struct redisReply *reply)
     }
     bool good = reply->element[0]->integer > 0;
     uint64_t ms = (uint64_t)reply->element[1]->integer;
-    if (slot->verb[2] == 'l') /* release: whether or not it was held still */
-        request_reply(slot->req, 204, NULL, (struct span){0});
-    else if (good)
+    if (good && !is_release(slot))
         give_lease(slot, ms, false);
     else if (acquire)
         refuse(slot, ms);
     else
-        request_problem(slot->req, 410, "lease-ended", NULL,
-                        "this lease has ended, or never was");
+        end_without(slot);
 }
 
 /* ---- acquire */
@@ -326,8 +339,7 @@ static void with_lease(struct request *req, struct ratelimit *app,
     slot->lease = values[0].text;
     slot->ttl_ms = values[1].number;
     if (!read_lease(slot)) {
-        request_problem(req, 410, "lease-ended", NULL,
-                        "this lease has ended, or never was");
+        end_without(slot);
         return;
     }
     if (allows(slot))

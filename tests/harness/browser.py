@@ -162,6 +162,15 @@ class Browser:
 
     # ---- the rules
 
+    def check_looks(self, *sizes):
+        """Nothing overflows and all can be read, in each size and both schemes."""
+        for size in sizes:
+            self.size(*size)
+            self.check_layout()
+            for dark in (False, True):
+                self.scheme(dark)
+                self.check_contrast()
+
     def check_layout(self):
         wide, window = self.run("return [document.documentElement.scrollWidth, innerWidth]")
         assert wide <= window, "scrolls sideways: %d > %d" % (wide, window)

@@ -274,12 +274,7 @@ def test_page_keeps_the_rules_of_all_pages(page):
     page.drag(120)
     page.click("#numbers [name=burst]")
     page.one("#edge")
-    for size in ((1280, 900), PHONE):
-        page.size(*size)
-        page.check_layout()
-        for dark in (False, True):
-            page.scheme(dark)
-            page.check_contrast()
+    page.check_looks((1280, 900), PHONE)
     page.check_tab_order()
     page.check_quiet(page.origin)
 

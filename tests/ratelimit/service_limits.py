@@ -278,6 +278,9 @@ def test_limits_of_a_file_stand_beside_those_of_redis(redis, directory):
     found = server.get("/v1/limits/of-file")
     same((found.status, set(found.json)), (200, MEMBERS))
     same((found.json["rate"], found.json["burst"], found.json["description"]), (10, 12, "from a file"))
+    listed = server.get("/v1/limits").json["items"]
+    same(sorted(limit["name"] for limit in listed), ["of-file", "of-redis", "win"])
+    same([limit for limit in listed if limit["name"] == "of-file"], [found.json])
     same(passes(server, "of-file", cost=12), True)
     everywhere(server, lambda c: [passes(c, n) for n in ("of-file", "of-redis")], [False, True], "both")
     same([passes(server, "win") for _ in range(4)], [True] * 3 + [False])

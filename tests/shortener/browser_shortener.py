@@ -292,12 +292,7 @@ def test_page_keeps_the_rules_of_all_pages(page, target):
     page.click(".edit", rows[0])
     page.click(".stats", rows[1])
     page.wait(lambda: page.one(".total", rows[1]).text == "0", "the numbers")
-    for size in ((1000, 800), PHONE):
-        page.size(*size)
-        page.check_layout()
-        for dark in (False, True):
-            page.scheme(dark)
-            page.check_contrast()
+    page.check_looks((1000, 800), PHONE)
     page.check_tab_order()
     page.check_quiet(page.origin)
 
