@@ -1,8 +1,8 @@
 /*
  * auth.h - who a request comes from.
  *
- * A verified token is remembered by its digest until it ends, in a bounded
- * cache; without a token an open service's caller is anonymous.
+ * A verified token is remembered until it ends, in a bounded cache; without a
+ * token an open service's caller is anonymous.
  */
 #pragma once
 

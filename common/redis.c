@@ -228,20 +228,25 @@ static int sent(struct redis *redis, int err)
     return err;
 }
 
-int redis_send(struct redis *redis, const struct redis_call *call)
+/* Empty between flushes. */
+struct buf *redis_draft(struct redis *redis)
 {
-    struct buf *wire = &redis->out; /* empty between flushes */
+    return &redis->out;
+}
 
-    resp_append(wire, call->argv, call->argc);
-    int err = send_wire(redis, NULL, call, buf_span(wire));
-    wire->len = 0;
+int redis_send_draft(struct redis *redis, struct redis_script *script,
+                     const struct redis_call *call)
+{
+    int err = send_wire(redis, script, call, buf_span(&redis->out));
+
+    redis->out.len = 0;
     return sent(redis, err);
 }
 
-int redis_eval_wire(struct redis *redis, struct redis_script *script,
-                    const struct redis_call *call, struct span wire)
+int redis_send(struct redis *redis, const struct redis_call *call)
 {
-    return sent(redis, send_wire(redis, script, call, wire));
+    resp_append(redis_draft(redis), call->argv, call->argc);
+    return redis_send_draft(redis, NULL, call);
 }
 
 static void on_prepare(uv_prepare_t *prepare)

@@ -193,7 +193,6 @@ static int take_replies(struct redis_link *link, struct stream *stream)
             take_handshake(link, reply);
         else
             link->events->on_reply(link->arg, reply);
-        freeReplyObject(reply);
     }
     return 0;
 }

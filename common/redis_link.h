@@ -56,6 +56,10 @@ void redis_link_drop(struct redis_link *link, const char *reason);
 /* No event runs from now on; memory goes later, then cb runs. */
 void redis_link_close(struct redis_link *link, void (*cb)(void *arg));
 
-/* redis.c, for redis_script.c: a whole command that runs script. */
-int redis_eval_wire(struct redis *redis, struct redis_script *script,
-                    const struct redis_call *call, struct span wire);
+/*
+ * redis.c, for redis_script.c: where a command may be put together, and that it
+ * stands there whole and runs script.
+ */
+struct buf *redis_draft(struct redis *redis);
+int redis_send_draft(struct redis *redis, struct redis_script *script,
+                     const struct redis_call *call);

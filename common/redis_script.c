@@ -18,18 +18,15 @@ int redis_eval(struct redis *redis, struct redis_script *script, size_t nkeys,
 {
     char count[24];
     int len = snprintf(count, sizeof(count), "%zu", nkeys);
-    struct buf wire;
+    struct buf *wire = redis_draft(redis);
 
     if (!script->sha[0])
         fill_sha(script);
-    buf_init(&wire, MEM_REDIS);
-    resp_append_count(&wire, call->argc + 3);
-    resp_append_arg(&wire, SPAN("EVALSHA"));
-    resp_append_arg(&wire, (struct span){script->sha, 40});
-    resp_append_arg(&wire, (struct span){count, (size_t)len});
+    resp_append_count(wire, call->argc + 3);
+    resp_append_arg(wire, SPAN("EVALSHA"));
+    resp_append_arg(wire, (struct span){script->sha, 40});
+    resp_append_arg(wire, (struct span){count, (size_t)len});
     for (size_t i = 0; i < call->argc; i++)
-        resp_append_arg(&wire, call->argv[i]);
-    int err = redis_eval_wire(redis, script, call, buf_span(&wire));
-    buf_deinit(&wire);
-    return err;
+        resp_append_arg(wire, call->argv[i]);
+    return redis_send_draft(redis, script, call);
 }

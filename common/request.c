@@ -303,8 +303,7 @@ bool request_read_page(struct request *req, uint32_t *limit,
     return true;
 }
 
-/* Why the body cannot be read as JSON, answered; false: it can. */
-static bool is_no_json(struct request *req)
+bool request_is_json(struct request *req)
 {
     struct span type = request_header(req, "content-type");
     struct span main_type;
@@ -317,8 +316,8 @@ static bool is_no_json(struct request *req)
         request_problem(req, 415, "not-json", NULL,
                         "the body must be application/json");
     else
-        return false;
-    return true;
+        return true;
+    return false;
 }
 
 const json_t *request_read_document(struct request *req)
@@ -326,7 +325,7 @@ const json_t *request_read_document(struct request *req)
     struct json_errors errors;
     json_t *document;
 
-    if (is_no_json(req))
+    if (!request_is_json(req))
         return NULL;
     json_errors_init(&errors);
     int err = json_read(request_body(req), &document, &errors);

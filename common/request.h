@@ -112,6 +112,9 @@ int request_write(struct request *req, struct span bytes);
 void request_on_drain(struct request *req, void (*cb)(void *arg), void *arg);
 void request_end(struct request *req);
 
+/* Is there a body that is to be JSON?  False: answered (411, 415). */
+bool request_is_json(struct request *req);
+
 /*
  * The body as JSON, borrowed until the request ends; NULL: answered (400 no
  * JSON, 411 no body, 415 no application/json, 422 of no use).

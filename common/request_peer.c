@@ -167,21 +167,23 @@ static struct span token_cookie(const struct request *req)
 
 bool request_identify(struct request *req)
 {
-    struct span header = request_header(req, "authorization");
-    struct span cookie = token_cookie(req);
     struct auth_identity identity = {.sub = SPAN("anonymous"),
                                      .all_but_admin = true};
+    struct span cookie = {0};
     int err = 0;
 
     if (req->identified)
         return true;
+    struct span header = request_header(req, "authorization");
+    if (!header.ptr)
+        cookie = token_cookie(req);
     if (req->server->options.auth)
         err = auth_identify(req->server->options.auth, header, cookie,
                             clock_wall_ms() / 1000, &identity);
     if (err < 0)
         return false;
     req->identified = true;
-    req->by_cookie = !header.ptr && cookie.ptr;
+    req->by_cookie = cookie.ptr;
     req->all_but_admin = identity.all_but_admin;
     req->sub = identity.all_but_admin ? identity.sub
                                       : arena_copy(&req->arena, identity.sub);

@@ -2,7 +2,8 @@
  * resp.h - the codec of Redis's protocol: commands out, replies in.
  *
  * Commands are written straight from spans (hiredis would make a copy of its
- * own for each); replies are hiredis's, bounded here in size.
+ * own for each); replies are hiredis's, bounded here in size, in the reader's
+ * memory.
  */
 #pragma once
 
@@ -26,5 +27,5 @@ void resp_reader_destroy(struct resp_reader *reader);
 /* UV_EPROTO when these are no replies; the link is of no more use then. */
 int resp_reader_feed(struct resp_reader *reader, struct span bytes);
 
-/* The next whole reply (freeReplyObject() it), NULL for none; or UV_EPROTO. */
+/* The next whole reply, lent until the next call; NULL: none; or UV_EPROTO. */
 int resp_reader_next(struct resp_reader *reader, struct redisReply **reply);

@@ -1,10 +1,11 @@
 /*
  * check.c - POST /v1/check: may this pass?
  *
- *   check() -- the body is good --> decide() --> on_decided()
+ *   check() -- read_body() -- good --> decide() --> on_decided()
  */
 #include "common/key.h"
 #include "ratelimit/check_input.h"
+#include "ratelimit/check_scan.h"
 
 struct check {
     struct request *req;
@@ -24,13 +25,28 @@ static void own_id(struct check *check)
                             call->id);
 }
 
+/* Answered, if the body is no good. */
+static bool read_body(struct check *check)
+{
+    struct request *req = check->req;
+
+    if (!request_is_json(req))
+        return false;
+    if (check_scan(&check->decision, request_body(req)))
+        return true;
+    const json_t *document = request_read_document(req);
+    if (!document)
+        return false;
+    if (check_read(&check->decision, document, true))
+        return true;
+    request_invalid(req, &check->errors);
+    return false;
+}
+
 void check(struct request *req, void *arg)
 {
     struct check *check = arena_alloc(request_arena(req), sizeof(*check));
-    const json_t *document = request_read_document(req);
 
-    if (!document)
-        return;
     check->req = req;
     json_errors_init(&check->errors);
     check->decision = (struct decision){.app = arg,
@@ -38,10 +54,8 @@ void check(struct request *req, void *arg)
                                         .errors = &check->errors,
                                         .cb = on_decided,
                                         .arg = check};
-    if (!check_read(&check->decision, document, true)) {
-        request_invalid(req, &check->errors);
+    if (!read_body(check))
         return;
-    }
     if (!check_allowed(&check->decision, req)) {
         request_problem(req, 403, "forbidden", NULL,
                         "the token's scope does not cover this limit");

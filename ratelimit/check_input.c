@@ -8,7 +8,7 @@ enum field { LIMIT, KEY, COST, FIELDS };
 static const struct json_field item_fields[FIELDS] = {
     [LIMIT] = {"limit", JSON_KIND_STRING, true, false, 1, LIMIT_NAME_MAX, 0},
     [KEY] = {"key", JSON_KIND_STRING, true, false, 1, LIMIT_KEY_MAX, 0},
-    [COST] = {"cost", JSON_KIND_INTEGER, false, false, 0, 1000000000, 0},
+    [COST] = {"cost", JSON_KIND_INTEGER, false, false, 0, CHECK_COST_MAX, 0},
 };
 
 static const struct json_field check_fields[] = {
@@ -34,20 +34,28 @@ static void read_item(struct decision *decision, const json_t *object, size_t i)
     errors->at_pointer = NULL;
 }
 
-static void refuse_twice(struct decision *decision)
+size_t check_has_twice(const struct decision *decision)
 {
     const struct limit_call *call = &decision->call;
-    char pointer[48];
 
     for (size_t i = 1; i < call->count; i++)
-        for (size_t j = 0; j < i; j++) {
-            if (!span_eq(decision->names[i], decision->names[j]) ||
-                !span_eq(call->asks[i].key, call->asks[j].key))
-                continue;
-            snprintf(pointer, sizeof(pointer), "/checks/%zu", i);
-            json_errors_add(decision->errors, pointer,
-                            "this limit and key stand there twice");
-        }
+        for (size_t j = 0; j < i; j++)
+            if (span_eq(decision->names[i], decision->names[j]) &&
+                span_eq(call->asks[i].key, call->asks[j].key))
+                return i;
+    return 0;
+}
+
+static void refuse_twice(struct decision *decision)
+{
+    size_t twice = check_has_twice(decision);
+    char pointer[48];
+
+    if (!twice)
+        return;
+    snprintf(pointer, sizeof(pointer), "/checks/%zu", twice);
+    json_errors_add(decision->errors, pointer,
+                    "this limit and key stand there twice");
 }
 
 bool check_read(struct decision *decision, const json_t *object, bool with_id)

@@ -135,7 +135,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     while (link->open && resp_reader_next(link->reader, &command) == 0 &&
            command) {
         take(stream->loop->data, link, command);
-        freeReplyObject(command);
     }
 }
 
