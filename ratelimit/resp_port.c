@@ -20,6 +20,8 @@
 #define MAX_KEPT ((size_t)1 << 20)
 #define OUT_KEPT ((size_t)16 << 10) /* of a buffer between reads */
 #define MAX_WAITING 1024
+#define CHUNK 2048 /* of memory, for a command */
+#define CHUNKS_KEPT 64
 #define MAX_CONNECTIONS 10000
 #define BACKLOG 1024
 #define IDLE_MS 300000
@@ -55,6 +57,8 @@ struct resp_port {
         uv_tcp_t tcp;
     };
     struct list conns;
+    struct place *spare; /* for the next command, which may need none */
+    struct arena_pool chunks;
     struct throttle_specs *specs;
     size_t count, places;
     bool listening, closing;
@@ -86,6 +90,7 @@ struct resp_port *resp_port_open(struct ratelimit *app)
     port->app = app;
     port->specs =
         throttle_specs_create(strcmp(app->config->resp_mode, "leased") == 0);
+    port->chunks = (struct arena_pool){.size = CHUNK, .max = CHUNKS_KEPT};
     list_init(&port->conns);
     uv_tcp_init(stream_loop_uv(app_loop(app->app)), &port->tcp);
     port->handle.data = port;
@@ -125,6 +130,8 @@ static void free_port(struct resp_port *port)
     if (!port->closing || port->count || port->places || port->listening)
         return;
     throttle_specs_destroy(port->specs);
+    arena_pool_deinit(&port->chunks);
+    mem_free(port->spare);
     mem_free(port);
 }
 
@@ -265,27 +272,37 @@ static void authenticate(struct conn *conn, const struct resp_command *command)
                           "limits:check\r\n"));
 }
 
+static struct place *take_spare(struct resp_port *port)
+{
+    struct place *place = port->spare;
+
+    port->spare = NULL;
+    return place ? place : mem_alloc(MEM_CONN, sizeof(*place));
+}
+
 static void throttle(struct conn *conn, const struct resp_command *command)
 {
     struct resp_port *port = conn->port;
-    struct place *place;
 
     if (!may_ask(conn)) {
         answer(conn, SPAN("-NOAUTH a token is needed: AUTH token\r\n"));
         return;
     }
-    place = mem_zalloc(MEM_CONN, sizeof(*place));
-    place->conn = conn;
+    struct place *place = take_spare(port);
     place->throttle.limiter = port->app->limiter;
+    place->throttle.chunks = &port->chunks;
     place->throttle.cb = on_throttled;
     place->throttle.arg = port;
     size_t len = throttle_run(port->specs, &place->throttle, command->argv,
                               command->argc, place->text);
     if (len) {
         answer(conn, (struct span){place->text, len});
-        mem_free(place);
+        port->spare = place;
         return;
     }
+    place->conn = conn;
+    place->len = 0;
+    list_init(&place->node);
     list_append(&conn->places, &place->node);
     conn->waiting++;
     port->places++;

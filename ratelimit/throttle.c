@@ -1,21 +1,15 @@
 /* throttle.c - see throttle.h. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "ratelimit/throttle.h"
 
-#define SPECS                                                      \
-    256 /* a power of two; a newcomer takes the place it hashes to \
-         */
+/* A power of two; a newcomer takes the place it hashes to. */
+#define SPECS 256
 #define SECOND_US UINT64_C(1000000)
 
 struct throttle_specs {
     struct limit_spec *at[SPECS];
     bool leased;
-};
-
-struct numbers {
-    uint64_t max_burst, count, period, quantity;
 };
 
 static void on_answer(struct limit_call *call, int status);
@@ -40,17 +34,23 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (a ^ b) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* The numbers tell one from another: states of others count as they are. */
+/*
+ * The numbers tell one from another: states of others count as they are.  NULL:
+ * they cannot be kept exactly together.
+ */
 static struct limit_spec *find_spec(struct throttle_specs *specs,
                                     const struct limit_numbers *n)
 {
     uint64_t hash = mix(mix(mix(0, n->rate), n->per_us), n->burst) >> 24;
     struct limit_spec **slot = &specs->at[hash & (SPECS - 1)];
+    const char *member;
 
     if (*slot && (*slot)->numbers.rate == n->rate &&
         (*slot)->numbers.per_us == n->per_us &&
         (*slot)->numbers.burst == n->burst)
         return *slot;
+    if (limit_numbers_check(n, &member))
+        return NULL;
     struct limit_spec like = {.name = THROTTLE_NAME,
                               .numbers = *n,
                               .mode =
@@ -72,24 +72,29 @@ static size_t say(char out[THROTTLE_ANSWER_MAX], const char *text)
 
 /* What is wrong, or NULL. */
 static const char *read_numbers(const struct span *argv, size_t argc,
-                                struct numbers *n)
+                                struct limit_numbers *n, uint64_t *quantity)
 {
-    n->quantity = 1;
+    uint64_t max_burst;
+    uint64_t period;
+
+    *quantity = 1;
     if (argc < 5 || argc > 6)
         return "wrong number of arguments for 'cl.throttle'";
     if (argv[1].len == 0 || argv[1].len > LIMIT_KEY_MAX)
         return "key must be 1 to 512 bytes";
-    if (!span_to_u64(argv[2], LIMIT_RATE_MAX - 1, &n->max_burst))
+    if (!span_to_u64(argv[2], LIMIT_RATE_MAX - 1, &max_burst))
         return "max_burst must be a number from 0 to 999999999";
-    if (!span_to_u64(argv[3], LIMIT_RATE_MAX, &n->count) || n->count == 0)
+    if (!span_to_u64(argv[3], LIMIT_RATE_MAX, &n->rate) || n->rate == 0)
         return "count must be a number from 1 to 1000000000";
-    if (!span_to_u64(argv[4], LIMIT_PER_MAX_US / SECOND_US, &n->period) ||
-        n->period == 0)
+    if (!span_to_u64(argv[4], LIMIT_PER_MAX_US / SECOND_US, &period) ||
+        period == 0)
         return "period must be a number of seconds from 1 to 31622400";
-    if (argc == 6 && !span_to_u64(argv[5], LIMIT_RATE_MAX, &n->quantity))
+    if (argc == 6 && !span_to_u64(argv[5], LIMIT_RATE_MAX, quantity))
         return "quantity must be a number from 0 to 1000000000";
-    if (n->quantity > n->max_burst + 1)
+    if (*quantity > max_burst + 1)
         return "quantity is above max_burst + 1";
+    n->burst = max_burst + 1;
+    n->per_us = period * SECOND_US;
     return NULL;
 }
 
@@ -97,25 +102,20 @@ size_t throttle_run(struct throttle_specs *specs, struct throttle *throttle,
                     const struct span *argv, size_t argc,
                     char out[THROTTLE_ANSWER_MAX])
 {
-    struct numbers n;
-    const char *wrong = read_numbers(argv, argc, &n);
-    const char *member;
+    struct limit_numbers numbers = {.algorithm = LIMIT_GCRA};
+    uint64_t quantity;
+    const char *wrong = read_numbers(argv, argc, &numbers, &quantity);
 
     if (wrong)
         return say(out, wrong);
-    struct limit_numbers numbers = {.algorithm = LIMIT_GCRA,
-                                    .rate = n.count,
-                                    .per_us = n.period * SECOND_US,
-                                    .burst = n.max_burst + 1};
-    if (limit_numbers_check(&numbers, &member))
-        return say(out, "these numbers cannot be kept exactly together");
-
     throttle->spec = find_spec(specs, &numbers);
+    if (!throttle->spec)
+        return say(out, "these numbers cannot be kept exactly together");
     limit_spec_ref(throttle->spec);
-    throttle->burst = numbers.burst;
-    arena_init(&throttle->arena, MEM_LIMIT, 0);
+    arena_init_pooled(&throttle->arena, MEM_LIMIT, throttle->chunks);
+    throttle->status = 0;
     throttle->ask = (struct limit_ask){
-        .spec = throttle->spec, .key = argv[1], .cost = n.quantity};
+        .spec = throttle->spec, .key = argv[1], .cost = quantity};
     throttle->call = (struct limit_call){.asks = &throttle->ask,
                                          .count = 1,
                                          .arena = &throttle->arena,
@@ -136,25 +136,48 @@ static void on_answer(struct limit_call *call, int status)
     throttle->cb(throttle);
 }
 
-static long long seconds(uint64_t us)
+static uint64_t seconds(uint64_t us)
 {
-    uint64_t whole = us / SECOND_US + (us % SECOND_US > 0);
+    return us / SECOND_US + (us % SECOND_US > 0);
+}
 
-    return (long long)whole;
+/* ":<number>\r\n"; there is one for each command: no printf. */
+static char *put_number(char *at, uint64_t number)
+{
+    char digits[20];
+    size_t first = sizeof(digits);
+
+    do
+        digits[--first] = (char)('0' + number % 10);
+    while ((number /= 10));
+    *at++ = ':';
+    memcpy(at, digits + first, sizeof(digits) - first);
+    at += sizeof(digits) - first;
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
+
+static char *put_text(char *at, struct span text)
+{
+    memcpy(at, text.ptr, text.len);
+    return at + text.len;
 }
 
 size_t throttle_answer(struct throttle *throttle, char out[THROTTLE_ANSWER_MAX])
 {
     const struct limit_ask *ask = &throttle->ask;
+    char *at = put_text(out, SPAN("*5\r\n"));
 
-    limit_spec_unref(throttle->spec);
     arena_deinit(&throttle->arena);
+    at = put_number(at, !ask->allowed);
+    at = put_number(at, throttle->spec->numbers.burst);
+    at = put_number(at, ask->left.remaining);
+    at = ask->allowed ? put_text(at, SPAN(":-1\r\n"))
+                      : put_number(at, seconds(ask->left.retry_us));
+    at = put_number(at, seconds(ask->left.reset_us));
+    limit_spec_unref(throttle->spec);
     if (throttle->status < 0)
         return say(out, "the limiter has more to do than it can");
-    return (size_t)snprintf(out, THROTTLE_ANSWER_MAX,
-                            "*5\r\n:%d\r\n:%" PRIu64 "\r\n:%" PRIu64
-                            "\r\n:%lld\r\n:%lld\r\n",
-                            !ask->allowed, throttle->burst, ask->left.remaining,
-                            ask->allowed ? -1 : seconds(ask->left.retry_us),
-                            seconds(ask->left.reset_us));
+    return (size_t)(at - out);
 }

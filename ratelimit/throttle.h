@@ -17,9 +17,10 @@ struct throttle_specs;
 struct throttle_specs *throttle_specs_create(bool leased);
 void throttle_specs_destroy(struct throttle_specs *specs);
 
-/* One command; all zero but limiter and cb. */
+/* One command: limiter, chunks, cb and arg are the caller's. */
 struct throttle {
     struct limiter *limiter;
+    struct arena_pool *chunks; /* of what it needs while it lasts */
     void (*cb)(struct throttle *throttle);
     void *arg;
     struct arena arena;
@@ -27,7 +28,6 @@ struct throttle {
     struct limit_ask ask;
     struct limit_call call;
     int status;
-    uint64_t burst;
 };
 
 /*
