@@ -1,8 +1,8 @@
 """service_faults.py - Redis killed, stopped, restarted."""
 import time
 
-from kit import (BUCKETS, WORKERS, Redis, ask, batch, check, define, each_worker, eventually, main, passes, peek,
-                 redis, render, reset, same, service, start)
+from kit import (BUCKETS, WINDOWS, WORKERS, Connection, Redis, ask, batch, check, define, each_worker, eventually, main,
+                 passes, peek, redis, render, reset, same, service, start)
 
 POLICIES = ("open", "closed", "local")
 
@@ -79,6 +79,25 @@ def test_policy_decides_while_redis_does_not_answer(redis):
         redis.go_on()
         as_ever(connections)
     server.close()
+
+
+def test_checks_that_redis_finds_waiting_share_one_state(service, redis):
+    """Each is sent before any is answered: who decides by what it read before it writes lets too many pass."""
+    for algorithm in BUCKETS + WINDOWS:
+        define(service, algorithm, algorithm=algorithm, rate=5, deadline_ms=10000)
+        eventually(lambda: service.metric("ratelimit_tracking_up") == int(WORKERS), "tracking")
+        with each_worker(service) as connections:
+            same([peek(connection, algorithm) for connection in connections], [5] * len(connections))
+        sent = service.metric("ratelimit_limit_scripts_total")
+        clients = [Connection(service.port) for _ in range(12)]
+        redis.pause()
+        for n, client in enumerate(clients):  # with an id each is a script call of its own
+            client.send(render("POST", "/v1/check", {"checks": [ask(algorithm)], "id": "%s-%d" % (algorithm, n)}))
+        eventually(lambda n=sent: service.metric("ratelimit_limit_scripts_total") == n + 12, "twelve calls")
+        redis.go_on()
+        same(sorted(client.answer().status for client in clients), [200] * 5 + [429] * 7, algorithm)
+        for client in clients:
+            client.close()
 
 
 def test_limits_known_once_are_known_through_an_outage(service, redis):

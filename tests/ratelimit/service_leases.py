@@ -1,8 +1,8 @@
 """service_leases.py - tokens that workers hold: none is spent twice, whoever dies."""
 import time
 
-from kit import (SOAK, WORKERS, batch, ask, define, each_worker, eventually, main, passes, peek, redis, same, seeded,
-                 service, start)
+from kit import (SOAK, WORKERS, ask, batch, define, each_worker, eventually, main, passes, peek, redis, render, same,
+                 seeded, service, start)
 from laws import bucket_excess
 
 BURST = 30  # of the limit whose workers die
@@ -63,6 +63,38 @@ def test_leases_of_a_killed_worker_are_back_but_never_more(service):
     excess = bucket_excess(admitted, BURST, 10**6, BURST)
     print("%d admitted, %.1f above the envelope" % (len(admitted), excess))
     assert excess <= 0, excess
+
+
+def test_bucket_does_not_fill_up_beside_what_is_held(service):
+    """Tokens are taken in a rush, kept by a call now and then while the bucket fills; then all that is there goes."""
+    rate, burst, admitted = 60, 60, []
+    define(service, "kept", rate=rate, per="1s", burst=burst, mode="leased", on_redis_failure="closed",
+           deadline_ms=2000)
+
+    def one_each(connections):
+        for connection in connections:
+            sent = time.time_ns() // 1000
+            if passes(connection, "kept"):
+                admitted.append((sent, time.time_ns() // 1000, 1))
+    with each_worker(service) as connections:
+        for _ in range(8 if SOAK else 3):
+            for _ in range(30 // len(connections)):
+                one_each(connections)
+            for _ in range(7):
+                time.sleep(0.12)  # less than what makes a worker give back
+                one_each(connections)
+            body = {"items": [{"checks": [ask("kept")]}] * 2 * burst}
+            sent = time.time_ns() // 1000
+            for connection in connections:
+                connection.send(render("POST", "/v1/check:batch", body))
+            for connection in connections:
+                results = connection.answer().json["results"]
+                admitted += [(sent, time.time_ns() // 1000, 1)] * [one["status"] for one in results].count(200)
+            eventually(lambda: peek(service, "kept") == burst, "a full bucket")
+    assert service.metric("ratelimit_limit_leased_tokens_total") > 10
+    excess = bucket_excess(admitted, rate, 10**6, burst)
+    print("%d admitted, %.1f above the envelope" % (len(admitted), excess))
+    assert excess <= 0, "%.1f above the envelope" % excess
 
 
 def test_tokens_of_a_killed_worker_are_spent_by_nobody_else(service):
