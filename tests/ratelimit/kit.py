@@ -91,16 +91,18 @@ def decision_is_whole(answer, asks, query=""):
 
 
 def passes(server, limit, key="k", cost=None, **more):
-    """Whether one check is allowed."""
+    """Whether one check is allowed, by what Redis knows."""
     answer = check(server, ask(limit, key, cost), **more)
     assert answer.status in (200, 429), answer
+    assert answer.json["results"][0]["degraded"] is False, answer
     return answer.status == 200
 
 
 def peek(server, limit, key="k"):
-    """What is left, uncharged."""
+    """What is left, uncharged, by what Redis knows."""
     answer = check(server, ask(limit, key, 0))
     assert answer.status in (200, 429), answer
+    assert answer.json["results"][0]["degraded"] is False, answer
     return answer.json["results"][0]["remaining"]
 
 
