@@ -29,7 +29,7 @@ struct limit_spec {
     size_t earlier_count;
     enum limit_mode mode;
     enum limit_policy policy;
-    uint32_t deadline_ms;
+    uint32_t deadline_ms; /* 0: as long as the link to Redis waits */
     bool shadow;       /* charged apart, reported, never denies */
     bool loose;        /* states of other versions count as they are */
     uint64_t max_cost; /* for who asks; not checked here */

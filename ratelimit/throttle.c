@@ -56,7 +56,6 @@ static struct limit_spec *find_spec(struct throttle_specs *specs,
                               .mode =
                                   specs->leased ? LIMIT_LEASED : LIMIT_STRICT,
                               .policy = LIMIT_CLOSED,
-                              .deadline_ms = LIMIT_DEADLINE_MS,
                               .loose = true,
                               .max_cost = n->burst};
     like.numbers.version = hash & UINT32_MAX;

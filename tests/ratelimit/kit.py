@@ -51,8 +51,8 @@ def put(server, name, query="", headers=None, /, **fields):
 
 
 def define(server, name, query="", /, **fields):
-    """A limit that must be taken; 5 tokens, and none comes back, unless said."""
-    answer = put(server, name, query, **({"rate": 5, "per": EVER} | fields))
+    """A limit that must be taken; 5 tokens, none comes back, Redis decides, unless said."""
+    answer = put(server, name, query, **({"rate": 5, "per": EVER, "deadline_ms": 5000} | fields))
     assert answer.status in (200, 201), answer
     return answer.json
 

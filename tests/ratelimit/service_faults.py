@@ -22,7 +22,7 @@ def degraded(connection, limit, key="k", cost=1):
 def make_policies(server, connections, **more):
     """A limit of each policy, that every worker has asked for."""
     for policy in POLICIES:
-        define(server, policy, **({"rate": 6, "on_redis_failure": policy} | more))
+        define(server, policy, **({"rate": 6, "on_redis_failure": policy, "deadline_ms": 50} | more))
         for connection in connections:
             same(degraded(connection, policy, "first", 0), (True, False), policy)
 
@@ -149,7 +149,7 @@ def test_what_only_redis_can_do_is_503_while_it_is_away(service, redis):
 def test_slots_follow_the_policy(service, redis):
     with each_worker(service) as connections:
         for policy in POLICIES[:2]:
-            define(service, policy, algorithm="concurrency", rate=1, per=None, on_redis_failure=policy)
+            define(service, policy, algorithm="concurrency", rate=1, per=None, on_redis_failure=policy, deadline_ms=50)
         def acquire(connection, policy):
             connection.send(render("POST", "/v1/acquire", {"limit": policy, "key": "k", "ttl_ms": 60000}))
             return connection.answer()
@@ -167,7 +167,7 @@ def test_slots_follow_the_policy(service, redis):
 
 def test_redis_away_at_start(redis):
     define_first = start(redis)
-    define(define_first, "a", on_redis_failure="open")
+    define(define_first, "a", on_redis_failure="open", deadline_ms=50)
     define_first.close()
     redis.kill()
     server = start(redis, ready=False)
