@@ -1,10 +1,4 @@
-/*
- * limit.c - see limit.h: specs, what is known here, what is decided here.
- *
- * What is known of a key lives in one table; when it is full the one that was
- * not used for longest makes room, unless a check of it is under way or tokens
- * of it are held.
- */
+/* limit.c - see limit.h: specs, and what is decided here. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -81,6 +75,13 @@ void limit_write_args(const struct limit_numbers *n, bool shadow, bool loose,
         span_cut(&rest, ' ', &args[i]);
 }
 
+uint64_t limit_mark(struct span type, struct span limit)
+{
+    static const struct hash_key fixed = {0, 0};
+
+    return hash_sip(&fixed, type) * 31 + hash_sip(&fixed, limit);
+}
+
 struct limit_spec *limit_spec_create(const struct limit_spec *like)
 {
     struct limit_spec *spec = mem_alloc(MEM_LIMIT, sizeof(*spec));
@@ -94,6 +95,7 @@ struct limit_spec *limit_spec_create(const struct limit_spec *like)
     if (size)
         spec->earlier = memcpy(mem_alloc(MEM_LIMIT, size), like->earlier, size);
     spec->type = type_of(spec);
+    spec->mark = limit_mark(span_str(spec->type), span_str(spec->name));
     limit_write_args(&spec->numbers, spec->shadow, spec->loose, spec->args_text,
                      sizeof(spec->args_text), spec->args);
     return spec;
@@ -165,15 +167,9 @@ struct limiter *limiter_open(const struct limiter_options *options)
 {
     struct limiter *limiter = mem_zalloc(MEM_LIMIT, sizeof(*limiter));
     uv_loop_t *loop = stream_loop_uv(options->loop);
-    size_t buckets = 1024;
 
-    while (buckets < options->max_states)
-        buckets *= 2;
     limiter->options = *options;
-    limiter->key = hash_random_key();
-    limiter->table =
-        mem_zalloc(MEM_LIMIT, buckets * sizeof(struct limit_known *));
-    limiter->mask = buckets - 1;
+    limit_table_init(&limiter->table);
     limiter->sharers = 1;
     limiter->live = !options->pubsub; /* nothing to hear of */
     list_init(&limiter->recent);
@@ -245,7 +241,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct limiter *limiter = handle->data;
 
-    mem_free(limiter->table);
+    mem_free(limiter->table.buckets);
     mem_free(limiter);
 }
 
@@ -267,109 +263,6 @@ void limiter_close(struct limiter *limiter)
 
 /* ---- what is known */
 
-struct span limit_state_name(struct limiter *limiter, struct arena *arena,
-                             const struct limit_spec *spec, struct span key)
-{
-    return key_name(arena, limiter->options.prefix, spec->type, key,
-                    key_pair(arena, span_str(spec->name), key));
-}
-
-struct span limit_tag(struct span name)
-{
-    return (struct span){name.ptr + span_find(name, '{'), sizeof("{pNNN}") - 1};
-}
-
-static struct limit_known **slot_of(struct limiter *limiter, struct span name)
-{
-    struct limit_known **slot =
-        &limiter->table[hash_sip(&limiter->key, name) & limiter->mask];
-
-    while (*slot && !span_eq(limit_name_of(*slot), name))
-        slot = &(*slot)->chain;
-    return slot;
-}
-
-struct limit_known *limit_find(struct limiter *limiter, struct span name)
-{
-    return *slot_of(limiter, name);
-}
-
-void limit_forget(struct limit_known *known)
-{
-    known->has_state = known->has_denial = false;
-}
-
-static void evict(struct limiter *limiter, struct limit_known *known)
-{
-    struct limit_known **slot = slot_of(limiter, limit_name_of(known));
-
-    *slot = known->chain;
-    list_remove(&known->recent);
-    limit_spec_unref(known->spec);
-    mem_free(known);
-    metrics_set(limiter->states, --limiter->count);
-}
-
-/* The longest unused one goes; those that may not go back to the end. */
-static bool make_room(struct limiter *limiter)
-{
-    for (size_t tries = 0;
-         limiter->count >= limiter->options.max_states && tries < 64; tries++) {
-        struct limit_known *known =
-            LIST_ENTRY(limiter->recent.next, struct limit_known, recent);
-        if (known->busy || known->held || !list_is_empty(&known->batches)) {
-            list_remove(&known->recent);
-            list_append(&limiter->recent, &known->recent);
-            continue;
-        }
-        evict(limiter, known);
-    }
-    return limiter->count < limiter->options.max_states;
-}
-
-/* Its limit has changed: what was said of the old one counts no more. */
-static void use_spec(struct limiter *limiter, struct limit_known *known,
-                     struct limit_spec *spec)
-{
-    if (known->spec == spec)
-        return;
-    if (known->spec->numbers.version != spec->numbers.version ||
-        known->spec->mode != spec->mode) {
-        limit_forget(known);
-        limit_lease_return(limiter, known);
-        known->share_full_us = 0;
-    }
-    limit_spec_unref(known->spec);
-    known->spec = spec;
-    limit_spec_ref(spec);
-}
-
-struct limit_known *limit_know(struct limiter *limiter, struct limit_spec *spec,
-                               struct span name)
-{
-    struct limit_known *known = limit_find(limiter, name);
-
-    if (!known) {
-        if (!make_room(limiter))
-            return NULL;
-        known = mem_alloc(MEM_LIMIT, sizeof(*known) + name.len);
-        struct limit_known **slot = slot_of(limiter, name);
-        *known = (struct limit_known){
-            .chain = *slot, .spec = spec, .want = 1, .name_len = name.len};
-        memcpy(known->name, name.ptr, name.len);
-        *slot = known;
-        list_init(&known->leased);
-        list_init(&known->batches);
-        limit_spec_ref(spec);
-        metrics_set(limiter->states, ++limiter->count);
-    } else {
-        list_remove(&known->recent);
-        use_spec(limiter, known, spec);
-    }
-    list_append(&limiter->recent, &known->recent);
-    return known;
-}
-
 bool limit_note(struct limit_known *known, const struct limit_state *state,
                 uint64_t sent_us, uint64_t sent_epoch)
 {
@@ -387,7 +280,7 @@ bool limit_note(struct limit_known *known, const struct limit_state *state,
 static void on_told(void *arg, struct span channel, struct span payload)
 {
     struct limiter *limiter = arg;
-    struct limit_known *known = limit_find(limiter, payload);
+    struct limit_known *known = limit_find_named(limiter, payload);
 
     (void)channel;
     if (!known)
@@ -498,8 +391,7 @@ bool limiter_try(struct limiter *limiter, struct limit_call *call)
     for (size_t i = 0; i < call->count; i++) {
         struct limit_ask *ask = &call->asks[i];
         ask->degraded = false;
-        ask->known = limit_find(limiter, limit_state_name(limiter, call->arena,
-                                                          ask->spec, ask->key));
+        ask->known = limit_find(limiter, ask->spec, ask->key);
         if (!ask->known || call->id.ptr ||
             ask->known->spec->numbers.version != ask->spec->numbers.version)
             return false;
@@ -515,10 +407,8 @@ int limiter_ask(struct limiter *limiter, struct limit_call *call)
         return UV_ECANCELED;
     for (size_t i = 0; i < call->count; i++) {
         struct limit_ask *ask = &call->asks[i];
-        struct span name =
-            limit_state_name(limiter, call->arena, ask->spec, ask->key);
         ask->allowed = ask->degraded = false;
-        ask->known = limit_know(limiter, ask->spec, name);
+        ask->known = limit_know(limiter, ask->spec, ask->key);
         if (!ask->known) {
             while (i-- > 0)
                 call->asks[i].known->busy--;

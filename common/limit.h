@@ -30,10 +30,11 @@ struct limit_spec {
     enum limit_mode mode;
     enum limit_policy policy;
     uint32_t deadline_ms; /* 0: as long as the link to Redis waits */
-    bool shadow;       /* charged apart, reported, never denies */
-    bool loose;        /* states of other versions count as they are */
-    uint64_t max_cost; /* for who asks; not checked here */
-    const char *type;  /* of its states' keys */
+    bool shadow;          /* charged apart, reported, never denies */
+    bool loose;           /* states of other versions count as they are */
+    uint64_t max_cost;    /* for who asks; not checked here */
+    const char *type;     /* of its states' keys */
+    uint64_t mark;        /* the limiter's own, as what follows */
     struct span args[LIMIT_ARGS];
     char args_text[192];
 };

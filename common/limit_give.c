@@ -93,7 +93,7 @@ int limiter_give(struct limiter *limiter, struct limit_spec *spec,
                  limit_given_cb cb, void *arg)
 {
     struct give *give = make(limiter, spec, key, id);
-    struct limit_known *known = limit_find(limiter, give->name);
+    struct limit_known *known = limit_find(limiter, spec, key);
 
     if (known)
         limit_forget(known);

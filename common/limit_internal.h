@@ -2,7 +2,8 @@
  * limit_internal.h - what the files of the limit room share.
  *
  *   limit_law.c    arithmetic alone
- *   limit.c        specs, what is known here, what is decided here
+ *   limit.c        specs, what is decided here
+ *   limit_table.c  what is known here
  *   limit_batch.c  checks that go to Redis, and its answers
  *   limit_lease.c  tokens that this worker holds
  *   limit_give.c   refunds and resets
@@ -23,7 +24,8 @@
 
 /* What this worker knows of one limit and key. */
 struct limit_known {
-    struct limit_known *chain;
+    struct limit_known *chain; /* of its bucket */
+    uint64_t hash;
     struct list recent;  /* in limiter->recent, the longest unused first */
     struct list leased;  /* in limiter->leased while it holds tokens */
     struct list batches; /* that begin with it */
@@ -44,8 +46,16 @@ struct limit_known {
     bool leasing;
 
     uint64_t share_full_us; /* of the local policy's bucket */
-    size_t name_len;
-    char name[]; /* the state's key in Redis */
+    size_t name_len, key_len;
+    char name[]; /* the state's key in Redis, which ends with its own */
+};
+
+/* All that are known, by limit and key. */
+struct limit_table {
+    struct hash_key hash_key;
+    struct limit_known **buckets;
+    size_t low, used, room; /* low: a power of two; used: below twice that */
+    size_t count;           /* of those in it */
 };
 
 /* The asks of a call that have one key: one script's. */
@@ -77,9 +87,7 @@ struct limiter {
     struct limiter_options options;
     uv_prepare_t prepare;
     struct wheel_timer tick;
-    struct limit_known **table;
-    size_t mask, count;
-    struct hash_key key;
+    struct limit_table table;
     struct list recent, leased, ready;
     uint64_t undo; /* number of the last one */
     uint64_t sharers, epoch;
@@ -95,26 +103,35 @@ struct limiter {
 /* Nine of the scripts' arguments, spelled into text; see limit_state.lua. */
 void limit_write_args(const struct limit_numbers *n, bool shadow, bool loose,
                       char *text, size_t size, struct span args[LIMIT_ARGS]);
-struct limit_known *limit_find(struct limiter *limiter, struct span name);
-struct span limit_state_name(struct limiter *limiter, struct arena *arena,
-                             const struct limit_spec *spec, struct span key);
-/* The one of that name, made if need be, for this spec; NULL: no room. */
-struct limit_known *limit_know(struct limiter *limiter, struct limit_spec *spec,
-                               struct span name);
-void limit_forget(struct limit_known *known);
+/* What tells states of one limit and type from others, for hashes. */
+uint64_t limit_mark(struct span type, struct span limit);
 /*
  * Redis has answered a call that was sent then.  False: what it said may be
  * past already, since a refund was heard of meanwhile.
  */
 bool limit_note(struct limit_known *known, const struct limit_state *state,
                 uint64_t sent_us, uint64_t sent_epoch);
-/* The tag of the partition of a state's name, "{pNNN}". */
-struct span limit_tag(struct span name);
 static inline struct span limit_name_of(const struct limit_known *known)
 {
     return (struct span){known->name, known->name_len};
 }
 void limit_finish(struct limiter *limiter, struct limit_call *call);
+
+/* limit_table.c */
+void limit_table_init(struct limit_table *table);
+/* NULL: nothing is known. */
+struct limit_known *limit_find(struct limiter *limiter,
+                               const struct limit_spec *spec, struct span key);
+/* By a state's name in Redis. */
+struct limit_known *limit_find_named(struct limiter *limiter, struct span name);
+/* The one of that limit and key, made if need be; NULL: no room. */
+struct limit_known *limit_know(struct limiter *limiter, struct limit_spec *spec,
+                               struct span key);
+void limit_forget(struct limit_known *known);
+struct span limit_state_name(struct limiter *limiter, struct arena *arena,
+                             const struct limit_spec *spec, struct span key);
+/* The tag of the partition of a state's name, "{pNNN}". */
+struct span limit_tag(struct span name);
 
 /* limit_batch.c */
 int limit_enqueue(struct limiter *limiter, struct limit_call *call);

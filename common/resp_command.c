@@ -5,37 +5,34 @@
 
 #define NUMBER_MAX 10 /* digits of a count or a size */
 
-/* A line that ends in CR LF, from at on: its length without; or 0, or UV_E*. */
-static int64_t line_at(struct span bytes, size_t at, size_t most)
-{
-    struct span rest = span_skip(bytes, at);
-    size_t end = span_find(rest, '\n');
-
-    if (end == rest.len)
-        return rest.len > most ? UV_EPROTO : 0;
-    if (end == 0 || rest.ptr[end - 1] != '\r' || end - 1 > most)
-        return UV_EPROTO;
-    return (int64_t)end - 1;
-}
-
 /*
  * "<mark><number>\r\n" at *at, which moves behind it: 1; 0: not whole; UV_E*.
  */
 static int64_t read_number(struct span bytes, size_t *at, char mark,
                            uint64_t most, uint64_t *number)
 {
-    if (*at == bytes.len)
+    const char *from = bytes.ptr + *at;
+    const char *end = bytes.ptr + bytes.len;
+    const char *next = from + 1;
+
+    if (from == end)
         return 0;
-    if (bytes.ptr[*at] != mark)
+    if (*from != mark)
         return UV_EPROTO;
-    int64_t len = line_at(bytes, *at, NUMBER_MAX + 1);
-    if (len <= 0)
-        return len;
-    struct span text = {bytes.ptr + *at + 1, (size_t)len - 1};
-    if (!span_to_u64(text, most, number))
+    *number = 0;
+    for (; next < end && *next >= '0' && *next <= '9'; next++) {
+        *number = *number * 10 + (uint64_t)(*next - '0');
+        if (next - from > NUMBER_MAX)
+            return UV_EPROTO;
+    }
+    if (next == end)
+        return 0;
+    if (next == from + 1 || *number > most || *next != '\r')
         return UV_EPROTO;
-    *at += (size_t)len + 2;
-    return 1;
+    if (next + 1 == end)
+        return 0;
+    *at += (size_t)(next - from) + 2;
+    return next[1] == '\n' ? 1 : UV_EPROTO;
 }
 
 static int64_t parse_array(struct span bytes, struct resp_command *command)

@@ -219,7 +219,7 @@ def test_per_worker_limit_is_caught(copy):
     own process; nginx's on several hosts.
     """
     copy.catches(
-        Edit("common/limit.c", """\
+        Edit("common/limit_table.c", """\
     return key_name(arena, limiter->options.prefix, spec->type, key,
                     key_pair(arena, span_str(spec->name), key));
 """, """\
