@@ -18,40 +18,14 @@ void buf_deinit(struct buf *buf)
     buf_init(buf, buf->tag);
 }
 
-static void grow(struct buf *buf, size_t needed)
+void buf_grow(struct buf *buf, size_t n)
 {
     size_t cap = buf->cap ? buf->cap : FIRST_CAP;
 
-    while (cap < needed)
+    while (cap < buf->len + n)
         cap *= 2;
     buf->ptr = mem_realloc(buf->tag, buf->ptr, cap);
     buf->cap = cap;
-}
-
-char *buf_reserve(struct buf *buf, size_t n)
-{
-    if (buf->cap - buf->len < n)
-        grow(buf, buf->len + n);
-    return buf->ptr + buf->len;
-}
-
-void buf_commit(struct buf *buf, size_t n)
-{
-    buf->len += n;
-}
-
-void buf_append(struct buf *buf, struct span bytes)
-{
-    if (bytes.len == 0)
-        return;
-    memcpy(buf_reserve(buf, bytes.len), bytes.ptr, bytes.len);
-    buf->len += bytes.len;
-}
-
-void buf_append_char(struct buf *buf, char c)
-{
-    *buf_reserve(buf, 1) = c;
-    buf->len++;
 }
 
 void buf_append_u64(struct buf *buf, uint64_t value)
@@ -59,6 +33,10 @@ void buf_append_u64(struct buf *buf, uint64_t value)
     char digits[20];
     size_t at = sizeof(digits);
 
+    if (value < 10) {
+        buf_append_char(buf, (char)('0' + value));
+        return;
+    }
     do
         digits[--at] = (char)('0' + value % 10);
     while ((value /= 10) > 0);

@@ -13,12 +13,36 @@ struct buf {
 void buf_init(struct buf *buf, enum mem_tag tag);
 void buf_deinit(struct buf *buf); /* and leaves it empty, ready for use */
 
-/* Room for n more bytes at the returned end; buf_commit() makes them count. */
-char *buf_reserve(struct buf *buf, size_t n);
-void buf_commit(struct buf *buf, size_t n);
+/* What follows is what answers are made of: inline. */
+void buf_grow(struct buf *buf, size_t n); /* buf_reserve()'s slow way */
 
-void buf_append(struct buf *buf, struct span bytes);
-void buf_append_char(struct buf *buf, char c);
+/* Room for n more bytes at the returned end; buf_commit() makes them count. */
+static inline char *buf_reserve(struct buf *buf, size_t n)
+{
+    if (buf->cap - buf->len < n)
+        buf_grow(buf, n);
+    return buf->ptr + buf->len;
+}
+
+static inline void buf_commit(struct buf *buf, size_t n)
+{
+    buf->len += n;
+}
+
+static inline void buf_append(struct buf *buf, struct span bytes)
+{
+    if (bytes.len == 0)
+        return;
+    memcpy(buf_reserve(buf, bytes.len), bytes.ptr, bytes.len);
+    buf->len += bytes.len;
+}
+
+static inline void buf_append_char(struct buf *buf, char c)
+{
+    *buf_reserve(buf, 1) = c;
+    buf->len++;
+}
+
 void buf_append_u64(struct buf *buf, uint64_t value);
 void buf_append_i64(struct buf *buf, int64_t value);
 void buf_printf(struct buf *buf, const char *format, ...)
