@@ -80,9 +80,9 @@ static const struct config_option option_table[] = {
     {"access-log", CONFIG_BOOLEAN, OPTION(access_log), "no", 0, 0,
      "a line for each request"},
     {"shed", CONFIG_BOOLEAN, OPTION(shed), "yes", 0, 0,
-     "answer 503 at once when the loop falls behind"},
+     "serve on when the loop falls behind, else answered 503 at once"},
     {"pipelining", CONFIG_BOOLEAN, OPTION(pipelining), "yes", 0, 0,
-     "commands of a turn of the loop leave for Redis in one write"},
+     "a write for each command to Redis, not one for a turn of the loop"},
 #ifdef LAB_CRASH_POINTS
     {"crash-at", CONFIG_STRING, OPTION(crash_at), NULL, 1, 64,
      "test builds: kill the first worker that comes to this point"},

@@ -293,7 +293,8 @@ void config_help_markdown(FILE *to, const struct config_option *const tables[],
         for (const struct config_option *o = tables[i]; o->name; o++) {
             environment_name(o, variable);
             describe(o, takes, sizeof(takes));
-            fprintf(to, "| `--%s` | `%s` | %s | %s | %s |\n", o->name, variable,
+            fprintf(to, "| `--%s%s` | `%s` | %s | %s | %s |\n", prefix_of(o),
+                    o->name, variable,
                     o->fallback && *o->fallback ? o->fallback : "", takes,
                     o->help);
         }

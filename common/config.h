@@ -26,7 +26,7 @@ struct config_option {
     size_t offset; /* in the struct filled: const char *, int64_t or bool */
     const char *fallback; /* the default, spelled as a user would; or NULL */
     int64_t min, max;     /* of the kept value; strings: bytes */
-    const char *help;
+    const char *help;     /* where on is the default: what --no-name does */
 };
 
 /*

@@ -56,7 +56,7 @@ static const struct config_option option_table[] = {
     {"json", CONFIG_STRING, OPTION(json), NULL, 1, 255,
      "file for the whole result"},
     {"prepare", CONFIG_BOOLEAN, OPTION(prepare), "true", 0, 0,
-     "make what the profile needs first; not of a peer that cannot"},
+     "do not first make what the profile needs: a peer cannot"},
     {"find-knee", CONFIG_BOOLEAN, OPTION(find_knee), "false", 0, 0,
      "raise --rate until p99 passes --objective"},
     {"objective", CONFIG_DURATION, OPTION(objective_ms), "10ms", 1, 60000,

@@ -16,13 +16,13 @@ static const struct config_option options[] = {
     {"resp-mode", CONFIG_STRING, OPTION(resp_mode), "strict", 6, 6,
      "of CL.THROTTLE: strict or leased"},
     {"headers", CONFIG_BOOLEAN, OPTION(headers), "yes", 0, 0,
-     "RateLimit and RateLimit-Policy, as of the IETF's draft 10"},
+     "leave out RateLimit and RateLimit-Policy (the IETF's draft 10)"},
     {"coalesce", CONFIG_BOOLEAN, OPTION(coalesce), "yes", 0, 0,
-     "checks of one key share a script call"},
+     "a script call for each check, not one for all of a key"},
     {"leases", CONFIG_BOOLEAN, OPTION(leases), "yes", 0, 0,
-     "tokens are taken ahead where a limit's mode is leased"},
+     "take no tokens ahead, where a limit's mode is leased too"},
     {"deny-cache", CONFIG_BOOLEAN, OPTION(deny_cache), "yes", 0, 0,
-     "a denial is answered here until it ends"},
+     "ask Redis again though a denial has not ended"},
     {0},
 };
 

@@ -16,7 +16,7 @@ static const struct config_option options[] = {
      "how often clicks are written to Redis; 0: each turn of the loop"},
     {"single-flight", CONFIG_BOOLEAN,
      offsetof(struct shortener_config, single_flight), "true", 0, 0,
-     "requests for one unknown code share one read"},
+     "a read for each request of an unknown code, none is shared"},
     {0},
 };
 

@@ -25,7 +25,7 @@ static const struct config_option first_table[] = {
     {"host", CONFIG_STRING, FIRST(host), NULL, 0, 20, "The address."},
     {"port", CONFIG_INTEGER, FIRST(port), "8101", 1, 65535, "The port."},
     {"open", CONFIG_BOOLEAN, FIRST(open), "false", 0, 0, "For all."},
-    {"check", CONFIG_BOOLEAN, FIRST(check), "true", 0, 0, "Look first."},
+    {"check", CONFIG_BOOLEAN, FIRST(check), "true", 0, 0, "Do not look."},
     {0},
 };
 
@@ -241,7 +241,7 @@ static void test_config_help_has_a_line_for_each_option(void **state)
         "  --host TEXT                        The address.\n",
         "  --port N                           The port. (8101)\n",
         "  --open                             For all.\n",
-        "  --no-check                         Look first.\n",
+        "  --no-check                         Do not look.\n",
         "  --max-body BYTES                   A body. (64k)\n",
         "  --idle TIME                        A wait. (60s)\n",
         "  --watch                            Look on.\n",
@@ -265,6 +265,7 @@ static void test_config_help_is_a_table_for_a_readme(void **state)
         "| `--redis` | `REDIS_URL` | redis://a | 1 to 20 bytes | Where. |\n",
         "| `--host` | `HOST` |  | 0 to 20 bytes | The address. |\n",
         "| `--max-body` | `MAX_BODY` | 64k | bytes",
+        "| `--no-check` | `CHECK` | true | true or false | Do not look. |\n",
     };
     char *text = written(config_help_markdown);
     (void)state;
