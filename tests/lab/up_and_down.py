@@ -1,0 +1,189 @@
+"""up_and_down.py - ./lab itself: what it starts, what it stops, what it says.
+
+Each case has a tree of its own: the script, the services of this build, ports
+and a Redis that nobody else has.
+"""
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+# pylint: disable=wrong-import-position
+from lab import BUILD, DEADLINE, LIVE, TOP, Skip, eventually, run, same  # noqa: E402
+
+SERVICES = ("shortener", "ratelimit")
+PORTS = {"shortener": 1, "ratelimit": 2, "resp": 12}  # after LAB_PORT
+# What apt and ninja would say: all is installed and built.
+STUBS = {"dpkg-query": "echo installed", "ninja": "exit 0"}
+
+
+def is_free(port):
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+def free_ports():
+    """A LAB_PORT the ports after which nobody has."""
+    def find():
+        base = random.randrange(10000, 32000)  # below those that the system gives to clients
+        return all(is_free(base + after) for after in PORTS.values()) and base
+    return eventually(find, "free ports")
+
+
+class Tree:
+    """A copy of ./lab, with this build as its release."""
+
+    def __init__(self):
+        if not shutil.which("redis-server"):
+            raise Skip("redis-server is not installed")
+        self.dir = tempfile.mkdtemp(prefix="lab-")
+        self.ports = free_ports()
+        self.open = []
+        shutil.copy(os.path.join(TOP, "lab"), self.dir)
+        os.symlink(os.path.join(TOP, "tests"), os.path.join(self.dir, "tests"))
+        for name in SERVICES:
+            os.symlink(os.path.join(TOP, name), os.path.join(self.dir, name))
+        os.mkdir(os.path.join(self.dir, "build"))
+        os.symlink(os.path.abspath(BUILD), os.path.join(self.dir, "build", "release"))
+        os.mkdir(os.path.join(self.dir, "bin"))
+        for name, text in STUBS.items():
+            path = os.path.join(self.dir, "bin", name)
+            with open(path, "w", encoding="ascii") as file:
+                file.write("#!/bin/sh\n%s\n" % text)
+            os.chmod(path, 0o755)
+        LIVE.append(self)
+
+    def start(self, *args, **env):
+        # A test run in the background ignores SIGINT, and so would its shell.
+        path = os.path.join(self.dir, "bin") + ":" + os.environ["PATH"]
+        process = subprocess.Popen(
+            ["env", "--default-signal=INT", os.path.join(self.dir, "lab"), *args], text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=os.environ | {"PATH": path, "LAB_PORT": str(self.ports)} | env)
+        self.open.append(process)
+        return process
+
+    def lab(self, *args, status=0, **env):
+        """stdout and stderr of a command that ends so."""
+        process = self.start(*args, **env)
+        out, err = process.communicate(timeout=DEADLINE)
+        same(process.returncode, status, (args, out, err))
+        return out, err
+
+    def port(self, name):
+        return self.ports + PORTS[name]
+
+    def running(self):
+        """{name: pid} of what ./lab status says is running."""
+        rows = [line.split(None, 2) for line in self.lab("status")[0].splitlines()[1:]]
+        return {name: int(pid) for name, pid, _ in rows if pid != "-"}
+
+    def down(self):
+        self.lab("down")
+        same(self.running(), {})
+
+    def abandon(self):
+        LIVE.remove(self)
+        for process in self.open:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        self.lab("down")
+        shutil.rmtree(self.dir)
+
+    close = abandon
+
+
+def tree():
+    made = Tree()
+    yield made
+    if made in LIVE:
+        made.close()
+
+
+def foreground(tree, *args):
+    """./lab up that has said that it is up."""
+    process = tree.start("up", *args)
+    for line in process.stdout:
+        if line.startswith("Ctrl-C"):
+            return process
+    raise AssertionError(process.communicate()[1])
+
+
+def ends(process, status):
+    err = process.communicate(timeout=DEADLINE)[1]
+    same(process.returncode, status, err)
+    return err
+
+
+def columns(text):
+    """However wide they are: ports have four digits or five."""
+    return re.sub(" +", " ", text)
+
+
+# ---- up and down
+
+def test_up_prints_what_the_readme_shows(tree):
+    out = tree.lab("up", "-d")[0]
+    table = out.split("\n\n")[0]
+    for name, after in PORTS.items():
+        table = table.replace(str(tree.port(name)), str(8100 + after))
+    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+        readme = file.read()
+    assert "```\n%s\n```" % columns(table) in columns(readme), table
+    same(sorted(tree.running()), ["ratelimit", "redis", "shortener"])
+    tree.down()
+
+
+def test_down_says_what_it_waits_for(tree):
+    tree.lab("up", "-d", "shortener")
+    err = tree.lab("down")[1]
+    for name in ("shortener", "redis"):
+        assert "stopping %s (draining, at most 10 s)\n" % name in err, err
+    same(tree.lab("down"), ("", ""))
+
+
+def test_status_counts_no_zombie_as_running(tree):
+    tree.lab("status")
+    zombie = subprocess.Popen(["true"])  # pylint: disable=consider-using-with
+
+    def fields():
+        with open("/proc/%d/stat" % zombie.pid, encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()
+    eventually(lambda: fields()[0] == "Z", "a zombie")
+    with open(os.path.join(tree.dir, "var", "run", "redis"), "w", encoding="ascii") as file:
+        file.write("%d %s\n" % (zombie.pid, fields()[19]))
+    same(tree.running(), {})
+    zombie.wait()
+
+
+# ---- in the foreground
+
+def test_ctrl_c_stops_all_that_this_up_started(tree):
+    process = foreground(tree)
+    same(sorted(tree.running()), ["ratelimit", "redis", "shortener"])
+    process.send_signal(signal.SIGINT)
+    ends(process, 0)
+    same(tree.running(), {})
+
+
+# ---- the environment
+
+def test_options_come_from_the_environment_but_those_of_the_lab(tree):
+    tree.lab("up", "-d", WORKERS="2", PORT="x", HOST="nowhere", RESP_PORT="1", REDIS_URL="x", OPEN="x",
+             LAB="x", TOKEN_KEYS="/", DATA_DIR="/", HELP="yes", VERSION="1.2")
+    for name, pid in tree.running().items():
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
+            same(len(file.read().split()), 0 if name == "redis" else 2, name)
+
+
+run(sys.modules[__name__], tree=tree)
