@@ -4,6 +4,7 @@ Each case has a tree of its own: the script, the services of this build, ports
 and a Redis that nobody else has.
 """
 import contextlib
+import http.server
 import os
 import random
 import re
@@ -13,10 +14,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
-from lab import BUILD, DEADLINE, LIVE, TOP, Skip, eventually, run, same  # noqa: E402
+from lab import BUILD, DEADLINE, LIVE, TOP, Skip, eventually, request, run, same  # noqa: E402
 
 SERVICES = ("shortener", "ratelimit")
 PORTS = {"shortener": 1, "ratelimit": 2, "resp": 12}  # after LAB_PORT
@@ -110,6 +112,29 @@ def tree():
         made.close()
 
 
+class Ready(http.server.BaseHTTPRequestHandler):
+    """Another's service: all that it is asked for is well."""
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "ok", "pid": 1}')
+
+    def log_message(self, *args):  # pylint: disable=arguments-differ
+        pass
+
+
+@contextlib.contextmanager
+def foreigner(port):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Ready)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def foreground(tree, *args):
     """./lab up that has said that it is up."""
     process = tree.start("up", *args)
@@ -152,6 +177,29 @@ def test_down_says_what_it_waits_for(tree):
     same(tree.lab("down"), ("", ""))
 
 
+def test_up_again_keeps_what_runs(tree):
+    tree.lab("up", "-d", "shortener")
+    before = tree.running()
+    assert "shortener runs already" in tree.lab("up", "-d", "shortener")[0]
+    assert "shortener runs already" in tree.lab("up", "shortener")[0]  # and has nothing to wait for
+    same(tree.running(), before)
+    err = tree.lab("up", "-d", "--redis", "redis://127.0.0.1:1", status=1)[1]
+    assert "shortener runs already, with unix://" in err, err
+    same(tree.running(), before)
+
+
+def test_up_starts_a_redis_that_died(tree):
+    tree.lab("up", "-d", "shortener")
+    before = tree.running()
+    os.kill(before["redis"], signal.SIGKILL)
+    eventually(lambda: "redis" not in tree.running(), "the end of Redis")
+    tree.lab("up", "-d", "shortener")
+    after = tree.running()
+    same(after["shortener"], before["shortener"])
+    assert after["redis"] != before["redis"]
+    same(request(tree.port("shortener"), "POST", "/v1/links", {"url": "https://example.com/"}).status, 201)
+
+
 def test_status_counts_no_zombie_as_running(tree):
     tree.lab("status")
     zombie = subprocess.Popen(["true"])  # pylint: disable=consider-using-with
@@ -166,7 +214,38 @@ def test_status_counts_no_zombie_as_running(tree):
     zombie.wait()
 
 
+# ---- what only looks like a service
+
+def test_up_fails_where_another_has_the_port(tree):
+    with foreigner(tree.port("shortener")):
+        err = tree.lab("up", "-d", "shortener", status=1)[1]
+    for words in ("port %d: address already in use" % tree.port("shortener"),
+                  "another process answers http://127.0.0.1:%d/healthz" % tree.port("shortener"),
+                  "lab: shortener is not up"):
+        assert words in err, err
+    same(tree.running(), {})
+
+
+def test_up_that_fails_stops_only_what_it_started(tree):
+    tree.lab("up", "-d", "ratelimit")
+    before = tree.running()
+    with foreigner(tree.port("shortener")):
+        tree.lab("up", "-d", "ratelimit", "shortener", status=1)
+        tree.lab("up", "shortener", status=1)
+    same(tree.running(), before)
+
+
 # ---- in the foreground
+
+def test_ctrl_c_stops_only_what_this_up_started(tree):
+    tree.lab("up", "-d", "ratelimit")
+    before = tree.running()
+    process = foreground(tree, "shortener")
+    same(sorted(tree.running()), ["ratelimit", "redis", "shortener"])
+    process.send_signal(signal.SIGINT)
+    ends(process, 0)
+    same(tree.running(), before)
+
 
 def test_ctrl_c_stops_all_that_this_up_started(tree):
     process = foreground(tree)
@@ -174,6 +253,15 @@ def test_ctrl_c_stops_all_that_this_up_started(tree):
     process.send_signal(signal.SIGINT)
     ends(process, 0)
     same(tree.running(), {})
+
+
+def test_service_that_ends_ends_only_the_up_that_started_it(tree):
+    tree.lab("up", "-d", "ratelimit")
+    before = tree.running()
+    process = foreground(tree, "shortener")
+    os.kill(tree.running()["shortener"], signal.SIGKILL)
+    assert "shortener ended" in ends(process, 1)
+    same(tree.running(), before)
 
 
 # ---- the environment
