@@ -4,12 +4,18 @@ import os
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
+import lab
 from kit import QUICK, RUNS, Ceiling, Redis, columns, eventually, median, on_core, ratio, used_memory, worker_of
-from lab import free_port, render, request
+from lab import TOP, free_port, render, request
 import tokens
+
+sys.path.append(os.path.join(TOP, "tests", "ratelimit"))
+# pylint: disable=wrong-import-position
+import outages  # noqa: E402
 
 KEYS = 100  # of the leased rows
 CHANGES = 3 if QUICK else 20
@@ -115,11 +121,17 @@ def per_second(command, name):
 
 
 def bench_resp(bench):
-    port = free_port()
+    """Both over TCP, each on core 0; what drives them on core 1."""
+    port, other = free_port(), free_port()
     server = bench.start("--resp-port", str(port), "--resp-mode", "leased")
+    command = ["redis-server", "--port", str(other), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    incr = subprocess.Popen(on_core(0, command), stdout=subprocess.DEVNULL, cwd=bench.redis.dir)
+    eventually(lambda: subprocess.run(["redis-cli", "-p", str(other), "PING"], capture_output=True,
+                                      check=False).stdout == b"PONG\n", "the other Redis")
     count = ["-c", "50", "-P", "16", "-n", str(50000 if QUICK else 1000000), "-r", "1000", "--csv"]
     ours = ["redis-benchmark", "-p", str(port), *count, "CL.THROTTLE", "user:__rand_int__", "1000000", "100000000", "1"]
-    theirs = ["redis-benchmark", "-s", bench.redis.socket, *count, "-t", "incr"]
+    theirs = ["redis-benchmark", "-p", str(other), *count, "-t", "incr"]
+    bench.commands["redis INCR"] = {"command": command}
     bench.commands["redis-benchmark CL.THROTTLE"] = {"command": ours}
     bench.commands["redis-benchmark INCR"] = {"command": theirs}
     mine, peer = [], []
@@ -130,6 +142,8 @@ def bench_resp(bench):
     bench.row("resp", "CL.THROTTLE leased, pipeline 16: commands/s / redis-benchmark INCR", ">= 0.7", mine / peer, "x",
               (">=", 0.7), rps=mine, peer={"rps": peer})
     server.close()
+    incr.terminate()
+    incr.wait()
 
 
 SHRINK = "for _, k in ipairs(redis.call('KEYS', '*user:*')) do redis.call('SET', k, '1', 'PX', 3600000) end"
@@ -189,9 +203,43 @@ def burst_of(connection):
     return connection.answer().json["results"][0]["quota"]
 
 
+OUTAGES = 2 if QUICK else 5  # of two seconds, each against a new Redis
+LOCAL = {"rate": 200, "burst": 300}
+
+
+def bench_outages(bench):
+    """Redis killed under more checks than the limit lets pass; four workers."""
+    others, above = bench.redis, []
+    for _ in range(OUTAGES):
+        bench.redis = lab.Redis(appendfsync="always")
+        server = bench.start("--workers", "4", "--resp-port", "0")
+        request(server.port, "PUT", "/v1/limits/local", {"per": "1s", "on_redis_failure": "local", **LOCAL})
+        with server.connections(4) as connections:
+            for connection in connections:
+                connection.send(outages.question("local", "another"))
+                connection.answer()
+        time.sleep(3)  # by then each worker has heard of all
+        above.append(outages.excess(server, bench.redis, LOCAL | {"name": "local"}, [2], 4))
+        server.close()
+        bench.redis.close()
+    bench.row("excess", "an outage of 2 s: tokens above the envelope by local, the most of %d" % OUTAGES,
+              "<= 2 bursts", float(max(above) / LOCAL["burst"]), "bursts", ("<=", 2))
+    bench.redis = lab.Redis()
+    server = bench.start("--resp-port", "0")
+    request(server.port, "PUT", "/v1/limits/open",
+            {"rate": 1000000, "per": "1s", "on_redis_failure": "open", "deadline_ms": 200})
+    seen, steady = outages.commands_on_return(server, bench.redis, "open")
+    server.close()
+    bench.redis.close()
+    bench.redis = others
+    bench.row("return", "commands in the 2 s after Redis returns / steady, killed or stopped", "<= 2",
+              max(seen.values()) / steady, "x", ("<=", 2))
+
+
 def bench_ratelimit(bench):
     bench_checks(bench)
     bench_steps(bench)
     bench_resp(bench)
     bench_memory(bench)
     bench_change(bench)
+    bench_outages(bench)
