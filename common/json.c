@@ -57,12 +57,16 @@ static bool is_too_deep(struct span text)
     return false;
 }
 
-/* JSON all the same. */
-static bool is_unusable(enum json_error_code code)
+/* Why nobody here can use what is JSON all the same; NULL: it is none. */
+static const char *why_unusable(enum json_error_code code)
 {
-    return code == json_error_numeric_overflow ||
-           code == json_error_null_character ||
-           code == json_error_null_byte_in_key;
+    if (code == json_error_numeric_overflow)
+        return "a number is too large";
+    if (code == json_error_null_character)
+        return "a string has a NUL (\\u0000) in it";
+    if (code == json_error_null_byte_in_key)
+        return "a member's name has a NUL (\\u0000) in it";
+    return NULL;
 }
 
 int json_read(struct span text, json_t **out, struct json_errors *errors)
@@ -77,9 +81,10 @@ int json_read(struct span text, json_t **out, struct json_errors *errors)
     }
     document = json_loadb(text.ptr ? text.ptr : "", text.len,
                           JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!document && is_unusable(json_error_code(&error))) {
-        json_errors_add(errors, "", "%s (line %d, column %d)", error.text,
-                        error.line, error.column);
+    const char *why = document ? NULL : why_unusable(json_error_code(&error));
+    if (why) {
+        json_errors_add(errors, "", "%s (line %d, column %d)", why, error.line,
+                        error.column);
         return UV_ERANGE;
     }
     if (!document) {

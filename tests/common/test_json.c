@@ -40,16 +40,23 @@ static void test_json_read_refuses_what_is_none(void **state)
 
 static void test_json_read_tells_what_is_of_no_use(void **state)
 {
-    static const char *const bad[] = {"[99999999999999999999]",
-                                      "{\"a\\u0000\":1}", "\"\\u0000\""};
+    static const char *const bad[][2] = {
+        {"[99999999999999999999]", "a number is too large (line 1, column "},
+        {"[-99999999999999999999]", "a number is too large (line 1, column "},
+        {"[1e999]", "a number is too large (line 1, column "},
+        {"{\"a\\u0000\":1}", "a member's name has a NUL (\\u0000) in it (line"},
+        {"\"\\u0000\"", "a string has a NUL (\\u0000) in it (line 1, column"},
+    };
     static const char *const scalars[] = {"1", "\"x\"", "null", "true"};
     struct json_errors errors;
     json_t *document;
     (void)state;
 
     for (size_t i = 0; i < COUNT(bad); i++) {
-        assert_int_equal(parse(bad[i], &document, &errors), UV_ERANGE);
+        assert_int_equal(parse(bad[i][0], &document, &errors), UV_ERANGE);
         assert_int_equal(errors.count, 1);
+        assert_true(span_has_prefix(span_str(errors.at[0].detail),
+                                    span_str(bad[i][1])));
     }
     for (size_t i = 0; i < COUNT(scalars); i++) {
         assert_int_equal(parse(scalars[i], &document, &errors), 0);
