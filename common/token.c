@@ -210,11 +210,25 @@ static int64_t expiry_of(jwt_t *jwt)
     return seconds > 0 && seconds < EXP_MAX ? (int64_t)seconds : 0;
 }
 
+/* Its nbf, if it has one, has come; what is no number never does. */
+static bool has_begun(jwt_t *jwt, int64_t now_s)
+{
+    char *text = jwt_get_grants_json(jwt, "nbf");
+    char *end = text;
+    double seconds = text ? strtod(text, &end) : 0;
+    bool begun =
+        !text || (end != text && *end == '\0' && seconds <= (double)now_s);
+
+    free(text);
+    return begun;
+}
+
 static int read_claims(jwt_t *jwt, int64_t now_s, struct token_claims *claims)
 {
     struct token_claims read = {.exp = expiry_of(jwt)};
 
-    if (jwt_get_alg(jwt) != JWT_ALG_HS256 || read.exp <= now_s)
+    if (jwt_get_alg(jwt) != JWT_ALG_HS256 || read.exp <= now_s ||
+        !has_begun(jwt, now_s))
         return UV_EACCES;
     if (!take_text(jwt, "sub", read.sub, sizeof(read.sub)) ||
         !take_text(jwt, "scope", read.scope, sizeof(read.scope)))

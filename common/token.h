@@ -3,7 +3,7 @@
  *
  * The codec alone (libjwt); auth.h caches what was verified.  Refused: any
  * other algorithm, an unknown kid, a bad signature, no sub, exp or scope, a
- * passed exp.
+ * passed exp, an nbf that has not come.
  */
 #pragma once
 

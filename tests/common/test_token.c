@@ -132,9 +132,9 @@ static void test_token_with_any_byte_changed_is_refused(void **state)
     token_keys_destroy(keys);
 }
 
-/* A token made by hand: any algorithm, kid and claims. */
-static char *forge(jwt_alg_t alg, const char *kid, const char *sub,
-                   const char *scope, long exp)
+/* A token made by hand: any algorithm, kid and claims, and more (or NULL). */
+static char *forge_with(const char *more, jwt_alg_t alg, const char *kid,
+                        const char *sub, const char *scope, long exp)
 {
     static const unsigned char secret[32] = {
         0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
@@ -153,9 +153,17 @@ static char *forge(jwt_alg_t alg, const char *kid, const char *sub,
         jwt_add_grant(jwt, "scope", scope);
     if (exp)
         jwt_add_grant_int(jwt, "exp", exp);
+    if (more)
+        assert_int_equal(jwt_add_grants_json(jwt, more), 0);
     char *text = jwt_encode_str(jwt);
     jwt_free(jwt);
     return text;
+}
+
+static char *forge(jwt_alg_t alg, const char *kid, const char *sub,
+                   const char *scope, long exp)
+{
+    return forge_with(NULL, alg, kid, sub, scope, exp);
 }
 
 static void test_token_made_by_others_is_held_to_the_rules(void **state)
@@ -190,6 +198,32 @@ static void test_token_made_by_others_is_held_to_the_rules(void **state)
         struct token_claims claims;
         char *text = forge(cases[i].alg, cases[i].kid, cases[i].sub,
                            cases[i].scope, cases[i].exp);
+        assert_int_equal(token_verify(keys, span_str(text), NOW, &claims),
+                         cases[i].err);
+        free(text);
+    }
+    token_keys_destroy(keys);
+}
+
+static void test_token_is_not_good_before_it_begins(void **state)
+{
+    static const struct {
+        const char *claims;
+        int err;
+    } cases[] = {
+        {"{\"nbf\":999999}", 0},          {"{\"nbf\":1000000}", 0},
+        {"{\"nbf\":1000000.0}", 0},       {"{\"nbf\":-1}", 0},
+        {"{\"nbf\":1000001}", UV_EACCES}, {"{\"nbf\":1000000.5}", UV_EACCES},
+        {"{\"nbf\":1e300}", UV_EACCES},   {"{\"nbf\":\"1\"}", UV_EACCES},
+        {"{\"nbf\":null}", UV_EACCES},    {"{\"nbf\":[1]}", UV_EACCES},
+    };
+    struct token_keys *keys = two_keys();
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct token_claims claims;
+        char *text = forge_with(cases[i].claims, JWT_ALG_HS256, "k1", "me", "a",
+                                NOW + 1);
         assert_int_equal(token_verify(keys, span_str(text), NOW, &claims),
                          cases[i].err);
         free(text);
@@ -238,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_token_that_is_minted_is_good_until_it_ends),
         cmocka_unit_test(test_token_with_any_byte_changed_is_refused),
         cmocka_unit_test(test_token_made_by_others_is_held_to_the_rules),
+        cmocka_unit_test(test_token_is_not_good_before_it_begins),
         cmocka_unit_test(test_token_scope_allows_what_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
