@@ -1,4 +1,5 @@
 /* http.c - see http.h: heads. */
+#include <arpa/inet.h>
 #include <llhttp.h>
 #include <string.h>
 #include <uv.h>
@@ -6,6 +7,7 @@
 #include "common/http.h"
 
 #define MAX_LENGTH (UINT64_C(1) << 53)
+#define HOST_MAX 261 /* a name of 255 bytes and a port */
 
 static int check_line(struct http_scan *scan, const struct http_limits *limits,
                       size_t length)
@@ -176,11 +178,11 @@ static struct span value_of(const struct http_head *head,
         (struct span){head->bytes.ptr + header->value, header->value_len});
 }
 
-/* Letters, digits and -._~!$&'()*+,;=:[]% */
+/* Letters, digits and -._~ */
 static bool is_host_char(char c)
 {
-    static const uint64_t low = UINT64_C(0x2fff7ff200000000);
-    static const uint64_t high = UINT64_C(0x47fffffeaffffffe);
+    static const uint64_t low = UINT64_C(0x03ff600000000000);
+    static const uint64_t high = UINT64_C(0x47fffffe87fffffe);
     unsigned char byte = (unsigned char)c;
 
     if (byte < 64)
@@ -188,12 +190,48 @@ static bool is_host_char(char c)
     return byte < 128 && (high >> (byte - 64) & 1);
 }
 
+/* The length of "[<IPv6 address>]" that host begins with; 0: it is none. */
+static size_t measure_ipv6(struct span host)
+{
+    unsigned char bytes[16];
+    char text[INET6_ADDRSTRLEN];
+    size_t end = span_find(host, ']');
+
+    if (end == host.len || end > sizeof(text))
+        return 0;
+    memcpy(text, host.ptr + 1, end - 1);
+    text[end - 1] = '\0';
+    return inet_pton(AF_INET6, text, bytes) == 1 ? end + 1 : 0;
+}
+
+/* Nothing, or a colon and a port, which may be left out. */
+static bool is_port(struct span text)
+{
+    uint64_t port;
+
+    if (text.len == 0)
+        return true;
+    return text.ptr[0] == ':' && text.len <= sizeof(":65535") - 1 &&
+           (text.len == 1 || span_to_u64(span_skip(text, 1), 65535, &port));
+}
+
+/*
+ * uri-host [":" port]: a name, or an address with IPv6 in brackets.  RFC 3986
+ * would let names have !$&'()*+,;= and escapes, which no name has: links are
+ * made of it.
+ */
 static bool is_host(struct span host)
 {
-    for (size_t i = 0; i < host.len; i++)
-        if (!is_host_char(host.ptr[i]))
-            return false;
-    return host.len > 0 && host.len <= 261;
+    size_t len = 0;
+
+    if (host.len == 0 || host.len > HOST_MAX)
+        return false;
+    if (host.ptr[0] == '[')
+        len = measure_ipv6(host);
+    else
+        while (len < host.len && is_host_char(host.ptr[len]))
+            len++;
+    return len && is_port(span_skip(host, len));
 }
 
 /* Lengths, codings and hosts decide where a message ends: no doubt is let be.

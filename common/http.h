@@ -2,8 +2,9 @@
  * http.h - the codec of HTTP/1.x requests: bytes in, a head and a body out.
  *
  * llhttp (strict) parses heads; this adds what it lets through: a bare LF,
- * folded lines, empty names, no or several Hosts, several lengths, a coding
- * other than "chunked", versions that are not 1.0 or 1.1.  Chunks it reads
+ * folded lines, empty names, no or several Hosts or one that is no host,
+ * several lengths, a coding other than "chunked", versions that are not 1.0 or
+ * 1.1.  Chunks it reads
  * itself: behind the last one llhttp takes a bare LF, folds and empty names.
  * No sockets.
  *

@@ -1,4 +1,5 @@
 /* test_http.c - heads and bodies, whole and one byte per call. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -140,6 +141,57 @@ static void test_head_is_taken_apart(void **state)
             assert_int_equal(out.head.keep_alive, cases[i].keep_alive);
             forget(&out);
         }
+}
+
+/* Where a host may stand: at[0] before it, at[1] behind it. */
+static int status_of_host(const char *const at[2], const char *host)
+{
+    struct outcome out;
+    char text[256];
+
+    snprintf(text, sizeof(text), "%s%s%s", at[0], host, at[1]);
+    parse(&out, text, strlen(text), 4096);
+    if (out.status == 0)
+        assert_span(out.head.host, host);
+    forget(&out);
+    return out.status;
+}
+
+static void test_host_is_a_name_or_an_address_and_a_port(void **state)
+{
+    static const char *const places[][2] = {
+        {"GET / HTTP/1.1\r\nHost: ", "\r\n\r\n"},
+        {"GET http://", "/ HTTP/1.1\r\nHost: x\r\n\r\n"}};
+    static const char *const good[] = {"a",
+                                       "A-b_c.d~",
+                                       "1.2.3.4:0",
+                                       "a:",
+                                       "a:65535",
+                                       "[::1]",
+                                       "[::ffff:1.2.3.4]:80",
+                                       "[2001:DB8::a]:",
+                                       "xn--bcher-kva.example:8080"};
+    static const char *const bad[] = {
+        ":80",        "a:b",      "a:b:c",     "a:80:80", "a:65536",
+        "a:99999999", "a:000080", "a:+1",      "a:-1",    "::1",
+        "[::1",       "[]",       "[:]",       "[::1]a",  "[::1]:x",
+        "[::1]:1:2",  "[a]",      "[1.2.3.4]", "[v1.a]",  "[fe80::1%251]",
+        "a[::1]",     "a]",       "a'b",       "a;b",     "a(b)",
+        "a%41",       "a,b",      "a*",        "a!",      "a$&+="};
+    static const char long_one[] =
+        "[0:0:0:0:0:0000:0000:0000:0000:0000:0000:0000:0000]";
+    (void)state;
+
+    for (size_t place = 0; place < COUNT(places); place++) {
+        for (size_t i = 0; i < COUNT(good); i++)
+            assert_int_equal(status_of_host(places[place], good[i]), 0);
+        for (size_t i = 0; i < COUNT(bad); i++) {
+            if (status_of_host(places[place], bad[i]) != 400)
+                print_error("%s\n", bad[i]);
+            assert_int_equal(status_of_host(places[place], bad[i]), 400);
+        }
+    }
+    assert_int_equal(status_of_host(places[0], long_one), 400);
 }
 
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n"
@@ -489,6 +541,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_head_is_taken_apart),
+        cmocka_unit_test(test_host_is_a_name_or_an_address_and_a_port),
         cmocka_unit_test(test_head_that_could_mean_two_things_is_refused),
         cmocka_unit_test(test_head_has_limits),
         cmocka_unit_test(test_head_as_a_whole_has_a_limit),
