@@ -52,11 +52,10 @@ int http_scan_head(struct http_scan *scan, const struct http_limits *limits,
             *length = scan->at - scan->skip;
             return *length > limits->max_head ? 431 : 0;
         }
-        if (empty && scan->blank)
-            return 400; /* a second empty line before the request */
         scan->line = scan->at;
         if (empty) {
-            scan->blank = true;
+            if (++scan->blanks > HTTP_MAX_BLANKS)
+                return UV_EOF;
             scan->skip = scan->at;
         } else {
             scan->lines++;

@@ -18,6 +18,7 @@
 
 #define HTTP_MAX_HEAD 65535 /* positions in a head are 16 bits */
 #define HTTP_MAX_HEADERS 256
+#define HTTP_MAX_BLANKS 8 /* empty lines before a head */
 
 struct http_limits {
     size_t max_line, max_header, max_head;
@@ -28,15 +29,16 @@ struct http_limits {
 struct http_scan {
     size_t at;   /* bytes looked at */
     size_t line; /* start of the line that is not whole yet */
-    size_t skip; /* start of the head: behind an empty line */
+    size_t skip; /* start of the head: behind empty lines */
     uint32_t lines;
-    bool blank; /* there was that one empty line */
+    uint32_t blanks; /* those empty lines */
 };
 
 /*
  * Look for the end of the head in bytes, which begin as they did before and
  * have grown.  0: the head is *length bytes from scan->skip on; UV_EAGAIN: not
- * whole yet; else the status to refuse it with (400, 414, 431).
+ * whole yet; UV_EOF: too many empty lines, which are no request to be answered;
+ * else the status to refuse it with (400, 414, 431).
  */
 int http_scan_head(struct http_scan *scan, const struct http_limits *limits,
                    struct span bytes, size_t *length);

@@ -139,13 +139,13 @@ static void begin_request(struct conn *conn, struct span head, size_t behind)
         request_dispatch(req);
 }
 
-/* An empty line alone is no request that could be late. */
-static void skip_empty_line(struct conn *conn, struct span *bytes)
+/* Empty lines alone are no request that could be late. */
+static void skip_empty_lines(struct conn *conn, struct span *bytes)
 {
     if (conn->scan.skip != bytes->len || bytes->len == 0)
         return;
     *bytes = span_skip(*bytes, bytes->len);
-    conn->scan = (struct http_scan){.blank = true};
+    conn->scan = (struct http_scan){.blanks = conn->scan.blanks};
 }
 
 /* One head off bytes; false: not whole, or refused. */
@@ -156,7 +156,11 @@ static bool read_head(struct conn *conn, struct span *bytes)
         http_scan_head(&conn->scan, &conn->server->limits, *bytes, &length);
 
     if (status == UV_EAGAIN) {
-        skip_empty_line(conn, bytes);
+        skip_empty_lines(conn, bytes);
+        return false;
+    }
+    if (status == UV_EOF) { /* it has nothing to say: no answer is due */
+        conn->last = true;
         return false;
     }
     size_t skip = conn->scan.skip;

@@ -248,7 +248,7 @@ static void test_client_that_left_is_noticed_by_a_write(void **state)
     UNTIL(kit, server_connections(kit->server) == 0);
 }
 
-static void test_stray_empty_line_is_no_request(void **state)
+static void test_stray_empty_lines_are_no_request(void **state)
 {
     struct kit *kit = *state;
 
@@ -256,15 +256,43 @@ static void test_stray_empty_line_is_no_request(void **state)
     kit->options.idle_timeout_ms = 50;
     kit_start(kit, NULL);
     kit_client(kit);
-    kit_send(kit, 0, POST "Content-Length: 1\r\n\r\na\r\n");
+    kit_send(kit, 0, POST "Content-Length: 1\r\n\r\na\r\n\r\n");
+    UNTIL(kit, kit->ended[0]);
+    assert_int_equal(kit_count(kit, 0, "HTTP/1.1 "), 1);
+    kit_client(kit); /* a head behind them has its time */
+    kit_send(kit, 1, "\r\n");
+    kit_turn(kit);
+    kit_send(kit, 1, "\r\n\r\nG");
+    UNTIL(kit, kit->ended[1]);
+    assert_true(kit_has(kit, 1, "HTTP/1.1 408 "));
+}
+
+/* However they come, and whatever is still to be answered before them. */
+static void test_too_many_empty_lines_end_without_an_answer(void **state)
+{
+    struct kit *kit = *state;
+
+    kit_start(kit, NULL);
+    kit_client(kit);
+    kit_send(kit, 0, GET("/now"));
+    for (int i = 0; i <= HTTP_MAX_BLANKS; i++) {
+        kit_rest(kit);
+        assert_false(kit->ended[0]);
+        kit_send(kit, 0, "\r\n");
+    }
     UNTIL(kit, kit->ended[0]);
     assert_int_equal(kit_count(kit, 0, "HTTP/1.1 "), 1);
     kit_client(kit);
-    kit_send(kit, 1, "\r\n");
-    kit_turn(kit);
-    kit_send(kit, 1, "\r\n");
+    kit_send(
+        kit, 1,
+        GET("/later/a") "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n" GET("/now"));
+    UNTIL(kit, kit->held_count == 1);
+    kit_rest(kit);
+    kit_answer(kit, 0, "first");
     UNTIL(kit, kit->ended[1]);
-    assert_true(kit_has(kit, 1, "HTTP/1.1 400 "));
+    assert_false(kit->reset[1]);
+    assert_true(kit_has(kit, 1, "\r\n\r\nfirst"));
+    assert_int_equal(kit_count(kit, 1, "HTTP/1.1 "), 1);
 }
 
 /* Deadlines. */
@@ -527,7 +555,8 @@ int main(void)
         TEST(test_linger_does_not_cut_an_answer),
         TEST(test_request_outlives_its_client),
         TEST(test_client_that_left_is_noticed_by_a_write),
-        TEST(test_stray_empty_line_is_no_request),
+        TEST(test_stray_empty_lines_are_no_request),
+        TEST(test_too_many_empty_lines_end_without_an_answer),
         TEST(test_slow_head_and_body_are_408),
         TEST(test_body_in_time_is_not_late),
         TEST(test_reader_that_takes_some_may_go_on),

@@ -108,6 +108,12 @@ def test_half_close_is_still_answered(service):
     same(exchange(service, render("GET", "/v1/links/" + code) * 3), [200, 200, 200])
 
 
+def test_empty_lines_draw_no_answer(service):
+    for count in (1, 2, 8, 9, 1000):
+        same(exchange(service, GET + b"\r\n" * count), [200], count)
+        same(exchange(service, b"\r\n" * count + GET), [200] if count <= 8 else [], count)
+
+
 def test_absolute_form_and_empty_line_are_taken(service):
     same(exchange(service, b"\r\nGET http://x.y/healthz HTTP/1.1\r\nHost: a\r\n\r\n"), [200])
     same(exchange(service, b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), [204])
@@ -138,7 +144,6 @@ SHAPES = [  # what smuggles, or is no HTTP: refused, and nothing behind it is re
     b"GET  /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET * HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     b" GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     b"POST /v1/links HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
     b"POST /v1/links HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc",
