@@ -117,6 +117,20 @@ static void expect_body(struct request *req, size_t behind)
     req->conn->reading = req;
 }
 
+/*
+ * Does it not say how long its body is, where most have one?  A client may
+ * send one all the same: nothing behind the head is read as a request.
+ */
+static bool lacks_length(const struct http_head *head)
+{
+    bool has_body = head->method == REQUEST_POST ||
+                    head->method == REQUEST_PUT ||
+                    head->method == REQUEST_PATCH;
+
+    return has_body && !head->chunked && head->content_length == 0 &&
+           !http_header(head, "content-length").ptr;
+}
+
 /* A whole head: its request begins. */
 static void begin_request(struct conn *conn, struct span head, size_t behind)
 {
@@ -131,7 +145,7 @@ static void begin_request(struct conn *conn, struct span head, size_t behind)
         request_refuse(req, status, refusal_slug(status), NULL);
         return;
     }
-    req->keep_alive = req->head.keep_alive;
+    req->keep_alive = req->head.keep_alive && !lacks_length(&req->head);
     conn->last = !req->keep_alive;
     if (req->head.chunked || req->head.content_length)
         expect_body(req, behind);

@@ -284,6 +284,29 @@ static void test_body_over_its_limit_is_413(void **state)
     }
 }
 
+/* Who sends a body all the same is not asked what it means. */
+static void test_body_without_its_length_is_no_request(void **state)
+{
+    static const char *const cases[] = {"POST /echo", "PUT /nowhere",
+                                        "PATCH /echo"};
+    struct kit *kit = *state;
+
+    kit_start(kit, NULL);
+    for (int i = 0; i < (int)COUNT(cases); i++) {
+        kit_client(kit);
+        kit_send(kit, i, cases[i]);
+        kit_send(kit, i, " HTTP/1.1\r\nHost: a\r\n\r\n" GET("/now"));
+        UNTIL(kit, kit->ended[i]);
+        assert_true(kit_has(kit, i, "Connection: close\r\n"));
+        assert_int_equal(kit_count(kit, i, "HTTP/1.1 "), 1);
+        assert_false(kit->reset[i]);
+    }
+    kit_client(kit);
+    kit_send(kit, 3, POST "Content-Length: 0\r\n\r\n" GET("/now"));
+    UNTIL(kit, kit_has(kit, 3, "\r\n\r\nnow"));
+    assert_int_equal(kit_count(kit, 3, "HTTP/1.1 200 "), 2);
+}
+
 static void test_expect_is_told_once_and_only_for_a_body(void **state)
 {
     struct kit *kit = *state;
@@ -427,6 +450,7 @@ int main(void)
         TEST(test_late_answers_are_not_cut),
         TEST(test_reader_that_takes_nothing_is_closed),
         TEST(test_body_over_its_limit_is_413),
+        TEST(test_body_without_its_length_is_no_request),
         TEST(test_expect_is_told_once_and_only_for_a_body),
         TEST(test_connections_have_a_limit),
         TEST(test_connections_of_an_address_have_a_limit),

@@ -71,6 +71,17 @@ def test_chunked_body_is_the_same(service):
     connection.close()
 
 
+def test_body_without_its_length_is_411_and_the_end(service):
+    head, body = render("POST", "/v1/links", {"url": "https://example.com/"}).split(b"\r\n\r\n")
+    head = b"\r\n".join(line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length"))
+    connection = Connection(service.port)
+    connection.send(head + b"\r\n\r\n" + body + b"\r\n\r\n" + GET)
+    answer = connection.answer()
+    same((answer.status, answer.slug, answer.headers["connection"]), (411, "length-required", "close"))
+    assert connection.is_closed()
+    connection.close()
+
+
 def test_expect_is_answered_once(service):
     connection = Connection(service.port)
     head, body = render("POST", "/v1/links", {"url": "https://example.com/"},
