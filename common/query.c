@@ -18,6 +18,22 @@ static bool has_code(struct span in, bool plus_is_space)
            (plus_is_space && span_find(in, '+') < in.len);
 }
 
+/* Does in.ptr[i], a %, stand before two hex digits? */
+static bool is_escape(struct span in, size_t i)
+{
+    return in.len - i > 2 && hex_digit(in.ptr[i + 1]) >= 0 &&
+           hex_digit(in.ptr[i + 2]) >= 0;
+}
+
+bool query_is_whole(struct span in)
+{
+    size_t i = span_find(in, '%');
+
+    while (i < in.len && is_escape(in, i))
+        i += 3 + span_find(span_skip(in, i + 3), '%');
+    return i >= in.len;
+}
+
 bool query_decode(struct arena *arena, struct span in, bool plus_is_space,
                   struct span *out)
 {
@@ -32,11 +48,10 @@ bool query_decode(struct arena *arena, struct span in, bool plus_is_space,
         if (c == '+' && plus_is_space) {
             c = ' ';
         } else if (c == '%') {
-            int high = in.len - i > 2 ? hex_digit(in.ptr[i + 1]) : -1;
-            int low = in.len - i > 2 ? hex_digit(in.ptr[i + 2]) : -1;
-            if (high < 0 || low < 0)
+            if (!is_escape(in, i))
                 return false;
-            c = (char)(high << 4 | low);
+            c = (char)(hex_digit(in.ptr[i + 1]) << 4 |
+                       hex_digit(in.ptr[i + 2]));
             i += 2;
         }
         text[len++] = c;

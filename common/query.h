@@ -4,6 +4,9 @@
 #include "common/arena.h"
 #include "common/span.h"
 
+/* Is each % followed by two hex digits? */
+bool query_is_whole(struct span in);
+
 /*
  * Decode %XX (and + as a space, in a query or form).  False on a % without two
  * hex digits; *out is in itself when there was nothing to decode.

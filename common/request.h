@@ -27,7 +27,10 @@ struct span request_query_string(const struct request *req);
 /* The value the route matched for name, percent-decoded; never missing. */
 struct span request_param(const struct request *req, const char *name);
 
-/* The first name= of the query, decoded; ptr NULL when absent. */
+/*
+ * The first name= of the query, decoded; ptr NULL when absent.  A query that
+ * cannot be decoded has been refused, but for a route with ROUTE_ANY_QUERY.
+ */
 struct span request_query(struct request *req, const char *name);
 
 /* The first header of that name (any case), trimmed; ptr NULL when absent. */

@@ -1,7 +1,7 @@
 /*
  * request_admit.c - from a whole head to its handler.
  *
- *   request_admit() -- route, load, parameters, scope -->
+ *   request_admit() -- route, load, parameters, query, scope -->
  *   request_dispatch() -- the handler, and its deadline if that is not enough
  *
  * Failure modes: who is not let in has been answered, before a body is read
@@ -83,6 +83,17 @@ static bool decode_params(struct request *req)
     return true;
 }
 
+/* A filter that cannot be read must not be passed over. */
+static bool check_query(struct request *req)
+{
+    if (req->match.route->flags & ROUTE_ANY_QUERY ||
+        query_is_whole(req->head.query))
+        return true;
+    request_problem(req, 400, "bad-request", NULL,
+                    "a % in the query is not followed by two hex digits");
+    return false;
+}
+
 /* A page of another origin may not use what the browser adds by itself. */
 static bool check_origin(struct request *req)
 {
@@ -143,7 +154,7 @@ bool request_admit(struct request *req)
 {
     req->admitted = true;
     return find_route(req) && !is_shed(req) && decode_params(req) &&
-           check_scope(req);
+           check_query(req) && check_scope(req);
 }
 
 void request_wait(struct request *req)

@@ -17,10 +17,11 @@
 typedef void (*route_handler)(struct request *req, void *arg);
 
 enum route_flags {
-    ROUTE_PAGE = 1,   /* problems may be pages */
-    ROUTE_LOCAL = 2,  /* from loopback, or with scope admin */
-    ROUTE_ALWAYS = 4, /* never shed: health */
-    ROUTE_WRITE = 8,  /* limited for each caller */
+    ROUTE_PAGE = 1,       /* problems may be pages */
+    ROUTE_LOCAL = 2,      /* from loopback, or with scope admin */
+    ROUTE_ALWAYS = 4,     /* never shed: health */
+    ROUTE_WRITE = 8,      /* limited for each caller */
+    ROUTE_ANY_QUERY = 16, /* nobody reads it: it may be malformed */
 };
 
 struct route {

@@ -36,8 +36,8 @@ static const struct route routes[] = {
      ROUTE_WRITE},
     {REQUEST_GET, "/v1/links/{code}/stats", "links:read", read_stats, 0},
     {REQUEST_GET, "/shortener.js", NULL, page_script, 0},
-    {REQUEST_GET, "/{code}+", NULL, preview, ROUTE_PAGE},
-    {REQUEST_GET, "/{code}", NULL, resolve, ROUTE_PAGE},
+    {REQUEST_GET, "/{code}+", NULL, preview, ROUTE_PAGE | ROUTE_ANY_QUERY},
+    {REQUEST_GET, "/{code}", NULL, resolve, ROUTE_PAGE | ROUTE_ANY_QUERY},
     {0},
 };
 

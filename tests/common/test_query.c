@@ -51,6 +51,7 @@ static void test_query_decodes_or_refuses(void **state)
         bool good = query_decode(arena, in, cases[i].plus_is_space, &out);
 
         assert_int_equal(good, cases[i].out.ptr != NULL);
+        assert_int_equal(query_is_whole(in), good);
         assert_true(span_eq(out, good ? cases[i].out : SPAN("untouched")));
     }
 }

@@ -93,6 +93,12 @@ static void test_scheme_is_the_proxys_word(void **state)
     assert_string_equal(seen, "http");
 }
 
+static void pass(struct request *req, void *arg)
+{
+    (void)arg;
+    request_reply(req, 204, NULL, (struct span){0});
+}
+
 static void look_at_query(struct request *req)
 {
     see(request_query(req, "b c"));
@@ -109,6 +115,29 @@ static void test_query_is_decoded(void **state)
     assert_string_equal(seen, "x y z");
     kit_ask(kit, "GET /now", "");
     assert_string_equal(seen, "(none)");
+}
+
+static void test_query_that_cannot_be_decoded_is_refused(void **state)
+{
+    static const struct route any[] = {
+        {REQUEST_GET, "/any", NULL, pass, ROUTE_ANY_QUERY}, {0}};
+    static const char *const bad[] = {"%", "%zz", "a=%4", "a=b&c=%%41",
+                                      "%41%4"};
+    struct kit *kit = *state;
+
+    kit_start(kit, any);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        char target[64];
+        snprintf(target, sizeof(target), "GET /now?%s", bad[i]);
+        const char *answer = kit_ask(kit, target, "");
+        HAS(answer, "HTTP/1.1 400 ");
+        HAS(answer, "a % in the query is not followed by two hex digits");
+        snprintf(target, sizeof(target), "GET /any?%s", bad[i]);
+        HAS(kit_ask(kit, target, ""), "HTTP/1.1 204 ");
+    }
+    HAS(kit_ask(kit, "GET /now?%41=%4a%4A&%25", ""), "HTTP/1.1 200 ");
+    HAS(kit_ask(kit, "POST /echo?%zz", "Content-Length: 1\r\n\r\na"),
+        "HTTP/1.1 400 ");
 }
 
 static void test_request_id_is_taken_or_made(void **state)
@@ -432,6 +461,7 @@ int main(void)
         TEST(test_address_of_strangers_is_their_own),
         TEST(test_scheme_is_the_proxys_word),
         TEST(test_query_is_decoded),
+        TEST(test_query_that_cannot_be_decoded_is_refused),
         TEST(test_request_id_is_taken_or_made),
         TEST(test_trace_is_taken_or_made),
         TEST(test_accept_is_weighed),

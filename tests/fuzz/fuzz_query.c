@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     arena_init(&arena, MEM_REQUEST, 0);
     query_find(&arena, rest, SPAN("limit"));
-    query_decode(&arena, rest, false, &value);
+    if (query_decode(&arena, rest, false, &value) != query_is_whole(rest))
+        __builtin_trap();
     while (query_next(&arena, &rest, &name, &value))
         if (name.len > size || value.len > size)
             __builtin_trap();

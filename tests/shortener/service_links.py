@@ -55,6 +55,17 @@ def test_redirect_forwards_the_query_when_asked(service):
         same(service.get("/%s" % bare).headers["location"], "https://example.com/x")
 
 
+def test_query_that_is_malformed_filters_nothing(service):
+    code = create(service, tags=["a"])["code"]
+    for path in ("/v1/links?tag=%zz", "/v1/links?limit=%zz", "/v1/links?tag=a&x=%", "/v1/links/%s/stats?units=%%1" % code,
+                 "/healthz?%zz", "/v1/links/%zz"):
+        answer = service.get(path)
+        same((answer.status, answer.slug), (400, "bad-request"), path)
+    same(service.request("POST", "/v1/links?%zz", {"url": "https://example.com/"}).status, 400)
+    same(service.get("/%s?utm=%%zz" % code).status, 302)
+    same(service.get("/%s+?utm=%%zz" % code).status, 200)
+
+
 def test_redirect_of_an_unknown_code_is_404(service):
     for code in ("unknown", "a.b", "x" * 65, "ab"):
         answer = service.get("/" + code)
