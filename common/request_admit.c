@@ -1,7 +1,7 @@
 /*
  * request_admit.c - from a whole head to its handler.
  *
- *   request_admit() -- route, load, parameters, query, scope -->
+ *   request_admit() -- route, load, origin, parameters, scope -->
  *   request_dispatch() -- the handler, and its deadline if that is not enough
  *
  * Failure modes: who is not let in has been answered, before a body is read
@@ -104,6 +104,16 @@ static bool check_origin(struct request *req)
     return false;
 }
 
+/* Nor may it begin another protocol, whose frames have no origin. */
+static bool check_upgrade(struct request *req)
+{
+    if (!request_header(req, "upgrade").ptr || !request_is_foreign(req))
+        return true;
+    request_problem(req, 403, "foreign-origin", NULL,
+                    "a page of another origin may not ask for an upgrade");
+    return false;
+}
+
 static bool check_local(struct request *req)
 {
     if (!(req->match.route->flags & ROUTE_LOCAL) || request_is_local(req))
@@ -153,8 +163,8 @@ static bool is_shed(struct request *req)
 bool request_admit(struct request *req)
 {
     req->admitted = true;
-    return find_route(req) && !is_shed(req) && decode_params(req) &&
-           check_query(req) && check_scope(req);
+    return find_route(req) && !is_shed(req) && check_upgrade(req) &&
+           decode_params(req) && check_query(req) && check_scope(req);
 }
 
 void request_wait(struct request *req)

@@ -363,6 +363,30 @@ static void test_other_origins_may_ask_when_named(void **state)
     HAS(answer, "Vary: Origin\r\n");
 }
 
+#define UPGRADE "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+static void test_upgrade_of_another_origin_is_refused(void **state)
+{
+    static const char *const origins[] = {"https://ours.example", NULL};
+    static const struct {
+        const char *headers, *status;
+    } cases[] = {
+        {UPGRADE, "HTTP/1.1 200 "},
+        {UPGRADE "Origin: http://a.b:80\r\n", "HTTP/1.1 200 "},
+        {UPGRADE "Origin: https://ours.example\r\n", "HTTP/1.1 200 "},
+        {UPGRADE "Origin: http://a.b\r\n", "HTTP/1.1 403 "},
+        {UPGRADE "Origin: http://evil\r\n", "/problems/foreign-origin"},
+        {UPGRADE "Origin: null\r\n", "HTTP/1.1 403 "},
+        {"Origin: http://evil\r\n", "HTTP/1.1 200 "},
+    };
+    struct kit *kit = *state;
+
+    kit->options.cors_origins = origins;
+    kit_start(kit, NULL);
+    for (size_t i = 0; i < COUNT(cases); i++)
+        HAS(kit_ask(kit, "GET /now", cases[i].headers), cases[i].status);
+}
+
 static void test_body_that_is_no_json_is_refused(void **state)
 {
     static const struct {
@@ -469,6 +493,7 @@ int main(void)
         TEST(test_failure_has_its_status),
         TEST(test_method_that_a_path_does_not_know_is_405),
         TEST(test_other_origins_may_ask_when_named),
+        TEST(test_upgrade_of_another_origin_is_refused),
         TEST(test_body_that_is_no_json_is_refused),
         TEST(test_page_of_a_list_has_bounds),
         TEST(test_ready_answer_gets_what_differs),

@@ -185,6 +185,15 @@ def test_smuggling_shapes_are_refused_and_closed(service):
     same(service.get("/healthz").status, 200)
 
 
+def test_upgrade_of_another_origin_is_403(service):
+    head = {"Connection": "Upgrade", "Upgrade": "websocket", "Origin": "http://evil.example"}
+    code = create(service)["code"]
+    for path in ("/healthz", "/v1/links", "/" + code):
+        answer = service.get(path, head)
+        same((answer.status, answer.slug), (403, "foreign-origin"), path)
+    same(service.get("/healthz", head | {"Origin": "http://localhost"}).status, 200)
+
+
 def test_limits_have_an_answer_each(service):
     cases = [
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
