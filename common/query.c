@@ -18,20 +18,61 @@ static bool has_code(struct span in, bool plus_is_space)
            (plus_is_space && span_find(in, '+') < in.len);
 }
 
-/* Does in.ptr[i], a %, stand before two hex digits? */
-static bool is_escape(struct span in, size_t i)
+/* The byte that in.ptr[i], a %, and two digits stand for; -1: they do not. */
+static int read_escape(struct span in, size_t i)
 {
-    return in.len - i > 2 && hex_digit(in.ptr[i + 1]) >= 0 &&
-           hex_digit(in.ptr[i + 2]) >= 0;
+    int high = in.len - i > 2 ? hex_digit(in.ptr[i + 1]) : -1;
+    int low = in.len - i > 2 ? hex_digit(in.ptr[i + 2]) : -1;
+
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
 bool query_is_whole(struct span in)
 {
     size_t i = span_find(in, '%');
 
-    while (i < in.len && is_escape(in, i))
+    while (i < in.len && read_escape(in, i) >= 0)
         i += 3 + span_find(span_skip(in, i + 3), '%');
     return i >= in.len;
+}
+
+/* Printable ASCII but for "#<>\^`{|} and a lone % */
+static bool may_stand(struct span in, size_t i)
+{
+    static const uint64_t low = UINT64_C(0xafffffd200000000);
+    static const uint64_t high = UINT64_C(0x47fffffeafffffff);
+    unsigned char byte = (unsigned char)in.ptr[i];
+
+    if (byte == '%')
+        return read_escape(in, i) >= 0;
+    if (byte < 64)
+        return low >> byte & 1;
+    return byte < 128 && (high >> (byte - 64) & 1);
+}
+
+struct span query_escape(struct arena *arena, struct span in)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t i = 0;
+
+    while (i < in.len && may_stand(in, i))
+        i++;
+    if (i == in.len)
+        return in;
+    char *text = arena_alloc(arena, i + 3 * (in.len - i));
+    size_t len = i;
+    memcpy(text, in.ptr, i);
+    for (; i < in.len; i++) {
+        unsigned char byte = (unsigned char)in.ptr[i];
+        if (may_stand(in, i)) {
+            text[len++] = in.ptr[i];
+            continue;
+        }
+        text[len++] = '%';
+        text[len++] = hex[byte >> 4];
+        text[len++] = hex[byte & 15];
+    }
+    return (struct span){text, len};
 }
 
 bool query_decode(struct arena *arena, struct span in, bool plus_is_space,
@@ -48,10 +89,10 @@ bool query_decode(struct arena *arena, struct span in, bool plus_is_space,
         if (c == '+' && plus_is_space) {
             c = ' ';
         } else if (c == '%') {
-            if (!is_escape(in, i))
+            int byte = read_escape(in, i);
+            if (byte < 0)
                 return false;
-            c = (char)(hex_digit(in.ptr[i + 1]) << 4 |
-                       hex_digit(in.ptr[i + 2]));
+            c = (char)byte;
             i += 2;
         }
         text[len++] = c;

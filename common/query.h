@@ -8,6 +8,13 @@
 bool query_is_whole(struct span in);
 
 /*
+ * A query as it may stand in a URI: bytes that may not, and a % that begins no
+ * escape, are escaped; what is escaped stays.  in itself when nothing had to
+ * be.
+ */
+struct span query_escape(struct arena *arena, struct span in);
+
+/*
  * Decode %XX (and + as a space, in a query or form).  False on a % without two
  * hex digits; *out is in itself when there was nothing to decode.
  */

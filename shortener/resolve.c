@@ -10,6 +10,7 @@
  */
 #include "common/buf.h"
 #include "common/mem.h"
+#include "common/query.h"
 #include "shortener/agent.h"
 #include "shortener/shortener.h"
 
@@ -61,6 +62,8 @@ static struct span with_query(struct arena *arena, struct span url,
     struct span target = {url.ptr, hash};
     struct span fragment = span_skip(url, hash);
     const char *joint = span_find(target, '?') == target.len ? "?" : "&";
+
+    query = query_escape(arena, query);
 
     return arena_printf(arena, "%.*s%s%.*s%.*s", (int)target.len, target.ptr,
                         joint, (int)query.len, query.ptr, (int)fragment.len,

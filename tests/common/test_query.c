@@ -56,6 +56,32 @@ static void test_query_decodes_or_refuses(void **state)
     }
 }
 
+static void test_query_escape_makes_a_uri_of_it(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"", ""},
+        {"a=b&c", "a=b&c"},
+        {"-._~:/?[]@!$&'()*+,;=", "-._~:/?[]@!$&'()*+,;="},
+        {"%41%zz%4", "%41%25zz%254"},
+        {"%", "%25"},
+        {"a=\"<>\\^`{|}", "a=%22%3C%3E%5C%5E%60%7B%7C%7D"},
+        {" \t\x01\x7f#", "%20%09%01%7F%23"},
+        {"\xc3\xa9=\xff", "%C3%A9=%FF"},
+    };
+    struct arena *arena = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct span in = span_str(cases[i].in);
+        struct span out = query_escape(arena, in);
+
+        assert_true(span_eq(out, span_str(cases[i].out)));
+        assert_true(span_eq(query_escape(arena, out), out));
+        assert_int_equal(out.ptr == in.ptr, span_eq(in, out));
+    }
+}
+
 /* Two digits that stand behind the end of the bytes are none of theirs. */
 static void test_query_decode_reads_no_further_than_the_end(void **state)
 {
@@ -130,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_query_decodes_or_refuses),
+        TEST(test_query_escape_makes_a_uri_of_it),
         TEST(test_query_decode_reads_no_further_than_the_end),
         TEST(test_query_without_codes_is_not_copied),
         TEST(test_query_find_gives_the_first_of_a_name),

@@ -14,6 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     query_find(&arena, rest, SPAN("limit"));
     if (query_decode(&arena, rest, false, &value) != query_is_whole(rest))
         __builtin_trap();
+    struct span whole = query_escape(&arena, rest);
+    if (!query_is_whole(whole) || query_escape(&arena, whole).ptr != whole.ptr)
+        __builtin_trap();
     while (query_next(&arena, &rest, &name, &value))
         if (name.len > size || value.len > size)
             __builtin_trap();

@@ -43,6 +43,14 @@ def test_redirect_answers_as_the_link_says(service):
         same(service.request("HEAD", "/" + code).headers["location"], "https://example.com/x")
 
 
+def request_raw(service, data):
+    connection = Connection(service.port)
+    connection.send(data)
+    answer = connection.answer()
+    connection.close()
+    return answer
+
+
 def test_redirect_forwards_the_query_when_asked(service):
     plain = create(service, "https://example.com/x?a=1#end")["code"]
     forwarding = create(service, "https://example.com/x?a=1#end", forward_query=True)["code"]
@@ -53,6 +61,8 @@ def test_redirect_forwards_the_query_when_asked(service):
              "https://example.com/x?a=1&b=2#end")
         same(service.get("/%s?b=2&c" % bare).headers["location"], "https://example.com/x?b=2&c")
         same(service.get("/%s" % bare).headers["location"], "https://example.com/x")
+        answer = request_raw(service, b"GET /%s?\"<>\\^`{|}%%41%%zz HTTP/1.1\r\nHost: a\r\n\r\n" % bare.encode())
+        same(answer.headers["location"], "https://example.com/x?%22%3C%3E%5C%5E%60%7B%7C%7D%41%25zz")
 
 
 def test_query_that_is_malformed_filters_nothing(service):
