@@ -198,16 +198,18 @@ static void check_array(const struct json_field *field, const json_t *node,
 static void bind_value(const struct json_field *field, const json_t *node,
                        struct json_value *value, struct json_errors *errors)
 {
+    size_t before = errors->count;
+
     if (json_is_null(node) && field->nullable) {
         value->state = JSON_STATE_NULL;
         return;
     }
+    value->state = JSON_STATE_WRONG;
     if (!is_kind(node, field->kind)) {
         add_error(errors, field->name, -1, "must be %s",
                   kind_name(field->kind));
         return;
     }
-    value->state = JSON_STATE_SET;
     value->node = node;
     if (field->kind == JSON_KIND_STRING) {
         value->text =
@@ -221,6 +223,8 @@ static void bind_value(const struct json_field *field, const json_t *node,
     } else {
         check_array(field, node, errors);
     }
+    if (errors->count == before)
+        value->state = JSON_STATE_SET;
 }
 
 static void refuse_unknown(const json_t *object,
@@ -247,11 +251,12 @@ bool json_bind(const json_t *object, const struct json_field *fields,
 {
     size_t before = errors->count;
 
+    if (count)
+        memset(values, 0, count * sizeof(values[0]));
     if (!json_is_object(object)) {
         json_errors_add(errors, "", "must be an object");
         return false;
     }
-    memset(values, 0, count * sizeof(values[0]));
     refuse_unknown(object, fields, count, errors);
     for (size_t i = 0; i < count; i++) {
         const json_t *node = json_object_get(object, fields[i].name);
@@ -259,6 +264,7 @@ bool json_bind(const json_t *object, const struct json_field *fields,
             bind_value(&fields[i], node, &values[i], errors);
         } else if (fields[i].required) {
             add_error(errors, fields[i].name, -1, "is missing");
+            values[i].state = JSON_STATE_WRONG;
         }
     }
     return errors->count == before;

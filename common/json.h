@@ -59,7 +59,12 @@ enum json_kind {
     JSON_KIND_ARRAY,
 };
 
-enum json_state { JSON_STATE_ABSENT, JSON_STATE_NULL, JSON_STATE_SET };
+enum json_state {
+    JSON_STATE_ABSENT,
+    JSON_STATE_NULL,
+    JSON_STATE_SET,
+    JSON_STATE_WRONG, /* an error names it: nobody is to look at its value */
+};
 
 struct json_field {
     const char *name;
@@ -83,7 +88,8 @@ struct json_value {
 /*
  * Take object apart into values[count].  An unknown member, a wrong type, a
  * missing or out-of-bounds one each add an error; false if there was any, and
- * also when object is no object.
+ * also when object is no object (all are absent then).  Who has more to ask of
+ * the members that are right does so before refusing.
  */
 bool json_bind(const json_t *object, const struct json_field *fields,
                size_t count, struct json_value *values,

@@ -54,7 +54,7 @@ static const struct json_field patch_fields[CODE] = {
 struct check {
     struct request *req;
     const struct json_value *values;
-    struct json_errors errors;
+    struct json_errors *errors;
     struct input *input;
     int64_t now_ms;
     const struct span *own;
@@ -84,8 +84,7 @@ static void check_url(struct check *check)
     if (verdict == URL_OK)
         check->input->digest = input_digest(arena, check->input->url);
     else
-        json_errors_add(&check->errors, "/url", "%s",
-                        url_verdict_text(verdict));
+        json_errors_add(check->errors, "/url", "%s", url_verdict_text(verdict));
 }
 
 static void check_code(struct check *check)
@@ -95,11 +94,11 @@ static void check_code(struct check *check)
     if (!is_set(check, CODE))
         return;
     if (!code_is_valid(code))
-        json_errors_add(&check->errors, "/code",
+        json_errors_add(check->errors, "/code",
                         "a code is %d to %d of A-Z, a-z, 0-9, _ and -",
                         CODE_ALIAS_MIN, CODE_ALIAS_MAX);
     else if (code_is_reserved(code))
-        json_errors_add(&check->errors, "/code",
+        json_errors_add(check->errors, "/code",
                         "this code is reserved for a page of the service");
     else
         check->input->code = code;
@@ -111,21 +110,21 @@ static void check_expiry(struct check *check)
 
     input->has_expiry = is_said(check, TTL) || is_said(check, EXPIRES_AT);
     if (is_set(check, TTL) && is_set(check, EXPIRES_AT)) {
-        json_errors_add(&check->errors, "/ttl",
+        json_errors_add(check->errors, "/ttl",
                         "give ttl or expires_at, not both");
     } else if (is_set(check, TTL)) {
         input->expires_ms = check->now_ms + check->values[TTL].number * 1000;
     } else if (is_set(check, EXPIRES_AT)) {
         if (!clock_parse_rfc3339(check->values[EXPIRES_AT].text,
                                  &input->expires_ms))
-            json_errors_add(&check->errors, "/expires_at",
+            json_errors_add(check->errors, "/expires_at",
                             "a moment as RFC 3339 writes it, such as "
                             "2030-01-31T12:00:00Z");
         else if (input->expires_ms <= check->now_ms)
-            json_errors_add(&check->errors, "/expires_at",
+            json_errors_add(check->errors, "/expires_at",
                             "this moment has passed");
         else if (input->expires_ms > check->now_ms + LINK_TTL_MAX * 1000)
-            json_errors_add(&check->errors, "/expires_at",
+            json_errors_add(check->errors, "/expires_at",
                             "at most ten years from now");
     }
 }
@@ -139,7 +138,7 @@ static void check_redirect(struct check *check)
     if (!is_set(check, REDIRECT))
         return;
     if (status != 301 && status != 302 && status != 307 && status != 308)
-        json_errors_add(&check->errors, "/redirect",
+        json_errors_add(check->errors, "/redirect",
                         "one of 301, 302, 307 and 308");
     else
         check->input->redirect = (int)status;
@@ -187,20 +186,35 @@ static void check_rest(struct check *check)
         is_set(check, FORWARD_QUERY) && check->values[FORWARD_QUERY].flag;
 }
 
+static void check_reuse(struct check *check)
+{
+    struct input *input = check->input;
+
+    input->reuse = is_set(check, REUSE) && check->values[REUSE].flag;
+    if (input->reuse && (is_set(check, CODE) || input->expires_ms))
+        json_errors_add(check->errors, "/reuse",
+                        "only without a chosen code or an expiry");
+}
+
 bool input_read(struct request *req, const struct span own[INPUT_OWN_HOSTS],
                 int64_t now_ms, bool patch, struct input *input)
 {
     struct json_value values[FIELDS] = {0};
+    struct json_errors errors;
     struct check check = {.req = req,
                           .values = values,
+                          .errors = &errors,
                           .input = input,
                           .now_ms = now_ms,
                           .own = own};
+    const json_t *document = request_read_document(req);
 
     *input = (struct input){0};
-    if (!request_read_json(req, patch ? patch_fields : create_fields,
-                           patch ? CODE : FIELDS, values))
+    if (!document)
         return false;
+    json_errors_init(&errors);
+    json_bind(document, patch ? patch_fields : create_fields,
+              patch ? CODE : FIELDS, values, &errors);
     check_url(&check);
     check_expiry(&check);
     check_redirect(&check);
@@ -208,16 +222,11 @@ bool input_read(struct request *req, const struct span own[INPUT_OWN_HOSTS],
     check_rest(&check);
     if (!patch) {
         check_code(&check);
-        input->reuse = is_set(&check, REUSE) && values[REUSE].flag;
-        if (input->reuse && (is_set(&check, CODE) || input->expires_ms))
-            json_errors_add(&check.errors, "/reuse",
-                            "only without a chosen code or an expiry");
+        check_reuse(&check);
     }
-    if (check.errors.count) {
-        request_invalid(req, &check.errors);
-        return false;
-    }
-    return true;
+    if (errors.count)
+        request_invalid(req, &errors);
+    return errors.count == 0;
 }
 
 struct span input_digest(struct arena *arena, struct span url)

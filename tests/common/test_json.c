@@ -128,6 +128,28 @@ static void test_json_bind_names_each_mistake(void **state)
     }
 }
 
+static void test_json_bind_says_which_are_right(void **state)
+{
+    struct json_value values[COUNT(fields)];
+    struct json_errors errors;
+    json_t *document;
+    (void)state;
+
+    assert_int_equal(parse("{\"i\":9,\"b\":true,\"l\":[\"a\",1],\"o\":1,"
+                           "\"a/~\":[1]}",
+                           &document, &errors),
+                     0);
+    assert_false(json_bind(document, fields, COUNT(fields), values, &errors));
+    assert_int_equal(errors.count, 4);
+    assert_int_equal(values[0].state, JSON_STATE_WRONG); /* missing */
+    assert_int_equal(values[1].state, JSON_STATE_WRONG);
+    assert_true(values[2].state == JSON_STATE_SET && values[2].flag);
+    assert_int_equal(values[3].state, JSON_STATE_WRONG);
+    assert_int_equal(values[4].state, JSON_STATE_WRONG);
+    assert_int_equal(values[5].state, JSON_STATE_SET);
+    json_decref(document);
+}
+
 static void test_json_bind_takes_apart(void **state)
 {
     struct json_value values[COUNT(fields)];
@@ -221,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_json_read_tells_what_is_of_no_use),
         cmocka_unit_test(test_json_read_bounds_depth),
         cmocka_unit_test(test_json_bind_names_each_mistake),
+        cmocka_unit_test(test_json_bind_says_which_are_right),
         cmocka_unit_test(test_json_bind_takes_apart),
         cmocka_unit_test(test_json_bind_keeps_a_bounded_number_of_errors),
         cmocka_unit_test(test_json_put_string_is_always_json),

@@ -132,6 +132,12 @@ def test_create_refuses_what_breaks_a_rule(service):
         (good | {"tags": [""]}, {"/tags/0": "1 to 64"}),
         (good | {"reuse": True, "code": "abc"}, {"/reuse": "without"}),
         (good | {"max_clicks": 5}, {"/max_clicks": "unknown"}),
+        ({"url": "http://x.com", "bogus": 1, "ttl": -1, "redirect": 303, "tags": "x", "title": 5, "code": "a b"},
+         {"/bogus": "unknown", "/ttl": "1 to", "/redirect": "301", "/tags": "strings", "/title": "string",
+          "/code": "3 to 64"}),
+        ({"url": "x", "code": 1, "reuse": True, "expires_at": "x"},
+         {"/url": "absolute", "/code": "string", "/expires_at": "RFC 3339"}),
+        ({"code": "ab"}, {"/url": "is missing", "/code": "3 to 64"}),
         ({"url": 1, "ttl": "x", "y/z": 0}, {"/url": "string", "/ttl": "integer", "/y~1z": "unknown"}),
     ]
     for body, expected in cases:
@@ -139,6 +145,14 @@ def test_create_refuses_what_breaks_a_rule(service):
         same(sorted(found), sorted(expected), body)
         for pointer, words in expected.items():
             assert words in found[pointer], (body, found)
+
+
+def test_update_refuses_each_member_that_breaks_a_rule(service):
+    code = create(service)["code"]
+    found = errors(service.request("PATCH", "/v1/links/" + code,
+                                   {"url": "ftp://a.b/", "ttl": "x", "redirect": 305, "code": "abc"}))
+    same(sorted(found), ["/code", "/redirect", "/ttl", "/url"])
+    same(service.get("/v1/links/" + code).json["redirect"], 302)
 
 
 def test_create_refuses_what_is_no_json(service):
