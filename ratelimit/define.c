@@ -22,32 +22,31 @@ struct define {
 static void on_listed(void *arg, int status, const struct redisReply *reply);
 static void on_defined(void *arg, int status, const struct redisReply *reply);
 
-static bool read_change(struct define *define)
+static void read_change(struct define *define, struct json_errors *errors)
 {
     static const char *const names[] = {"keep", "scale", "reset"};
     struct span text = request_query(define->req, "on_change");
-    struct json_errors errors = {0};
 
     define->change = text.ptr ? text : SPAN("keep");
     for (size_t i = 0; i < 3; i++)
         if (span_eq(define->change, span_str(names[i])))
-            return true;
-    json_errors_add(&errors, "/on_change", "one of keep, scale and reset");
-    request_invalid(define->req, &errors);
-    return false;
+            return;
+    json_errors_add(errors, "/on_change", "one of keep, scale and reset");
 }
 
-static bool read_body(struct define *define)
+static bool read_input(struct define *define)
 {
     const json_t *document = request_read_document(define->req);
-    struct json_errors errors = {0};
+    struct json_errors errors;
 
     if (!document)
         return false;
-    if (limit_from_json(document, false, &define->limit, &errors))
-        return true;
-    request_invalid(define->req, &errors);
-    return false;
+    json_errors_init(&errors);
+    read_change(define, &errors);
+    limit_from_json(document, false, &define->limit, &errors);
+    if (errors.count)
+        request_invalid(define->req, &errors);
+    return errors.count == 0;
 }
 
 void define_limit(struct request *req, void *arg)
@@ -57,7 +56,7 @@ void define_limit(struct request *req, void *arg)
     *define = (struct define){
         .req = req, .app = arg, .name = request_param(req, "name")};
     if (!limit_name_may_change(define->app, req, define->name) ||
-        !read_change(define) || !read_body(define))
+        !read_input(define))
         return;
     memcpy(define->limit.spec.name, define->name.ptr, define->name.len);
     struct span argv[] = {SPAN("ZADD"), SPAN(LIMITS_KEY), SPAN("0"),

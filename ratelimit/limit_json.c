@@ -1,6 +1,8 @@
 /* limit_json.c - see limit_json.h. */
-#include "ratelimit/limit_json.h"
+#include <stdio.h>
+
 #include "ratelimit/duration.h"
+#include "ratelimit/limit_json.h"
 
 enum field {
     ALGORITHM,
@@ -88,8 +90,9 @@ bool limit_name_is_valid(struct span name)
     return true;
 }
 
+/* A member that turns out to be wrong is so from then on: see refuse(). */
 struct reading {
-    const struct json_value *values;
+    struct json_value *values;
     struct limit_spec *spec;
     struct json_errors *errors;
 };
@@ -99,6 +102,21 @@ static bool is_set(const struct reading *r, enum field field)
     return r->values[field].state == JSON_STATE_SET;
 }
 
+/* What it says, or says by its absence, is known. */
+static bool is_known(const struct reading *r, enum field field)
+{
+    return r->values[field].state != JSON_STATE_WRONG;
+}
+
+static void refuse(struct reading *r, enum field field, const char *why)
+{
+    char pointer[32];
+
+    snprintf(pointer, sizeof(pointer), "/%s", fields[field].name);
+    json_errors_add(r->errors, pointer, "%s", why);
+    r->values[field].state = JSON_STATE_WRONG;
+}
+
 static void read_names(struct reading *r)
 {
     struct limit_spec *spec = r->spec;
@@ -106,15 +124,29 @@ static void read_names(struct reading *r)
     if (is_set(r, ALGORITHM) &&
         !limit_algorithm_parse(r->values[ALGORITHM].text,
                                &spec->numbers.algorithm))
-        json_errors_add(r->errors, "/algorithm",
-                        "one of token_bucket, gcra, fixed_window, "
-                        "sliding_window, sliding_log and concurrency");
+        refuse(r, ALGORITHM,
+               "one of token_bucket, gcra, fixed_window, sliding_window, "
+               "sliding_log and concurrency");
     if (is_set(r, MODE) && !limit_mode_parse(r->values[MODE].text, &spec->mode))
-        json_errors_add(r->errors, "/mode", "strict or leased");
+        refuse(r, MODE, "strict or leased");
     if (is_set(r, ON_REDIS_FAILURE) &&
         !limit_policy_parse(r->values[ON_REDIS_FAILURE].text, &spec->policy))
-        json_errors_add(r->errors, "/on_redis_failure",
-                        "one of open, closed and local");
+        refuse(r, ON_REDIS_FAILURE, "one of open, closed and local");
+}
+
+static void read_per(struct reading *r)
+{
+    struct limit_numbers *n = &r->spec->numbers;
+    bool slots = n->algorithm == LIMIT_CONCURRENCY;
+
+    if (!is_known(r, PER))
+        return;
+    if (is_set(r, PER) && slots)
+        refuse(r, PER, "concurrency has none");
+    else if (is_set(r, PER) && !duration_parse(r->values[PER].text, &n->per_us))
+        refuse(r, PER, "a number and one of ms, s, m, h, d, w: \"250ms\"");
+    else if (!is_set(r, PER) && !slots && is_known(r, ALGORITHM))
+        refuse(r, PER, "is missing");
 }
 
 /* What does not go with the algorithm. */
@@ -123,43 +155,59 @@ static void check_members(struct reading *r)
     enum limit_algorithm algorithm = r->spec->numbers.algorithm;
     bool slots = algorithm == LIMIT_CONCURRENCY;
 
-    if (slots && is_set(r, PER))
-        json_errors_add(r->errors, "/per", "concurrency has none");
-    else if (!slots && !is_set(r, PER))
-        json_errors_add(r->errors, "/per", "is missing");
-    else if (!slots &&
-             !duration_parse(r->values[PER].text, &r->spec->numbers.per_us))
-        json_errors_add(r->errors, "/per",
-                        "a number and one of ms, s, m, h, d, w: \"250ms\"");
     if (is_set(r, BURST) && !limit_is_bucket(algorithm))
-        json_errors_add(r->errors, "/burst",
-                        "token_bucket and gcra alone have one");
-    if (r->spec->mode == LIMIT_LEASED &&
-        (slots || algorithm == LIMIT_SLIDING_LOG))
-        json_errors_add(r->errors, "/mode", "%s is strict",
-                        limit_algorithm_name(algorithm));
+        refuse(r, BURST, "token_bucket and gcra alone have one");
+    if (r->spec->mode == LIMIT_LEASED && slots)
+        refuse(r, MODE, "concurrency is strict");
+    if (r->spec->mode == LIMIT_LEASED && algorithm == LIMIT_SLIDING_LOG)
+        refuse(r, MODE, "sliding_log is strict");
     if (slots && is_set(r, MAX_COST))
-        json_errors_add(r->errors, "/max_cost", "a slot is a slot");
+        refuse(r, MAX_COST, "a slot is a slot");
 }
 
+/* What is not known stands as what is in bounds beside anything. */
+static struct limit_numbers numbers_of(const struct reading *r)
+{
+    struct limit_numbers n = r->spec->numbers;
+    bool pace = is_known(r, RATE) && is_known(r, PER);
+
+    n.rate = is_known(r, RATE) ? (uint64_t)r->values[RATE].number : 1;
+    if (!is_known(r, PER))
+        n.per_us = 1000000;
+    n.burst = 1;
+    if (pace && is_known(r, BURST))
+        n.burst = is_set(r, BURST) ? (uint64_t)r->values[BURST].number : n.rate;
+    return n;
+}
+
+static enum field field_of(const char *member)
+{
+    enum field field = ALGORITHM;
+
+    while (strcmp(fields[field].name, member) != 0)
+        field++;
+    return field;
+}
+
+/* Each number that is out of bounds. */
 static void read_numbers(struct reading *r)
 {
-    struct limit_numbers *n = &r->spec->numbers;
+    struct limit_spec *spec = r->spec;
+    struct limit_numbers n = numbers_of(r);
     const char *member = "";
-    char pointer[16] = "/";
+    const char *wrong;
 
-    n->rate = (uint64_t)r->values[RATE].number;
-    n->burst = is_set(r, BURST) ? (uint64_t)r->values[BURST].number : n->rate;
-    const char *wrong = limit_numbers_check(n, &member);
-    if (wrong) {
-        strncat(pointer, member, sizeof(pointer) - 2);
-        json_errors_add(r->errors, pointer, "%s", wrong);
+    while ((wrong = limit_numbers_check(&n, &member)) &&
+           is_known(r, field_of(member))) {
+        refuse(r, field_of(member), wrong);
+        n = numbers_of(r);
     }
-    r->spec->max_cost =
-        is_set(r, MAX_COST) ? (uint64_t)r->values[MAX_COST].number : n->burst;
-    if (r->spec->max_cost > n->burst)
-        json_errors_add(r->errors, "/max_cost",
-                        "at most what can pass at once");
+    spec->numbers = n;
+    spec->max_cost =
+        is_set(r, MAX_COST) ? (uint64_t)r->values[MAX_COST].number : n.burst;
+    if (is_known(r, RATE) && is_known(r, PER) && is_known(r, BURST) &&
+        spec->max_cost > n.burst)
+        refuse(r, MAX_COST, "at most what can pass at once");
 }
 
 static void read_rest(struct reading *r, struct limit_text *out)
@@ -182,17 +230,19 @@ bool limit_from_json(const json_t *object, bool named, struct limit_text *out,
 
     *out = (struct limit_text){
         .spec = {.policy = LIMIT_LOCAL, .deadline_ms = LIMIT_DEADLINE_MS}};
-    if (!json_bind(object, fields, named ? FIELDS : NAME, values, errors))
+    json_bind(object, fields, named ? FIELDS : NAME, values, errors);
+    if (!json_is_object(object))
         return false;
-    if (named && !limit_name_is_valid(values[NAME].text))
-        json_errors_add(errors, "/name", "letters, digits, -, _ and .");
-    else if (named)
+    if (is_set(&r, NAME) && !limit_name_is_valid(values[NAME].text))
+        refuse(&r, NAME, "letters, digits, -, _ and .");
+    else if (is_set(&r, NAME))
         memcpy(out->spec.name, values[NAME].text.ptr, values[NAME].text.len);
     read_names(&r);
-    if (errors->count == before)
+    read_per(&r);
+    if (is_known(&r, ALGORITHM)) {
         check_members(&r);
-    if (errors->count == before)
         read_numbers(&r);
+    }
     read_rest(&r, out);
     return errors->count == before;
 }

@@ -76,13 +76,29 @@ BAD = (
     ({"algorithm": "concurrency", "per": None, "burst": 5}, "/burst"))
 
 
+SEVERAL = (  # all of them are named, whatever is found first
+    ({"rate": 0, "per": 5, "shadow": "x"}, "/rate /per /shadow"),
+    ({"rate": 0, "per": "1x", "mode": "loose", "bogus": 1}, "/rate /per /mode /bogus"),
+    ({"rate": 0, "algorithm": "leaky", "per": "1x"}, "/rate /algorithm /per"),
+    ({"rate": 0, "algorithm": "leaky"}, "/rate /algorithm"),
+    ({"rate": "x", "algorithm": "concurrency", "per": "1s", "burst": 1, "mode": "leased", "max_cost": 1},
+     "/rate /per /burst /mode /max_cost"),
+    ({"rate": 10001, "algorithm": "sliding_log", "per": "9000d", "mode": "leased"}, "/rate /per /mode"),
+    ({"rate": 1, "per": "366d", "burst": 1000000000, "deadline_ms": 0}, "/burst /deadline_ms"),
+    ({"per": "366d", "burst": 1000000000}, "/rate"), ({"rate": 5, "burst": 1000000000, "per": "1x"}, "/per"),
+    ({"rate": 5, "per": "1s", "burst": 0, "max_cost": 7}, "/burst"),
+    ({"rate": 5, "per": "1s", "max_cost": 7, "description": 1}, "/max_cost /description"))
+
+
 def test_every_bad_member_is_422_and_named(service):
     for fields, pointer in BAD:
         answer = put(service, "bad", **({"rate": 5, "per": "1m"} | fields))
         same(list(errors(answer)), [pointer], fields)
     for fields, pointer in (({"per": "1s"}, "/rate"), ({"rate": 5}, "/per")):
         same(list(errors(put(service, "bad", **fields))), [pointer])
-    same(set(errors(put(service, "bad", rate=0, per=5, shadow="x"))), {"/rate", "/per", "/shadow"})
+    for fields, pointers in SEVERAL:
+        same(set(errors(put(service, "bad", **fields))), set(pointers.split()), fields)
+    same(set(errors(put(service, "bad", "?on_change=x", rate=0, mode="x"))), {"/on_change", "/rate", "/per", "/mode"})
     same(service.get("/v1/limits/bad").status, 404)
 
 
