@@ -39,7 +39,7 @@ if old.kind == 'l' then
   redis.call('DEL', KEYS[1])
   for _, entry in ipairs(entries) do
     local at, sum = match(entry, '^(%d+) (%d+)')
-    redis.call('RPUSH', KEYS[1], format('%s %.0f %s', at, math.ceil((sum - old.base) * factor), new.version))
+    redis.call('RPUSH', KEYS[1], format('%s %d %s', at, math.ceil((sum - old.base) * factor), new.version))
   end
   redis.call('PEXPIREAT', KEYS[1], floor((old.newest + new.per) / 1000) + 1)
   return 1

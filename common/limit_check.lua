@@ -67,7 +67,7 @@ for j = 1, n do
   if limits[j].dirty then store(limits[j], KEYS[j]) end
 end
 if keep ~= '' then
-  for i = 1, at do reply[i] = format('%.0f', reply[i]) end
+  for i = 1, at do reply[i] = format('%d', reply[i]) end
   reply = ARGV[4] .. ' ' .. table.concat(reply, ' ')
   redis.call('SET', KEYS[n + 1], reply, 'PX', keep)
 end

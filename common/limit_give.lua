@@ -46,7 +46,7 @@ local function give_log()
     local before = tonumber(match(redis.call('LINDEX', KEYS[1], -2), '^%d+ (%d+)'))
     local own = math.min(count, sum - before)
     if own == sum - before then redis.call('RPOP', KEYS[1])
-    else redis.call('LSET', KEYS[1], -1, format('%s %.0f %s', at, sum - own, version)) end
+    else redis.call('LSET', KEYS[1], -1, format('%s %d %s', at, sum - own, version)) end
     count = count - own
   end
 end

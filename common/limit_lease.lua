@@ -30,7 +30,7 @@ if limit.kind == 'b' then
   if given > 0 then take(limit) end
   if held + given > 0 then
     local ends = floor(now / 1000) + ttl
-    limit.holders = format('%s %s %.0f %.0f %.0f', limit.holders, me, held + given, sequence, ends)
+    limit.holders = format('%s %s %d %d %d', limit.holders, me, held + given, sequence, ends)
     if ends > limit.ends then limit.ends = ends end
   end
   store(limit, KEYS[1])

@@ -3,6 +3,7 @@
 -- state of another version is taken as it is), five numbers:
 --   b        a token's time: us, part, parts; the whole bucket's: us, part
 --   f, s, l  per (us), rate
+-- Most of what a script costs is the tables it makes: they are made whole.
 local floor, match, format = math.floor, string.match, string.format
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -28,8 +29,6 @@ local function at_least(limit, at, count)
 end
 
 local function load_bucket(limit, key, me)
-  limit.full, limit.fraction, limit.holders, limit.held, limit.ends, limit.seen = now, 0, '', 0, 0, 0
-  limit.mine = 0
   local value = redis.call('GET', key)
   if not value then return end
   local version, full, fraction, holders = match(value, '^(%d+) (%d+) (%d+)(.*)$')
@@ -95,7 +94,7 @@ local function log_steps_back(limit, key)
   redis.call('DEL', key)
   for _, entry in ipairs(entries) do
     local at, rest = match(entry, '^(%d+)( .*)$')
-    redis.call('RPUSH', key, format('%.0f', math.min(now, at)) .. rest)
+    redis.call('RPUSH', key, format('%d', math.min(now, at)) .. rest)
   end
   redis.call('PEXPIREAT', key, floor((now + limit.per) / 1000) + 1)
   limit.newest = now
@@ -121,15 +120,19 @@ end
 -- The limit at ARGV[at] with its state; or nothing, and the version it has.
 -- me: the holder that asks; what it held is in limit.mine, too.
 local function load(at, key, me)
-  local limit = {kind = ARGV[at], shadow = ARGV[at + 1] == '1', version = ARGV[at + 2], loose = ARGV[at + 3] == '1'}
-  local other
-  if limit.kind == 'b' then
-    limit.whole, limit.part, limit.parts = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
-    limit.room, limit.room_part = tonumber(ARGV[at + 7]), tonumber(ARGV[at + 8])
+  local limit, other
+  if ARGV[at] == 'b' then
+    limit = {
+      kind = 'b', shadow = ARGV[at + 1] == '1', version = ARGV[at + 2], loose = ARGV[at + 3] == '1',
+      whole = tonumber(ARGV[at + 4]), part = tonumber(ARGV[at + 5]), parts = tonumber(ARGV[at + 6]),
+      room = tonumber(ARGV[at + 7]), room_part = tonumber(ARGV[at + 8]),
+      full = now, fraction = 0, holders = '', held = 0, ends = 0, seen = 0, mine = 0, dirty = false,
+    }
     other = load_bucket(limit, key, me)
     if not other then settle(limit) end
   else
-    limit.per, limit.rate = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
+    limit = {kind = ARGV[at], shadow = ARGV[at + 1] == '1', version = ARGV[at + 2], loose = ARGV[at + 3] == '1',
+             per = tonumber(ARGV[at + 4]), rate = tonumber(ARGV[at + 5])}
     if limit.kind == 'l' then other = load_log(limit, key) else other = load_window(limit, key) end
   end
   if other then return nil, tonumber(other) end
@@ -180,16 +183,16 @@ local function store(limit, key)
     if limit.ends > 0 then -- what is held may be spent at its end, and fills from then
       ends = math.max(ends, limit.ends + floor(limit.room / 1000) + 2)
     end
-    redis.call('SET', key, format('%s %.0f %.0f%s', limit.version, limit.full, limit.fraction, limit.holders), 'PXAT', ends)
+    redis.call('SET', key, format('%s %d %d%s', limit.version, limit.full, limit.fraction, limit.holders), 'PXAT', ends)
   elseif limit.kind == 'l' then
     local at = math.max(now, limit.newest)
     if limit.newest == 0 then redis.call('RPUSH', key, '0 0 ' .. limit.version) end
-    redis.call('RPUSH', key, format('%.0f %.0f %s', at, limit.sum, limit.version))
+    redis.call('RPUSH', key, format('%d %d %s', at, limit.sum, limit.version))
     redis.call('PEXPIREAT', key, floor((at + limit.per) / 1000) + 1)
     limit.newest = at
   else
     local after = limit.kind == 'f' and 1 or 2
-    redis.call('SET', key, format('%s %.0f %.0f %.0f', limit.version, limit.window, limit.used, limit.before),
+    redis.call('SET', key, format('%s %d %d %d', limit.version, limit.window, limit.used, limit.before),
                'PXAT', floor((limit.window + after) * limit.per / 1000) + 1)
   end
 end
