@@ -2,8 +2,8 @@
  * limit_batch.c - checks that go to Redis, and its answers.
  *
  *   limit_enqueue() -- a group for each key -- its batch waits, while one like
- *   it is out --> end of the loop's turn --> send_batch() -- limit_check.lua
- *   --> on_reply() -- each group in turn --> limit_finish()
+ *   it is out --> end of the loop's turn --> send_batch() -- limit_check.lua,
+ *   or limit_one.lua --> on_reply() -- each group in turn --> limit_finish()
  *                  -- a state of an earlier version --> carry it over, again
  *
  * Failure modes: Redis does not answer in the limit's time, or is away (each
@@ -334,26 +334,52 @@ static size_t check_args(struct limit_batch *batch, struct arena *arena,
     return keys;
 }
 
+/* What limit_one.lua answers, unless it finds that it cannot. */
+static bool is_one(const struct limit_batch *batch)
+{
+    const struct limit_spec *spec = batch->known[0]->spec;
+
+    return batch->count == 1 && batch->sent.next == batch->sent.prev &&
+           !first_sent(batch)->call->id.ptr && !batch->whole &&
+           limit_is_bucket(spec->numbers.algorithm) &&
+           spec->mode == LIMIT_STRICT;
+}
+
+static size_t one_args(const struct limit_batch *batch, struct arena *arena,
+                       struct span *argv, size_t *argc)
+{
+    const struct limit_group *group = first_sent(batch);
+    size_t at = 0;
+
+    argv[at++] = limit_name_of(batch->known[0]);
+    at += limit_put_spec(argv + at, batch->known[0]->spec);
+    argv[at++] = limit_number(arena, group->call->asks[group->at[0]].cost);
+    *argc = at;
+    return 1;
+}
+
 static void send_again(struct limit_batch *batch)
 {
     struct span argv[ARGS_MAX];
     struct arena arena;
     size_t argc;
+    bool one = is_one(batch);
 
     arena_init(&arena, MEM_LIMIT, 0);
-    size_t keys = check_args(batch, &arena, argv, &argc);
+    size_t keys = one ? one_args(batch, &arena, argv, &argc)
+                      : check_args(batch, &arena, argv, &argc);
     batch->out = true;
     batch->sent_us = clock_mono_us();
     batch->sent_epoch = batch->limiter->epoch;
     metrics_add(batch->limiter->scripts, 1);
-    int err =
-        redis_eval(batch->limiter->options.redis, &script_limit_check, keys,
-                   &(struct redis_call){.key = limit_tag(argv[0]),
-                                        .argv = argv,
-                                        .argc = argc,
-                                        .timeout_ms = deadline_of(batch),
-                                        .cb = on_reply,
-                                        .arg = batch});
+    int err = redis_eval(batch->limiter->options.redis,
+                         one ? &script_limit_one : &script_limit_check, keys,
+                         &(struct redis_call){.key = limit_tag(argv[0]),
+                                              .argv = argv,
+                                              .argc = argc,
+                                              .timeout_ms = deadline_of(batch),
+                                              .cb = on_reply,
+                                              .arg = batch});
     arena_deinit(&arena);
     if (err < 0)
         fail_batch(batch, err);
@@ -362,6 +388,7 @@ static void send_again(struct limit_batch *batch)
 static void send_batch(struct limit_batch *batch)
 {
     batch->stale_steps = 0;
+    batch->whole = false;
     seal(batch);
     send_again(batch);
 }
@@ -451,59 +478,6 @@ static void read_checks(struct limit_batch *batch, uint64_t now,
         drop_group(limiter, LIST_ENTRY(node, struct limit_group, node), 0);
 }
 
-/* The numbers that the limit had in that version, or NULL. */
-static const struct limit_numbers *find_version(const struct limit_spec *spec,
-                                                uint64_t version)
-{
-    for (size_t i = 0; i < spec->earlier_count; i++)
-        if (spec->earlier[i].version == version)
-            return &spec->earlier[i];
-    return NULL;
-}
-
-static const struct limit_numbers *next_version(const struct limit_spec *spec,
-                                                uint64_t version)
-{
-    const struct limit_numbers *next = &spec->numbers;
-
-    for (size_t i = 0; i < spec->earlier_count; i++)
-        if (spec->earlier[i].version > version &&
-            spec->earlier[i].version < next->version)
-            next = &spec->earlier[i];
-    return next;
-}
-
-int limit_carry(struct limiter *limiter, const struct limit_spec *spec,
-                struct span name, uint64_t version, uint32_t timeout_ms,
-                redis_reply_cb cb, void *arg)
-{
-    static const char *const names[] = {[LIMIT_KEEP] = "keep",
-                                        [LIMIT_SCALE] = "scale",
-                                        [LIMIT_RESET] = "reset"};
-    const struct limit_numbers *next = next_version(spec, version);
-    const struct limit_numbers *old = find_version(spec, version);
-    struct limit_numbers unknown = *next;
-    char text[2][192];
-    struct span argv[2 + 2 * LIMIT_ARGS] = {name};
-
-    if (version > spec->numbers.version)
-        return UV_EAGAIN;
-    unknown.version = version;
-    limit_write_args(old ? old : &unknown, spec->shadow, false, text[0],
-                     sizeof(text[0]), argv + 1);
-    limit_write_args(next, spec->shadow, false, text[1], sizeof(text[1]),
-                     argv + 1 + LIMIT_ARGS);
-    argv[1 + 2 * LIMIT_ARGS] = span_str(
-        names[old || next->change == LIMIT_RESET ? next->change : LIMIT_KEEP]);
-    return redis_eval(limiter->options.redis, &script_limit_change, 1,
-                      &(struct redis_call){.key = limit_tag(name),
-                                           .argv = argv,
-                                           .argc = 2 + 2 * LIMIT_ARGS,
-                                           .timeout_ms = timeout_ms,
-                                           .cb = cb,
-                                           .arg = arg});
-}
-
 static void carry_over(struct limit_batch *batch, struct limit_known *known,
                        uint64_t version)
 {
@@ -549,9 +523,15 @@ static void on_reply(void *arg, int status, const struct redisReply *reply)
         fail_batch(batch, status);
         return;
     }
+    if (reply->type == REDIS_REPLY_NIL && !batch->whole) {
+        batch->whole = true;
+        send_again(batch);
+        return;
+    }
     if (reply->type == REDIS_REPLY_STRING) {
         numbers.text = (struct span){reply->str, reply->len};
-        if (!is_kept_for(batch, &numbers.text)) {
+        if (first_sent(batch)->call->id.ptr &&
+            !is_kept_for(batch, &numbers.text)) {
             fail_batch(batch, UV_EEXIST);
             return;
         }

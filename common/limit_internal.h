@@ -6,6 +6,7 @@
  *   limit_table.c  what is known here
  *   limit_batch.c  checks that go to Redis, and its answers
  *   limit_lease.c  tokens that this worker holds
+ *   limit_carry.c  states of earlier versions
  *   limit_give.c   refunds and resets
  */
 #pragma once
@@ -42,7 +43,8 @@ struct limit_known {
 
     /* Tokens that are held. */
     uint64_t held, want, sequence, window;
-    uint64_t lease_until_us, lease_from_us, spent_us;
+    uint64_t low; /* more are asked for when so many are left */
+    uint64_t lease_until_us, lease_from_us, renew_us, spent_us;
     bool leasing;
 
     uint64_t share_full_us; /* of the local policy's bucket */
@@ -77,6 +79,7 @@ struct limit_batch {
     size_t waiting_count;
     bool out;
     bool alone; /* one call with an id */
+    bool whole; /* limit_one.lua would not answer */
     size_t stale_steps;
     uint64_t sent_us, sent_epoch;
     size_t count;
@@ -140,6 +143,7 @@ void limit_send_ready(struct limiter *limiter);
 size_t limit_put_spec(struct span *argv, const struct limit_spec *spec);
 struct span limit_number(struct arena *arena, uint64_t number);
 
+/* limit_carry.c */
 /*
  * A state of version becomes one of the next that spec knows; one that nobody
  * remembers is taken as it is.  UV_EAGAIN: it is newer than spec.  Else as of

@@ -76,12 +76,28 @@ def seeded():
     return random.Random(seed)
 
 
-def compare(store, algorithm, limit):
+def by_limit_check(store):
+    script = Script(store, "limit_check.lua")
+    return lambda now, key, args, costs: script(now, [key], 1, len(costs), "", "", *args, *costs)
+
+
+def by_limit_one(store):
+    """Each check a call; the answers of several, as limit_check.lua's would be."""
+    script = Script(store, "limit_one.lua")
+
+    def ask(now, key, args, costs):
+        answers = [[int(n) for n in script(now, [key], *args, cost).split(" ")] for cost in costs]
+        assert all(answer[0] == now and len(answer) == 6 for answer in answers), answers
+        return [now] + [n for answer in answers for n in answer[1:]]
+    return ask
+
+
+def compare(store, algorithm, limit, by=by_limit_check):
     rate, per, burst = limit
     if KINDS[algorithm] == "l" and rate > 10000:
         return
     burst = burst if KINDS[algorithm] == "b" else rate
-    check, rng = Script(store, "limit_check.lua"), seeded()
+    check, rng = by(store), seeded()
     model, args, now, key = MODELS[algorithm](rate, per, burst), spec(algorithm, *limit[:2], burst), EPOCH, "state"
     store.cli("DEL", key)
     history = []
@@ -89,7 +105,7 @@ def compare(store, algorithm, limit):
         now += gaps(rng, per, rate, burst)
         costs = [rng.choice((1, 1, 1, 0, 2, rng.randrange(1, burst + 1), burst)) for _ in range(rng.choice((1, 1, 3)))]
         costs = [min(cost, burst) for cost in costs]
-        reply = check(now, [key], 1, len(costs), "", "", *args, *costs)
+        reply = check(now, key, args, costs)
         same(reply[0], now)
         for i, cost in enumerate(costs):
             passed, fits, *state = reply[1 + 5 * i:6 + 5 * i]
@@ -110,6 +126,36 @@ def compare(store, algorithm, limit):
 def test_token_bucket_decides_as_its_law(redis):
     for limit in LIMITS:
         compare(redis, "token_bucket", limit)
+
+
+def test_one_check_of_a_bucket_decides_as_its_law(redis):
+    for limit in LIMITS:
+        compare(redis, "token_bucket", limit, by_limit_one)
+
+
+def test_one_check_leaves_states_that_are_held_or_of_another_version(redis):
+    one, lease = Script(redis, "limit_one.lua"), Script(redis, "limit_lease.lua")
+    limit = spec("token_bucket", 5, 10**6, 10)
+    lease(EPOCH, ["state"], *limit, "w1", 1, 0, 0, 0, 4, 1, 1000)
+    for args in (limit, spec("token_bucket", 5, 10**6, 10, version=2)):
+        before = redis.cli("GET", "state")
+        same((one(EPOCH, ["state"], *args, 1), redis.cli("GET", "state")), (None, before))
+    redis.cli("SET", "state", "1 %d 0" % EPOCH)
+    same(one(EPOCH, ["state"], *spec("token_bucket", 5, 10**6, 10, version=2), 1), None)
+    same(one(EPOCH, ["state"], *limit, 1), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 200000))
+
+
+def test_one_check_of_a_shadow_passes_and_tells(redis):
+    one, args = Script(redis, "limit_one.lua"), spec("token_bucket", 1, 10**6, 1, shadow=1)
+    same(one(EPOCH, ["state"], *args, 1), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 10**6))
+    same(one(EPOCH, ["state"], *args, 1), "%d 1 0 %d 0 0" % (EPOCH, EPOCH + 10**6))
+
+
+def test_one_check_after_the_clock_stepped_back_finds_an_empty_bucket(redis):
+    one, args, back = Script(redis, "limit_one.lua"), spec("token_bucket", 1, 10**6, 2), EPOCH - 10**9
+    one(EPOCH, ["state"], *args, 1)
+    same(one(back, ["state"], *args, 1), "%d 0 0 %d 0 0" % (back, back + 2 * 10**6))
+    same(one(back + 10**6, ["state"], *args, 1), "%d 1 1 %d 0 0" % (back + 10**6, back + 3 * 10**6))
 
 
 def test_fixed_window_decides_as_its_law(redis):
