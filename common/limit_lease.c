@@ -14,10 +14,10 @@
 
 #define LEASE_MS 1000
 #define USE_US 900000    /* of these, that we spend in */
-#define RENEW_US 300000  /* a lease that is used is made to last, */
+#define RENEW_US 500000  /* a lease that is used is made to last, */
 #define SPREAD_US 200000 /* so much later by chance */
 #define IDLE_US 200000   /* one that is not goes back */
-#define AHEAD_US 100000  /* spent sooner: the next one is twice as large */
+#define AHEAD_US 300000  /* spent sooner: the next one is twice as large */
 #define WANT_MAX 65536
 #define DEADLINE_MS 200
 
