@@ -65,7 +65,7 @@ static struct verified **place_of(struct auth *auth, uint64_t hash)
 {
     if (!auth->cached)
         auth->cached =
-            mem_zalloc(MEM_AUTH, AUTH_MAX_CACHED * sizeof(auth->cached[0]));
+            mem_zalloc(MEM_AUTH, AUTH_MAX_CACHED * sizeof(struct verified *));
     return &auth->cached[hash % AUTH_MAX_CACHED];
 }
 

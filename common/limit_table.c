@@ -24,7 +24,7 @@ void limit_table_init(struct limit_table *table)
                                   .used = FIRST_BUCKETS,
                                   .room = FIRST_BUCKETS};
     table->buckets =
-        mem_zalloc(MEM_LIMIT, FIRST_BUCKETS * sizeof(table->buckets[0]));
+        mem_zalloc(MEM_LIMIT, FIRST_BUCKETS * sizeof(struct limit_known *));
 }
 
 /* Of used buckets: the first low ones, and those split off from them. */
@@ -43,8 +43,9 @@ static void split(struct limit_table *table)
 
     if (table->used > table->room) {
         table->room *= 2;
-        table->buckets = mem_realloc(MEM_LIMIT, table->buckets,
-                                     table->room * sizeof(table->buckets[0]));
+        table->buckets =
+            mem_realloc(MEM_LIMIT, table->buckets,
+                        table->room * sizeof(struct limit_known *));
     }
     table->buckets[next] = NULL;
     from = &table->buckets[next - table->low];

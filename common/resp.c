@@ -82,8 +82,8 @@ static void *add_array(const redisReadTask *task, array_size elements)
         return NULL;
     redisReply *reply = add(task);
     reply->elements = (size_t)elements;
-    reply->element = arena_zalloc(&reader->arena,
-                                  reply->elements * sizeof(reply->element[0]));
+    reply->element =
+        arena_zalloc(&reader->arena, reply->elements * sizeof(redisReply *));
     return reply;
 }
 

@@ -12,7 +12,9 @@ static char peek(struct scan *scan)
     while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' ||
                                     *scan->at == '\r' || *scan->at == '\t'))
         scan->at++;
-    return scan->at < scan->end ? *scan->at : '\0';
+    if (scan->at == scan->end)
+        return '\0';
+    return *scan->at;
 }
 
 static bool take(struct scan *scan, char c)

@@ -56,7 +56,7 @@ static void test_limit_table_finds_all_that_it_grew_by(void **state)
     char text[32];
     (void)state;
 
-    open_bench(&bench, KEYS * LIMITS);
+    open_bench(&bench, (size_t)KEYS * LIMITS);
     for (size_t k = 0; k < KEYS; k++)
         for (size_t i = 0; i < LIMITS; i++) {
             struct span key = key_of(text, k);
@@ -64,7 +64,7 @@ static void test_limit_table_finds_all_that_it_grew_by(void **state)
             known[k][i] = limit_know(&bench.limiter, bench.specs[i], key);
             assert_non_null(known[k][i]);
         }
-    assert_int_equal(bench.states, KEYS * LIMITS);
+    assert_int_equal(bench.states, (size_t)KEYS * LIMITS);
     for (size_t k = 0; k < KEYS; k++)
         for (size_t i = 0; i < LIMITS; i++) {
             struct span key = key_of(text, k);
