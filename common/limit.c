@@ -13,8 +13,14 @@ static void on_told(void *arg, struct span channel, struct span payload);
 
 /* ---- specs */
 
+/*
+ * One for all kinds: the version tells which.  States of a loose limit have
+ * none, so each kind has its own.
+ */
 static const char *type_of(const struct limit_spec *spec)
 {
+    if (!spec->loose && spec->numbers.algorithm != LIMIT_CONCURRENCY)
+        return spec->shadow ? "shadow" : "state";
     switch (spec->numbers.algorithm) {
     case LIMIT_FIXED_WINDOW:
     case LIMIT_SLIDING_WINDOW:
@@ -73,6 +79,12 @@ void limit_write_args(const struct limit_numbers *n, bool shadow, bool loose,
     rest = (struct span){text, (size_t)len};
     for (size_t i = 0; i < LIMIT_ARGS; i++)
         span_cut(&rest, ' ', &args[i]);
+}
+
+bool limit_is_same(const struct limit_spec *a, const struct limit_spec *b)
+{
+    return a == b ||
+           (a->numbers.version == b->numbers.version && a->mode == b->mode);
 }
 
 uint64_t limit_mark(struct span type, struct span limit)
@@ -263,10 +275,11 @@ void limiter_close(struct limiter *limiter)
 
 /* ---- what is known */
 
-bool limit_note(struct limit_known *known, const struct limit_state *state,
-                uint64_t sent_us, uint64_t sent_epoch)
+bool limit_note(struct limit_known *known, const struct limit_spec *spec,
+                const struct limit_state *state, uint64_t sent_us,
+                uint64_t sent_epoch)
 {
-    if (known->told_us >= sent_us)
+    if (known->told_us >= sent_us || !limit_is_same(known->spec, spec))
         return false;
     known->state = *state;
     known->state_us = clock_mono_us();
@@ -393,7 +406,7 @@ bool limiter_try(struct limiter *limiter, struct limit_call *call)
         ask->degraded = false;
         ask->known = limit_find(limiter, ask->spec, ask->key);
         if (!ask->known || call->id.ptr ||
-            ask->known->spec->numbers.version != ask->spec->numbers.version)
+            !limit_is_same(ask->known->spec, ask->spec))
             return false;
     }
     return try_leases(limiter, call, now_us) ||

@@ -56,9 +56,12 @@ static bool is_like(const struct limit_batch *batch,
 {
     if (batch->count != group->count || batch->alone || call->id.ptr)
         return false;
-    for (size_t i = 0; i < group->count; i++)
-        if (batch->known[i] != call->asks[group->at[i]].known)
+    for (size_t i = 0; i < group->count; i++) {
+        const struct limit_ask *ask = &call->asks[group->at[i]];
+        if (batch->known[i] != ask->known ||
+            !limit_is_same(batch->specs[i], ask->spec))
             return false;
+    }
     return true;
 }
 
@@ -87,8 +90,11 @@ static struct limit_batch *make_batch(struct limiter *limiter,
     list_init(&batch->waiting);
     list_init(&batch->sent);
     list_init(&batch->ready);
-    for (size_t i = 0; i < group->count; i++)
+    for (size_t i = 0; i < group->count; i++) {
         batch->known[i] = call->asks[group->at[i]].known;
+        batch->specs[i] = call->asks[group->at[i]].spec;
+        limit_spec_ref(batch->specs[i]);
+    }
     list_append(&batch->known[0]->batches, &batch->node);
     return batch;
 }
@@ -169,6 +175,8 @@ static void go_on(struct limit_batch *batch)
     }
     list_remove(&batch->node);
     list_remove(&batch->ready);
+    for (size_t i = 0; i < batch->count; i++)
+        limit_spec_unref(batch->specs[i]);
     mem_free(batch);
 }
 
@@ -259,8 +267,8 @@ static uint32_t deadline_of(const struct limit_batch *batch)
     uint32_t least = LIMIT_DEADLINE_MAX_MS;
 
     for (size_t i = 0; i < batch->count; i++)
-        if (batch->known[i]->spec->deadline_ms < least)
-            least = batch->known[i]->spec->deadline_ms;
+        if (batch->specs[i]->deadline_ms < least)
+            least = batch->specs[i]->deadline_ms;
     return least;
 }
 
@@ -322,7 +330,7 @@ static size_t check_args(struct limit_batch *batch, struct arena *arena,
     argv[at++] = call->id.ptr ? SPAN(LIMIT_ID_KEPT_MS) : SPAN("");
     argv[at++] = call->id.ptr ? digest_of(call, arena) : SPAN("");
     for (size_t i = 0; i < batch->count; i++)
-        at += limit_put_spec(argv + at, batch->known[i]->spec);
+        at += limit_put_spec(argv + at, batch->specs[i]);
     for (struct list *n = batch->sent.next; n != &batch->sent; n = n->next) {
         const struct limit_group *group =
             LIST_ENTRY(n, struct limit_group, node);
@@ -337,7 +345,7 @@ static size_t check_args(struct limit_batch *batch, struct arena *arena,
 /* What limit_one.lua answers, unless it finds that it cannot. */
 static bool is_one(const struct limit_batch *batch)
 {
-    const struct limit_spec *spec = batch->known[0]->spec;
+    const struct limit_spec *spec = batch->specs[0];
 
     return batch->count == 1 && batch->sent.next == batch->sent.prev &&
            !first_sent(batch)->call->id.ptr && !batch->whole &&
@@ -352,7 +360,7 @@ static size_t one_args(const struct limit_batch *batch, struct arena *arena,
     size_t at = 0;
 
     argv[at++] = limit_name_of(batch->known[0]);
-    at += limit_put_spec(argv + at, batch->known[0]->spec);
+    at += limit_put_spec(argv + at, batch->specs[0]);
     argv[at++] = limit_number(arena, group->call->asks[group->at[0]].cost);
     *argc = at;
     return 1;
@@ -445,7 +453,8 @@ static void read_ask(struct limit_batch *batch, struct limit_ask *ask,
     *window = state.a;
     limit_left(&ask->spec->numbers, &state, ask->allowed ? 0 : ask->cost,
                &ask->left);
-    if (limit_note(ask->known, &state, batch->sent_us, batch->sent_epoch) &&
+    if (limit_note(ask->known, ask->spec, &state, batch->sent_us,
+                   batch->sent_epoch) &&
         !ask->allowed)
         note_denial(batch, ask);
     if (ask->spec->mode == LIMIT_LEASED && ask->cost && ask->allowed)
@@ -478,14 +487,15 @@ static void read_checks(struct limit_batch *batch, uint64_t now,
         drop_group(limiter, LIST_ENTRY(node, struct limit_group, node), 0);
 }
 
-static void carry_over(struct limit_batch *batch, struct limit_known *known,
-                       uint64_t version)
+/* at: of its limits, the one with a state of that version. */
+static void carry_over(struct limit_batch *batch, size_t at, uint64_t version)
 {
     int err = UV_EAGAIN;
 
     if (++batch->stale_steps <= STALE_STEPS)
-        err = limit_carry(batch->limiter, known->spec, limit_name_of(known),
-                          version, deadline_of(batch), on_carried, batch);
+        err = limit_carry(batch->limiter, batch->specs[at],
+                          limit_name_of(batch->known[at]), version,
+                          deadline_of(batch), on_carried, batch);
     if (err < 0)
         fail_batch(batch, err);
 }
@@ -547,5 +557,5 @@ static void on_reply(void *arg, int status, const struct redisReply *reply)
     if (limit == 0 || limit > batch->count)
         fail_batch(batch, UV_EPROTO);
     else
-        carry_over(batch, batch->known[limit - 1], next_number(&numbers));
+        carry_over(batch, limit - 1, next_number(&numbers));
 }

@@ -3,7 +3,8 @@
  *
  *   limit_carry() -- limit_change.lua -- of the next version that is known
  *
- * Version by version, as each says what becomes of tokens (on_change).
+ * Version by version, as each says what becomes of tokens (on_change).  Those
+ * with slots are passed over: they are no tokens.
  */
 #include "common/limit_internal.h"
 
@@ -17,15 +18,25 @@ static const struct limit_numbers *find_version(const struct limit_spec *spec,
     return NULL;
 }
 
+/* *change: what is to become of tokens on the way to it. */
 static const struct limit_numbers *next_version(const struct limit_spec *spec,
-                                                uint64_t version)
+                                                uint64_t version,
+                                                enum limit_change *change)
 {
     const struct limit_numbers *next = &spec->numbers;
 
+    for (size_t i = 0; i < spec->earlier_count; i++) {
+        const struct limit_numbers *one = &spec->earlier[i];
+        if (one->version > version && one->version < next->version &&
+            one->algorithm != LIMIT_CONCURRENCY)
+            next = one;
+    }
+    *change = next->change;
     for (size_t i = 0; i < spec->earlier_count; i++)
         if (spec->earlier[i].version > version &&
-            spec->earlier[i].version < next->version)
-            next = &spec->earlier[i];
+            spec->earlier[i].version < next->version &&
+            spec->earlier[i].change == LIMIT_RESET)
+            *change = LIMIT_RESET;
     return next;
 }
 
@@ -36,7 +47,8 @@ int limit_carry(struct limiter *limiter, const struct limit_spec *spec,
     static const char *const names[] = {[LIMIT_KEEP] = "keep",
                                         [LIMIT_SCALE] = "scale",
                                         [LIMIT_RESET] = "reset"};
-    const struct limit_numbers *next = next_version(spec, version);
+    enum limit_change change;
+    const struct limit_numbers *next = next_version(spec, version, &change);
     const struct limit_numbers *old = find_version(spec, version);
     struct limit_numbers unknown = *next;
     char text[2][192];
@@ -49,8 +61,8 @@ int limit_carry(struct limiter *limiter, const struct limit_spec *spec,
                      sizeof(text[0]), argv + 1);
     limit_write_args(next, spec->shadow, false, text[1], sizeof(text[1]),
                      argv + 1 + LIMIT_ARGS);
-    argv[1 + 2 * LIMIT_ARGS] = span_str(
-        names[old || next->change == LIMIT_RESET ? next->change : LIMIT_KEEP]);
+    argv[1 + 2 * LIMIT_ARGS] =
+        span_str(names[old || change == LIMIT_RESET ? change : LIMIT_KEEP]);
     return redis_eval(limiter->options.redis, &script_limit_change, 1,
                       &(struct redis_call){.key = limit_tag(name),
                                            .argv = argv,

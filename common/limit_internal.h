@@ -84,6 +84,7 @@ struct limit_batch {
     uint64_t sent_us, sent_epoch;
     size_t count;
     struct limit_known *known[LIMIT_ASKS_MAX];
+    struct limit_spec *specs[LIMIT_ASKS_MAX]; /* its own references */
 };
 
 struct limiter {
@@ -106,14 +107,17 @@ struct limiter {
 /* Nine of the scripts' arguments, spelled into text; see limit_state.lua. */
 void limit_write_args(const struct limit_numbers *n, bool shadow, bool loose,
                       char *text, size_t size, struct span args[LIMIT_ARGS]);
+/* Are they the same version of a limit, asked in the same way? */
+bool limit_is_same(const struct limit_spec *a, const struct limit_spec *b);
 /* What tells states of one limit and type from others, for hashes. */
 uint64_t limit_mark(struct span type, struct span limit);
 /*
- * Redis has answered a call that was sent then.  False: what it said may be
- * past already, since a refund was heard of meanwhile.
+ * Redis has answered a call of spec that was sent then.  False: what it said
+ * may be past already, since a refund or a change was heard of meanwhile.
  */
-bool limit_note(struct limit_known *known, const struct limit_state *state,
-                uint64_t sent_us, uint64_t sent_epoch);
+bool limit_note(struct limit_known *known, const struct limit_spec *spec,
+                const struct limit_state *state, uint64_t sent_us,
+                uint64_t sent_epoch);
 static inline struct span limit_name_of(const struct limit_known *known)
 {
     return (struct span){known->name, known->name_len};

@@ -26,6 +26,7 @@ static void on_lease(void *arg, int status, const struct redisReply *reply);
 struct lease_call {
     struct limiter *limiter;
     struct limit_known *known;
+    struct limit_spec *spec; /* its own reference */
     uint64_t sent_us, sequence, back;
 };
 
@@ -46,6 +47,7 @@ static bool ask(struct limiter *limiter, struct limit_known *known,
 
     *call = (struct lease_call){.limiter = limiter,
                                 .known = known,
+                                .spec = known->spec,
                                 .sent_us = clock_mono_us(),
                                 .sequence = ++known->sequence,
                                 .back = back};
@@ -71,6 +73,7 @@ static bool ask(struct limiter *limiter, struct limit_known *known,
         mem_free(call);
         return false;
     }
+    limit_spec_ref(call->spec);
     known->leasing = true;
     known->busy++;
     limiter->returning += back > 0;
@@ -172,7 +175,7 @@ static void on_given(struct limiter *limiter, struct limit_known *known,
         known->window = state.a;
     }
     bool denied = known->has_denial;
-    if (limit_note(known, &state, sent_us, limiter->epoch))
+    if (limit_note(known, known->spec, &state, sent_us, limiter->epoch))
         known->has_denial = denied;
     take_tokens(limiter, known, (uint64_t)reply->element[1]->integer, sent_us,
                 end_of(known, sent_us));
@@ -184,6 +187,8 @@ static void on_lease(void *arg, int status, const struct redisReply *reply)
     struct limit_known *known = call.known;
 
     mem_free(arg);
+    bool changed = !limit_is_same(known->spec, call.spec);
+    limit_spec_unref(call.spec);
     known->leasing = false;
     known->busy--;
     call.limiter->returning -= call.back > 0;
@@ -194,7 +199,7 @@ static void on_lease(void *arg, int status, const struct redisReply *reply)
         return;
     }
     metrics_add(call.limiter->returned_tokens, call.back);
-    if (call.sequence != known->sequence)
+    if (changed || call.sequence != known->sequence)
         return; /* Redis has been told of less since: these are not held */
     on_given(call.limiter, known, reply, call.sent_us);
 }

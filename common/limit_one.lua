@@ -10,7 +10,8 @@ local part, parts, cost = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[10
 local most, most_part = now + ARGV[8], tonumber(ARGV[9]) -- full, if it were empty now
 local full, fraction, dirty = now, 0, false
 
-local value = redis.call('GET', KEYS[1])
+local value = redis.pcall('GET', KEYS[1])
+if type(value) == 'table' then return false end -- it was a log
 if value then
   local version, at, rest = string.match(value, '^(%d+) (%d+) (%d+)$')
   if version ~= ARGV[3] then return false end

@@ -3,6 +3,8 @@
 -- state of another version is taken as it is), five numbers:
 --   b        a token's time: us, part, parts; the whole bucket's: us, part
 --   f, s, l  per (us), rate
+-- A key has one state, of the kind that its limit was when it was last used: so
+-- it is not read before its version is known to be the limit's.
 -- Most of what a script costs is the tables it makes: they are made whole.
 local floor, match, format = math.floor, string.match, string.format
 local time = redis.call('TIME')
@@ -28,9 +30,14 @@ local function at_least(limit, at, count)
   end
 end
 
+local function version_of_log(key)
+  return match(redis.call('LINDEX', key, -1), '(%d+)$')
+end
+
 local function load_bucket(limit, key, me)
-  local value = redis.call('GET', key)
+  local value = redis.pcall('GET', key)
   if not value then return end
+  if type(value) == 'table' then return version_of_log(key) end
   local version, full, fraction, holders = match(value, '^(%d+) (%d+) (%d+)(.*)$')
   if version ~= limit.version then
     if not limit.loose then return version end
@@ -75,13 +82,14 @@ end
 -- A window, "version number used used-before".
 local function load_window(limit, key)
   limit.window, limit.used, limit.before = floor(now / limit.per), 0, 0
-  local value = redis.call('GET', key)
+  local value = redis.pcall('GET', key)
   if not value then return end
-  local version, window, used, before = match(value, '^(%d+) (%d+) (%d+) (%d+)$')
+  if type(value) == 'table' then return version_of_log(key) end
+  local version, window, used, before = match(value, '^(%d+) (%d+) (%d+) ?(%d*)')
   if version ~= limit.version and not limit.loose then return version end
   window = tonumber(window)
   if window >= limit.window then
-    limit.used, limit.before = tonumber(used), tonumber(before)
+    limit.used, limit.before = tonumber(used), tonumber(before) or 0
     limit.dirty = window > limit.window -- the clock stepped back: of this one now
   elseif window == limit.window - 1 then
     limit.before = tonumber(used)
@@ -104,8 +112,10 @@ end
 -- What has ended goes, but for the last of it, which the others count from.
 local function load_log(limit, key)
   limit.sum, limit.base, limit.newest = 0, 0, 0
-  local newest, sum, version = match(redis.call('LINDEX', key, -1) or '', '^(%d+) (%d+) (%d+)$')
-  if not newest then return end
+  local last = redis.pcall('LINDEX', key, -1)
+  if not last then return end
+  if type(last) == 'table' then return match(redis.call('GET', key), '^%d+') end
+  local newest, sum, version = match(last, '^(%d+) (%d+) (%d+)$')
   if version ~= limit.version and not limit.loose then return version end
   while true do
     local at = match(redis.call('LINDEX', key, 1) or '', '^%d+')

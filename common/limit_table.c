@@ -219,8 +219,7 @@ static void use_spec(struct limiter *limiter, struct limit_known *known,
 {
     if (known->spec == spec)
         return;
-    if (known->spec->numbers.version != spec->numbers.version ||
-        known->spec->mode != spec->mode) {
+    if (!limit_is_same(known->spec, spec)) {
         limit_forget(known);
         limit_lease_return(limiter, known);
         known->share_full_us = 0;

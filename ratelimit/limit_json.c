@@ -161,6 +161,8 @@ static void check_members(struct reading *r)
         refuse(r, MODE, "concurrency is strict");
     if (r->spec->mode == LIMIT_LEASED && algorithm == LIMIT_SLIDING_LOG)
         refuse(r, MODE, "sliding_log is strict");
+    if (slots && is_set(r, SHADOW) && r->values[SHADOW].flag)
+        refuse(r, SHADOW, "a slot that is held is held");
     if (slots && is_set(r, MAX_COST))
         refuse(r, MAX_COST, "a slot is a slot");
 }

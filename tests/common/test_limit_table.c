@@ -82,12 +82,12 @@ static void test_limit_table_finds_all_that_it_grew_by(void **state)
 static void test_limit_table_names_tell_limits_and_keys_apart(void **state)
 {
     static const char *const none[] = {"",
-                                       "rl:bkt:{p000}",
-                                       "rl:bkt:{p000}:1:a:",
-                                       "rl:bkt:{p000}:1",
-                                       "rl:bkt:{p000}:x:a:k",
-                                       "rl:bkt:{p000}:99:a:k",
-                                       "rl:sbkt:{p000}:1:a:k"};
+                                       "rl:state:{p000}",
+                                       "rl:state:{p000}:1:a:",
+                                       "rl:state:{p000}:1",
+                                       "rl:state:{p000}:x:a:k",
+                                       "rl:state:{p000}:99:a:k",
+                                       "rl:shadow:{p000}:1:a:k"};
     struct bench bench;
     (void)state;
 
@@ -98,7 +98,7 @@ static void test_limit_table_names_tell_limits_and_keys_apart(void **state)
         limit_know(&bench.limiter, bench.specs[2], SPAN("k"));
     assert_ptr_not_equal(a, ab);
     assert_ptr_equal(
-        limit_find_named(&bench.limiter, SPAN("rl:bkt:{p000}:1:a:b:k")), a);
+        limit_find_named(&bench.limiter, SPAN("rl:state:{p000}:1:a:b:k")), a);
     for (size_t i = 0; i < COUNT(none); i++)
         assert_null(limit_find_named(&bench.limiter, span_str(none[i])));
     close_bench(&bench);

@@ -4,6 +4,7 @@ beside the model, on a clock that the test turns.
 The clock stands in a key: the script's TIME is replaced by a look at it, and
 nothing else of it.  A first state that Redis would have let end by then is taken away.
 """
+import itertools
 import math
 import os
 import random
@@ -143,6 +144,8 @@ def test_one_check_leaves_states_that_are_held_or_of_another_version(redis):
     redis.cli("SET", "state", "1 %d 0" % EPOCH)
     same(one(EPOCH, ["state"], *spec("token_bucket", 5, 10**6, 10, version=2), 1), None)
     same(one(EPOCH, ["state"], *limit, 1), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 200000))
+    redis.cli("RPUSH", "log", "0 0 1", "%d 1 1" % EPOCH)
+    same(one(EPOCH, ["log"], *limit, 1), None)
 
 
 def test_one_check_of_a_shadow_passes_and_tells(redis):
@@ -256,6 +259,49 @@ def test_change_keeps_scales_or_resets_what_is_left(redis):
         same(change(now, [key], *old, *new, how), 1)
         same(change(now, [key], *old, *new, how), 1)  # again is no harm
         same([check(now, [key], 1, 1, "", "", *new, cost)[1] for cost in (wanted, 1)], [1, 0], (algorithm, how))
+
+
+def test_change_of_kind_keeps_scales_or_resets_what_is_left(redis):
+    """Never a token more than was left, and of what is whole none less."""
+    check, change = Script(redis, "limit_check.lua"), Script(redis, "limit_change.lua")
+    kinds = ("token_bucket", "fixed_window", "sliding_window", "sliding_log")
+    for old, new, rate, per, how in itertools.product(kinds, kinds, (3, 7, 20), (10**6, 7 * 10**5),
+                                                      ("keep", "scale", "reset")):
+        if KINDS[old] == KINDS[new] or {old, new} == {"fixed_window", "sliding_window"}:
+            continue
+        key = "kind:%s:%s:%d:%d:%s" % (old, new, rate, per, how)
+        before, after = spec(old, 10, 10**6, 10), spec(new, rate, per, rate, version=2)
+        same(check(EPOCH, [key], 1, 1, "", "", *before, 6)[1], 1)
+        same(check(EPOCH, [key], 1, 1, "", "", *after, 1), [0, 1, 1])
+        same(change(EPOCH, [key], *before, *after, how), 1)
+        same(change(EPOCH, [key], *before, *after, how), 1)  # again is no harm
+        left = {"keep": min(4, rate), "scale": rate * 4 // 10, "reset": rate}[how]
+        same([check(EPOCH, [key], 1, 1, "", "", *after, cost)[1] for cost in (left, 1)], [1, 0], (old, new, rate, how))
+        same(redis.cli("PEXPIRETIME", key) > EPOCH // 1000, True)
+
+
+def test_change_of_kind_leaves_what_workers_hold_to_them(redis):
+    """Ten of twenty are held, five more taken: no kind has more than five to give, reset or not."""
+    check, change, lease = (Script(redis, "limit_%s.lua" % name) for name in ("check", "change", "lease"))
+    before = spec("token_bucket", 20, 10**6, 20)
+    for new, how in itertools.product(("token_bucket", "fixed_window", "sliding_window", "sliding_log"),
+                                      ("keep", "scale", "reset")):
+        key, after = "held:%s:%s" % (new, how), spec(new, 20, 3 * 10**6, 20, version=2)
+        same(lease(EPOCH, [key], *before, "w", 1, 0, 0, 0, 10, 1, 1000)[1], 10)
+        same(check(EPOCH, [key], 1, 1, "", "", *before, 5)[1], 1)
+        same(change(EPOCH, [key], *before, *after, how), 1)
+        left = 10 if how == "reset" else 5
+        same([check(EPOCH, [key], 1, 1, "", "", *after, cost)[1] for cost in (left, 1)], [1, 0], (new, how))
+
+
+def test_state_of_no_kind_that_its_version_had_is_forgotten(redis):
+    check, change = Script(redis, "limit_check.lua"), Script(redis, "limit_change.lua")
+    for old, new in (("token_bucket", "sliding_log"), ("sliding_log", "token_bucket"), ("sliding_log", "fixed_window")):
+        key, after = "lost:%s:%s" % (old, new), spec(new, 5, 10**6, 5)
+        same(check(EPOCH, [key], 1, 1, "", "", *spec(old, 5, 10**6, 5), 5)[1], 1)
+        same(check(EPOCH, [key], 1, 1, "", "", *after, 1), [0, 1, 1])
+        same(change(EPOCH, [key], *after, *after, "keep"), 1)
+        same(check(EPOCH, [key], 1, 1, "", "", *after, 5)[1], 1)
 
 
 def test_leases_never_hold_more_than_the_bucket(redis):

@@ -73,7 +73,8 @@ BAD = (
     ({"name": "b"}, "/name"), ({"version": 3}, "/version"), ({"Rate": 5}, "/Rate"), ({"limit": 1}, "/limit"),
     ({"algorithm": "fixed_window", "burst": 5}, "/burst"), ({"algorithm": "sliding_window", "burst": 5}, "/burst"),
     ({"algorithm": "sliding_log", "burst": 5}, "/burst"), ({"algorithm": "concurrency"}, "/per"),
-    ({"algorithm": "concurrency", "per": None, "burst": 5}, "/burst"))
+    ({"algorithm": "concurrency", "per": None, "burst": 5}, "/burst"),
+    ({"algorithm": "concurrency", "per": None, "shadow": True}, "/shadow"))
 
 
 SEVERAL = (  # all of them are named, whatever is found first
@@ -228,6 +229,35 @@ def test_changes_are_carried_over_one_by_one(service):
     define(service, "a", "?on_change=reset", rate=9)
     define(service, "a", "?on_change=keep", rate=5)
     everywhere(service, lambda c: (quota(c), peek(c, "a")), (5, 5), "never above the burst")
+
+
+def carried(old, old_rate, left, new, rate):
+    """What is left after a change that keeps: of one kind what is left of a bucket or was used of a window or log."""
+    counts = ({"fixed_window", "sliding_window"}, {"sliding_log"})
+    if any({old, new} <= kind for kind in counts):
+        return max(0, rate - (old_rate - left))
+    return min(left, rate)
+
+
+def test_algorithm_changed_and_back_goes_on_where_it_was(service):
+    """Used or not in between; slots are no tokens, and are passed over."""
+    for algorithm in ("token_bucket",) + WINDOWS:
+        for other in BUCKETS + WINDOWS + ("concurrency",):
+            name = "%s-%s" % (algorithm, other)
+            define(service, name, algorithm=algorithm, rate=4, on_redis_failure="open")
+            same([passes(service, name, key, 3) for key in ("seen", "unseen")], [True, True])
+            define(service, name, algorithm=other, rate=10, per=None if other == "concurrency" else EVER)
+            before, rate = 1, 4
+            if other != "concurrency":
+                before, rate, old = carried(algorithm, 4, 1, other, 10), 10, other
+                everywhere(service, lambda c, n=name: (quota(c, n), peek(c, n, "seen")), (10, before), name)
+            else:
+                old = algorithm
+            define(service, name, algorithm=algorithm, rate=6, on_redis_failure="open")
+            left = carried(old, rate, before, algorithm, 6)
+            for key in ("seen", "unseen"):
+                everywhere(service, lambda c, n=name, k=key: (quota(c, n), peek(c, n, k)), (6, left), name)
+                same([passes(service, name, key) for _ in range(left + 1)], [True] * left + [False], name)
 
 
 def test_smaller_limit_leaves_no_more_than_its_burst(service):
