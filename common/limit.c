@@ -187,6 +187,7 @@ struct limiter *limiter_open(const struct limiter_options *options)
     list_init(&limiter->recent);
     list_init(&limiter->leased);
     list_init(&limiter->ready);
+    list_init(&limiter->claims);
     open_metrics(limiter);
     listen_to_wakes(limiter);
     uv_prepare_init(loop, &limiter->prepare);
@@ -200,6 +201,7 @@ struct limiter *limiter_open(const struct limiter_options *options)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
+    limit_send_claims(prepare->data);
     limit_send_ready(prepare->data);
 }
 

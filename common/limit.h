@@ -13,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/limit_law.h"
+#include "common/list.h"
 #include "common/metrics.h"
 #include "common/pubsub.h"
 #include "common/redis.h"
@@ -95,6 +96,9 @@ struct limit_call {
     int status;
     struct limit_group *groups;
     size_t group_count;
+    struct limiter *limiter; /* of a call with an id */
+    struct list node;
+    struct span digest;
 };
 
 /* With options.pubsub: what its on_epoch tells. */

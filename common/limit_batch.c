@@ -15,10 +15,9 @@
 
 #include "common/limit_internal.h"
 
-#define HEAD_ARGS 4
+#define HEAD_ARGS 3
 #define REPLY_A_LIMIT 4 /* passed, a, b, c */
 #define STALE_STEPS 16  /* versions that a state is carried over, at most */
-#define DIGEST_LEN 16
 #define LEASED_DENIAL_US 100000
 #define RETRY_DEGRADED_US 1000000 /* that a closed limit asks to wait */
 #define ARGS_MAX                                                        \
@@ -141,9 +140,17 @@ int limit_enqueue(struct limiter *limiter, struct limit_call *call)
             return UV_ENOBUFS;
     }
     call->waiting = (unsigned)call->group_count;
+    if (call->id.ptr)
+        limit_claim(limiter, call);
+    else
+        limit_join(limiter, call);
+    return 0;
+}
+
+void limit_join(struct limiter *limiter, struct limit_call *call)
+{
     for (size_t g = 0; g < call->group_count; g++)
         join(limiter, &call->groups[g]);
-    return 0;
 }
 
 void limit_send_ready(struct limiter *limiter)
@@ -239,7 +246,26 @@ static void decide_by_policy(struct limiter *limiter, struct limit_group *group)
     drop_group(limiter, group, 0);
 }
 
-/* Those that were sent and those that wait: Redis would not answer these. */
+/* Redis would not answer it. */
+static void fail_group(struct limiter *limiter, struct limit_group *group,
+                       int status)
+{
+    if (status == UV_ECANCELED || status == UV_EEXIST || status == UV_EAGAIN)
+        drop_group(limiter, group, status);
+    else
+        decide_by_policy(limiter, group);
+}
+
+void limit_refuse(struct limiter *limiter, struct limit_call *call, int status)
+{
+    struct limit_group *groups = call->groups;
+    size_t count = call->group_count;
+
+    for (size_t g = 0; g < count; g++) /* the last one is the call's end */
+        fail_group(limiter, &groups[g], status);
+}
+
+/* Those that were sent and those that wait. */
 static void fail_batch(struct limit_batch *batch, int status)
 {
     struct limiter *limiter = batch->limiter;
@@ -249,14 +275,8 @@ static void fail_batch(struct limit_batch *batch, int status)
     list_move(&batch->sent, &all);
     list_move(&batch->waiting, &all);
     batch->waiting_count = 0;
-    for (struct list *node; (node = list_pop(&all));) {
-        struct limit_group *group = LIST_ENTRY(node, struct limit_group, node);
-        if (status == UV_ECANCELED || status == UV_EEXIST ||
-            status == UV_EAGAIN)
-            drop_group(limiter, group, status);
-        else
-            decide_by_policy(limiter, group);
-    }
+    for (struct list *node; (node = list_pop(&all));)
+        fail_group(limiter, LIST_ENTRY(node, struct limit_group, node), status);
     go_on(batch);
 }
 
@@ -282,24 +302,6 @@ static void seal(struct limit_batch *batch)
     }
 }
 
-/* So that an id that comes back with other checks is found out. */
-static struct span digest_of(const struct limit_call *call, struct arena *arena)
-{
-    static const struct hash_key fixed = {0, 0};
-    struct buf all;
-    char *hex = arena_alloc(arena, DIGEST_LEN);
-
-    buf_init(&all, MEM_LIMIT);
-    for (size_t i = 0; i < call->count; i++)
-        buf_printf(&all, "%s %zu:%.*s %" PRIu64 "\n", call->asks[i].spec->name,
-                   call->asks[i].key.len, (int)call->asks[i].key.len,
-                   call->asks[i].key.ptr, call->asks[i].cost);
-    uint64_t hash = hash_sip(&fixed, buf_span(&all));
-    buf_deinit(&all);
-    span_hex(hex, (struct span){(const char *)&hash, sizeof(hash)});
-    return (struct span){hex, DIGEST_LEN};
-}
-
 static struct limit_group *first_sent(const struct limit_batch *batch)
 {
     return LIST_ENTRY(batch->sent.next, struct limit_group, node);
@@ -321,14 +323,14 @@ static size_t check_args(struct limit_batch *batch, struct arena *arena,
             (struct span){batch->known[at]->name, batch->known[at]->name_len};
     if (call->id.ptr) {
         struct span together = call->asks[first_sent(batch)->at[0]].key;
-        argv[at++] = key_name(arena, batch->limiter->options.prefix, "seen",
-                              together, key_pair(arena, call->id, together));
+        argv[at++] = key_name(
+            arena, batch->limiter->options.prefix, "seen", together,
+            key_pair(arena, call->digest, key_pair(arena, call->id, together)));
         keys++;
     }
     argv[at++] = limit_number(arena, batch->count);
     argv[at++] = limit_number(arena, checks);
     argv[at++] = call->id.ptr ? SPAN(LIMIT_ID_KEPT_MS) : SPAN("");
-    argv[at++] = call->id.ptr ? digest_of(call, arena) : SPAN("");
     for (size_t i = 0; i < batch->count; i++)
         at += limit_put_spec(argv + at, batch->specs[i]);
     for (struct list *n = batch->sent.next; n != &batch->sent; n = n->next) {
@@ -511,19 +513,6 @@ static void on_carried(void *arg, int status, const struct redisReply *reply)
         send_again(batch);
 }
 
-/* The kept answer of an id, if it was given to the same checks. */
-static bool is_kept_for(const struct limit_batch *batch, struct span *text)
-{
-    struct arena arena;
-    struct span digest;
-
-    arena_init(&arena, MEM_LIMIT, 0);
-    bool same = span_cut(text, ' ', &digest) &&
-                span_eq(digest, digest_of(first_sent(batch)->call, &arena));
-    arena_deinit(&arena);
-    return same;
-}
-
 static void on_reply(void *arg, int status, const struct redisReply *reply)
 {
     struct limit_batch *batch = arg;
@@ -538,16 +527,10 @@ static void on_reply(void *arg, int status, const struct redisReply *reply)
         send_again(batch);
         return;
     }
-    if (reply->type == REDIS_REPLY_STRING) {
+    if (reply->type == REDIS_REPLY_STRING)
         numbers.text = (struct span){reply->str, reply->len};
-        if (first_sent(batch)->call->id.ptr &&
-            !is_kept_for(batch, &numbers.text)) {
-            fail_batch(batch, UV_EEXIST);
-            return;
-        }
-    } else {
+    else
         numbers.array = reply;
-    }
     uint64_t now = next_number(&numbers);
     if (now) {
         read_checks(batch, now, &numbers);

@@ -4,6 +4,7 @@
  *   limit_law.c    arithmetic alone
  *   limit.c        specs, what is decided here
  *   limit_table.c  what is known here
+ *   limit_claim.c  ids of checks
  *   limit_batch.c  checks that go to Redis, and its answers
  *   limit_lease.c  tokens that this worker holds
  *   limit_carry.c  states of earlier versions
@@ -16,11 +17,10 @@
 #include "common/hash.h"
 #include "common/key.h"
 #include "common/limit.h"
-#include "common/list.h"
 
 #define LIMIT_BATCH_MAX 128      /* checks of one script call */
 #define LIMIT_WAITING_MAX 4096   /* checks that one batch has waiting */
-#define LIMIT_ID_KEPT_MS "60000" /* how long a call's answer is */
+#define LIMIT_ID_KEPT_MS "60000" /* how long an id and its answer are */
 #define LIMIT_REFUND_KEPT_MS "86400000"
 
 /* What this worker knows of one limit and key. */
@@ -93,6 +93,7 @@ struct limiter {
     struct wheel_timer tick;
     struct limit_table table;
     struct list recent, leased, ready;
+    struct list claims; /* calls whose id is to be asked for */
     uint64_t undo; /* number of the last one */
     uint64_t sharers, epoch;
     bool live, closing;
@@ -142,10 +143,18 @@ struct span limit_tag(struct span name);
 
 /* limit_batch.c */
 int limit_enqueue(struct limiter *limiter, struct limit_call *call);
+/* Its groups wait in their batches. */
+void limit_join(struct limiter *limiter, struct limit_call *call);
+/* It is not sent: by policy, or the end. */
+void limit_refuse(struct limiter *limiter, struct limit_call *call, int status);
 void limit_send_ready(struct limiter *limiter);
 /* Its LIMIT_ARGS arguments. */
 size_t limit_put_spec(struct span *argv, const struct limit_spec *spec);
 struct span limit_number(struct arena *arena, uint64_t number);
+
+/* limit_claim.c */
+void limit_claim(struct limiter *limiter, struct limit_call *call);
+void limit_send_claims(struct limiter *limiter);
 
 /* limit_carry.c */
 /*

@@ -240,7 +240,7 @@ def test_window_reset_is_caught(copy):
     copy.catches(
         Edit("common/limit_state.lua", """\
   if window >= limit.window then
-    limit.used, limit.before = tonumber(used), tonumber(before)
+    limit.used, limit.before = tonumber(used), tonumber(before) or 0
     limit.dirty = window > limit.window -- the clock stepped back: of this one now
   elseif window == limit.window - 1 then
     limit.before = tonumber(used)

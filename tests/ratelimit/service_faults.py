@@ -83,16 +83,22 @@ def test_policy_decides_while_redis_does_not_answer(redis):
 
 def test_checks_that_redis_finds_waiting_share_one_state(service, redis):
     """Each is sent before any is answered: who decides by what it read before it writes lets too many pass."""
+    others = ["other-%d" % n for n in range(12)]
+    for name in others:
+        define(service, name, rate=100, deadline_ms=10000)
     for algorithm in BUCKETS + WINDOWS:
         define(service, algorithm, algorithm=algorithm, rate=5, deadline_ms=10000)
         eventually(lambda: service.metric("ratelimit_tracking_up") == int(WORKERS), "tracking")
         with each_worker(service) as connections:
-            same([peek(connection, algorithm) for connection in connections], [5] * len(connections))
+            for connection in connections:
+                same(peek(connection, algorithm), 5)
+                for name in others:
+                    passes(connection, name, cost=0)
         sent = service.metric("ratelimit_limit_scripts_total")
         clients = [Connection(service.port) for _ in range(12)]
         redis.pause()
-        for n, client in enumerate(clients):  # with an id each is a script call of its own
-            client.send(render("POST", "/v1/check", {"checks": [ask(algorithm)], "id": "%s-%d" % (algorithm, n)}))
+        for other, client in zip(others, clients):  # beside another limit each is a script call of its own
+            client.send(render("POST", "/v1/check", {"checks": [ask(algorithm), ask(other)]}))
         eventually(lambda n=sent: service.metric("ratelimit_limit_scripts_total") == n + 12, "twelve calls")
         redis.go_on()
         same(sorted(client.answer().status for client in clients), [200] * 5 + [429] * 7, algorithm)
