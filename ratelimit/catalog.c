@@ -17,7 +17,7 @@
 #include "ratelimit/limit_record.h"
 
 #define BUCKETS 1024
-#define MAX_KNOWN 16384 /* names; past it all that nobody waits for go */
+#define MAX_KNOWN 16384 /* names; see make_room() */
 #define FILE_MAX ((size_t)1 << 20)
 
 struct known {
@@ -45,7 +45,8 @@ struct catalog {
     struct redis *redis;
     struct hash_key key;
     struct known *buckets[BUCKETS];
-    size_t count;
+    size_t count, limits; /* limits: those that are one */
+    uint64_t *limits_known;
     uint64_t epoch; /* of the tracking link */
     bool live;
 };
@@ -60,13 +61,16 @@ struct load {
 static int read_record(struct catalog *catalog, struct span name);
 static void on_record(void *arg, int status, const struct redisReply *reply);
 
-struct catalog *catalog_create(struct redis *redis)
+struct catalog *catalog_create(struct redis *redis, struct metrics *metrics)
 {
     struct catalog *catalog = mem_zalloc(MEM_APP, sizeof(*catalog));
 
     catalog->redis = redis;
     catalog->key = hash_random_key();
     catalog->epoch = 1;
+    catalog->limits_known =
+        metrics_cell(metrics, METRICS_GAUGE, "ratelimit_limits", "",
+                     "Limits that workers know.");
     return catalog;
 }
 
@@ -81,41 +85,67 @@ static struct known **slot_of(struct catalog *catalog, struct span name)
     return slot;
 }
 
+static void count_limit(struct catalog *catalog, const struct limit_spec *old,
+                        const struct limit_spec *new)
+{
+    catalog->limits += (new != NULL);
+    catalog->limits -= (old != NULL);
+    metrics_set(catalog->limits_known, catalog->limits);
+}
+
 static void drop(struct catalog *catalog, struct known **slot)
 {
     struct known *known = *slot;
 
     *slot = known->chain;
+    count_limit(catalog, known->spec, NULL);
     limit_spec_unref(known->spec);
     mem_free(known->description);
     mem_free(known);
     catalog->count--;
 }
 
-static void drop_all(struct catalog *catalog, bool files)
+enum which { NO_LIMITS, NO_FILES, ALL };
+
+static bool is_one(const struct known *known, enum which which)
+{
+    if (known->loading)
+        return false;
+    return which == ALL || (which == NO_FILES ? known->epoch != UINT64_MAX
+                                              : known->spec == NULL);
+}
+
+static void drop_all(struct catalog *catalog, enum which which)
 {
     for (size_t i = 0; i < BUCKETS; i++)
-        for (struct known **slot = &catalog->buckets[i]; *slot;) {
-            struct known *known = *slot;
-            if (known->loading || (known->epoch == UINT64_MAX && !files))
-                slot = &known->chain;
-            else
+        for (struct known **slot = &catalog->buckets[i]; *slot;)
+            if (is_one(*slot, which))
                 drop(catalog, slot);
-        }
+            else
+                slot = &(*slot)->chain;
+}
+
+/* Names of no limit go, then all but a file's, so that a caller who makes up
+ * names costs a look in Redis at the most. */
+static void make_room(struct catalog *catalog)
+{
+    if (catalog->count >= MAX_KNOWN)
+        drop_all(catalog, NO_LIMITS);
+    if (catalog->count >= MAX_KNOWN)
+        drop_all(catalog, NO_FILES);
 }
 
 void catalog_destroy(struct catalog *catalog)
 {
     if (!catalog)
         return;
-    drop_all(catalog, true);
+    drop_all(catalog, ALL);
     mem_free(catalog);
 }
 
 static struct known *make(struct catalog *catalog, struct span name)
 {
-    if (catalog->count >= MAX_KNOWN)
-        drop_all(catalog, false);
+    make_room(catalog);
     struct known **slot = slot_of(catalog, name);
     struct known *known = mem_zalloc(MEM_APP, sizeof(*known) + name.len);
 
@@ -162,7 +192,9 @@ static bool is_current(const struct catalog *catalog, const struct known *known)
 
 /*
  * While nobody tells of changes a limit is read again behind the check that
- * goes by what was known last: a Redis that hangs holds up no check.
+ * goes by what was known last: a Redis that hangs holds up no check.  Once
+ * somebody does, what was known before is asked for first: Redis may have lost
+ * it.
  */
 static bool serves_meanwhile(struct catalog *catalog, struct known *known,
                              struct span name)
@@ -171,7 +203,7 @@ static bool serves_meanwhile(struct catalog *catalog, struct known *known,
         return false;
     if (!redis_is_up(catalog->redis))
         return true;
-    if (known->outdated)
+    if (known->outdated || catalog->live)
         return false;
     if (!known->loading && read_record(catalog, name) == 0) {
         known->loading = true;
@@ -209,6 +241,19 @@ bool catalog_is_of_file(const struct catalog *catalog, struct span name)
     return known && known->epoch == UINT64_MAX;
 }
 
+bool catalog_has(const struct catalog *catalog, struct span name)
+{
+    struct catalog *mine = (struct catalog *)(uintptr_t)catalog;
+    const struct known *known = *slot_of(mine, name);
+
+    return known && (known->spec || known->loading);
+}
+
+bool catalog_has_room(const struct catalog *catalog)
+{
+    return catalog->limits < MAX_KNOWN;
+}
+
 void catalog_each_of_file(struct catalog *catalog,
                           void (*cb)(void *arg, struct limit_spec *spec),
                           void *arg)
@@ -220,8 +265,10 @@ void catalog_each_of_file(struct catalog *catalog,
                 cb(arg, known->spec);
 }
 
+/* One that is known waits no longer than its checks would. */
 static int read_record(struct catalog *catalog, struct span name)
 {
+    const struct known *known = *slot_of(catalog, name);
     struct load *load = mem_alloc(MEM_APP, sizeof(*load) + name.len);
     struct arena arena;
 
@@ -229,13 +276,15 @@ static int read_record(struct catalog *catalog, struct span name)
     memcpy(load->name, name.ptr, name.len);
     arena_init(&arena, MEM_APP, 256);
     struct span argv[] = {SPAN("HGETALL"), limit_record_key(&arena, name)};
-    int err =
-        redis_send(catalog->redis, &(struct redis_call){.key = name,
-                                                        .argv = argv,
-                                                        .argc = 2,
-                                                        .repeatable = true,
-                                                        .cb = on_record,
-                                                        .arg = load});
+    uint32_t timeout_ms = known && known->spec ? known->spec->deadline_ms : 0;
+    int err = redis_send(catalog->redis,
+                         &(struct redis_call){.key = name,
+                                              .argv = argv,
+                                              .argc = 2,
+                                              .timeout_ms = timeout_ms,
+                                              .repeatable = true,
+                                              .cb = on_record,
+                                              .arg = load});
     arena_deinit(&arena);
     if (err < 0)
         mem_free(load);
@@ -284,6 +333,7 @@ static void tell_waiters(struct known *known, int status)
 static void keep(struct catalog *catalog, struct known *known,
                  struct limit_spec *spec)
 {
+    count_limit(catalog, known->spec, spec);
     limit_spec_unref(known->spec);
     known->spec = spec;
     known->outdated = known->spoiled;
@@ -350,6 +400,7 @@ static bool take_one(struct catalog *catalog, const json_t *object,
     struct known *known = make(catalog, name);
     known->spec = limit_spec_create(&text.spec);
     known->epoch = UINT64_MAX;
+    count_limit(catalog, NULL, known->spec);
     if (text.description.ptr) {
         known->description = mem_zalloc(MEM_APP, text.description.len + 1);
         memcpy(known->description, text.description.ptr, text.description.len);

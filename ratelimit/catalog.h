@@ -12,7 +12,7 @@
 
 struct catalog;
 
-struct catalog *catalog_create(struct redis *redis);
+struct catalog *catalog_create(struct redis *redis, struct metrics *metrics);
 void catalog_destroy(struct catalog *catalog);
 
 /* Read a file's limits; false with a line in reason. catalog NULL: only check
@@ -39,6 +39,11 @@ void catalog_each_of_file(struct catalog *catalog,
                           void *arg);
 /* Is it one of the file's, which nobody may change? */
 bool catalog_is_of_file(const struct catalog *catalog, struct span name);
+
+/* Is there such a limit, as far as is known?  Also true while it is read. */
+bool catalog_has(const struct catalog *catalog, struct span name);
+/* False: whoever comes next drives out others. */
+bool catalog_has_room(const struct catalog *catalog);
 
 /*
  * Ask Redis for a name; those who ask for it at once share the question.  cb

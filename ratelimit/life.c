@@ -3,6 +3,7 @@
 
 #include "common/mem.h"
 #include "ratelimit/catalog.h"
+#include "ratelimit/learn.h"
 #include "ratelimit/ratelimit.h"
 #include "ratelimit/resp_port.h"
 
@@ -40,10 +41,12 @@ void *ratelimit_open(struct app *app)
     const struct ratelimit_config *config = app_config(app);
     char reason[256];
 
-    *self = (struct ratelimit){.app = app,
-                               .config = config,
-                               .limiter = open_limiter(app, config),
-                               .catalog = catalog_create(app_redis(app))};
+    *self = (struct ratelimit){
+        .app = app,
+        .config = config,
+        .limiter = open_limiter(app, config),
+        .catalog = catalog_create(app_redis(app), app_metrics(app))};
+    self->learner = learner_create(self);
     if (config->limits_file)
         catalog_read_file(self->catalog, config->limits_file, reason,
                           sizeof(reason));
@@ -70,6 +73,8 @@ void ratelimit_on_epoch(void *state, bool live)
 
     catalog_set_live(self->catalog, live);
     limiter_set_live(self->limiter, live);
+    if (live)
+        learn_all(self->learner);
 }
 
 /* The name stands behind "rl:limit:{pNNN}:". */
@@ -78,7 +83,12 @@ void ratelimit_on_invalidate(void *state, struct span key)
     struct ratelimit *self = state;
     static const size_t skip = sizeof("rl:limit:{pNNN}:") - 1;
 
-    catalog_invalidate(self->catalog, key.ptr ? span_skip(key, skip) : key);
+    if (!key.ptr) { /* all may have changed */
+        catalog_invalidate(self->catalog, key);
+        return;
+    }
+    catalog_invalidate(self->catalog, span_skip(key, skip));
+    learn_one(self->learner, span_skip(key, skip));
 }
 
 void ratelimit_stop(void *state)
@@ -101,6 +111,7 @@ void ratelimit_close(void *state)
 
     resp_port_close(self->resp);
     limiter_close(self->limiter);
+    learner_destroy(self->learner);
     catalog_destroy(self->catalog);
     mem_free(self);
 }

@@ -1,12 +1,15 @@
 /*
  * ratelimit.h - the rate limiter: what its routes share.
  *
- *   define.c read.c remove.c   limits themselves
- *   catalog.c limit_record.c    the limits that this worker knows, their
- * records limit_json.c duration.c    a limit as clients see it check.c decide.c
- * POST /v1/check; one check, from names to answer batch.c authorize.c the other
- * doors over HTTP throttle.c resp_port.c     CL.THROTTLE on the RESP port
- *   give.c slots.c             refunds and resets; slots of a concurrency limit
+ *   define.c read.c           limits themselves
+ *   limit_json.c duration.c   a limit as clients see it
+ *   catalog.c limit_record.c  the limits that this worker knows, their records
+ *   learn.c                   how it comes to know them all
+ *   check.c check_*.c         POST /v1/check
+ *   decide.c                  one check, from the names of limits to an answer
+ *   batch.c authorize.c       the other doors over HTTP
+ *   throttle.c resp_port.c    CL.THROTTLE on the RESP port
+ *   give.c slots.c            refunds, resets; slots of a concurrency limit
  */
 #pragma once
 
@@ -17,6 +20,7 @@
 #define RATELIMIT_PREFIX "rl"
 
 struct catalog;
+struct learner;
 struct resp_port;
 
 struct ratelimit_config {
@@ -32,6 +36,7 @@ struct ratelimit {
     const struct ratelimit_config *config;
     struct limiter *limiter;
     struct catalog *catalog;
+    struct learner *learner;
     struct resp_port *resp;
 };
 

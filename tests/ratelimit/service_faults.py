@@ -1,4 +1,6 @@
 """service_faults.py - Redis killed, stopped, restarted."""
+import os
+import shutil
 import time
 
 from kit import (BUCKETS, WINDOWS, WORKERS, Connection, Redis, ask, batch, check, define, each_worker, eventually, main,
@@ -182,6 +184,71 @@ def test_redis_away_at_start(redis):
     redis.start()
     eventually(lambda: check(server, ask("a")).status == 200, "the limit")
     server.close()
+
+
+def test_policy_decides_of_limits_that_nobody_has_used(redis):
+    """Those made before the start and those made since, by whatever worker."""
+    first = start(redis)
+    for policy in POLICIES:
+        define(first, policy, rate=6, on_redis_failure=policy, deadline_ms=50)
+    first.close()
+    server = start(redis)
+    with each_worker(server) as connections:
+        for policy in POLICIES:
+            define(server, policy + "-2", rate=6, on_redis_failure=policy, deadline_ms=50)
+        eventually(lambda: server.metric("ratelimit_limits") == 6 * len(connections), "all are known")
+        redis.kill()
+        for connection in connections:
+            for policy in POLICIES:
+                for limit in (policy, policy + "-2"):
+                    same(degraded(connection, limit, limit), (policy != "closed", True), limit)
+    server.close()
+
+
+def test_made_up_names_drive_out_no_limit(redis):
+    server = start(redis)
+    define(server, "a", rate=6, on_redis_failure="open", deadline_ms=50)
+    with each_worker(server) as connections:
+        eventually(lambda: server.metric("ratelimit_limits") == len(connections), "it is known")
+        for connection in connections:
+            for n in range(18):
+                connection.send(render("POST", "/v1/check:batch", {"items": [
+                    {"checks": [ask("none-%d-%d" % (n, i))]} for i in range(1000)]}))
+                same({one["status"] for one in connection.answer().json["results"]}, {404})
+        redis.kill()
+        for connection in connections:
+            same(degraded(connection, "a", "k"), (True, True))
+    server.close()
+
+
+def test_redis_that_lost_its_limits_is_believed():
+    """Emptied, or away and back without them: nobody decides once more by what was known before."""
+    store = Redis()
+    server = start(store)
+
+    def linked(count):
+        for link in ("tracking", "redis"):
+            eventually(lambda n=link: server.metric("ratelimit_%s_up" % n) == count, "%d with %s" % (count, link))
+    with each_worker(server) as connections:
+        for emptied in (True, False):
+            define(server, "a", rate=6, on_redis_failure="open", deadline_ms=10000)
+            for connection in connections * 5:  # known, and not told of any more
+                eventually(lambda c=connection: passes(c, "a", cost=0) is True, "the limit")
+            linked(int(WORKERS))
+            if emptied:
+                store.cli("FLUSHALL")
+                for connection in connections:
+                    eventually(lambda c=connection: degraded(c, "a") == (404, "no-such-limit"), "the loss")
+                continue
+            store.kill()
+            linked(0)
+            shutil.rmtree(os.path.join(store.dir, "appendonlydir"))
+            store.start()
+            linked(int(WORKERS))
+            for connection in connections:
+                same(degraded(connection, "a"), (404, "no-such-limit"))
+    server.close()
+    store.close()
 
 
 def is_up(server):
