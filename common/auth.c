@@ -95,7 +95,7 @@ static const struct token_claims *verify(struct auth *auth, struct span token,
 
     if (!auth->keys || token.len == 0 || token.len > TOKEN_MAX)
         return NULL;
-    uint64_t hash = hash_sip(&auth->hash_key, token);
+    uint64_t hash = hash_bucket(&auth->hash_key, token);
     struct verified **place = place_of(auth, hash);
     if (is_of(*place, hash, token))
         return (*place)->claims.exp > now_s ? &(*place)->claims : NULL;

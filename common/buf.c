@@ -5,7 +5,8 @@
 
 #include "common/buf.h"
 
-#define FIRST_CAP 256
+/* Doubled twice it is, with its heads, within what malloc keeps at hand. */
+#define FIRST_CAP 240
 
 void buf_init(struct buf *buf, enum mem_tag tag)
 {
@@ -30,17 +31,12 @@ void buf_grow(struct buf *buf, size_t n)
 
 void buf_append_u64(struct buf *buf, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char digits[SPAN_U64_MAX];
 
-    if (value < 10) {
+    if (value < 10)
         buf_append_char(buf, (char)('0' + value));
-        return;
-    }
-    do
-        digits[--at] = (char)('0' + value % 10);
-    while ((value /= 10) > 0);
-    buf_append(buf, (struct span){digits + at, sizeof(digits) - at});
+    else
+        buf_append(buf, span_from_u64(digits, value));
 }
 
 void buf_append_i64(struct buf *buf, int64_t value)

@@ -49,15 +49,21 @@ static uint64_t read_part(const char *from, size_t count)
     return word;
 }
 
-static inline void absorb(struct state *s, uint64_t word)
+static inline void sip_rounds(struct state *s, int rounds)
+{
+    for (int i = 0; i < rounds; i++)
+        sip_round(s);
+}
+
+static inline void absorb(struct state *s, uint64_t word, int rounds)
 {
     s->v3 ^= word;
-    sip_round(s);
-    sip_round(s);
+    sip_rounds(s, rounds);
     s->v0 ^= word;
 }
 
-uint64_t hash_sip(const struct hash_key *key, struct span bytes)
+static inline uint64_t sip(const struct hash_key *key, struct span bytes,
+                           int rounds, int last)
 {
     struct state s = {
         key->k0 ^ UINT64_C(0x736f6d6570736575),
@@ -68,15 +74,26 @@ uint64_t hash_sip(const struct hash_key *key, struct span bytes)
     size_t whole = bytes.len & ~(size_t)7;
 
     for (size_t i = 0; i < whole; i += 8)
-        absorb(&s, read_whole(bytes.ptr + i));
-    absorb(&s, (uint64_t)bytes.len << 56 |
-                   (bytes.len > whole
-                        ? read_part(bytes.ptr + whole, bytes.len - whole)
-                        : 0));
+        absorb(&s, read_whole(bytes.ptr + i), rounds);
+    absorb(&s,
+           (uint64_t)bytes.len << 56 |
+               (bytes.len > whole
+                    ? read_part(bytes.ptr + whole, bytes.len - whole)
+                    : 0),
+           rounds);
     s.v2 ^= 0xff;
-    for (int i = 0; i < 4; i++)
-        sip_round(&s);
+    sip_rounds(&s, last);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t hash_sip(const struct hash_key *key, struct span bytes)
+{
+    return sip(key, bytes, 2, 4);
+}
+
+uint64_t hash_bucket(const struct hash_key *key, struct span bytes)
+{
+    return sip(key, bytes, 1, 3);
 }
 
 struct hash_key hash_random_key(void)

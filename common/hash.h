@@ -19,6 +19,12 @@ struct hash_key {
 
 uint64_t hash_sip(const struct hash_key *key, struct span bytes);
 
+/*
+ * SipHash-1-3, which the paper's authors suggest where a hash is never told:
+ * for the buckets of tables.
+ */
+uint64_t hash_bucket(const struct hash_key *key, struct span bytes);
+
 /* A key from the system's random source. */
 struct hash_key hash_random_key(void);
 

@@ -104,7 +104,21 @@ struct json_writer {
 void json_put_open(struct json_writer *w, char bracket);  /* { or [ */
 void json_put_close(struct json_writer *w, char bracket); /* } or ] */
 /* Printable ASCII but " and \. */
-void json_put_key(struct json_writer *w, const char *key);
+/* Inline, as most keys are literals. */
+static inline void json_put_key(struct json_writer *w, const char *key)
+{
+    struct span text = span_str(key);
+    char *at = buf_reserve(w->out, text.len + 4);
+
+    if (w->comma)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, text.ptr, text.len);
+    at[text.len] = '"';
+    at[text.len + 1] = ':';
+    buf_commit(w->out, text.len + 3 + w->comma);
+    w->comma = false;
+}
 /* Bytes that are not UTF-8 come out as U+FFFD. */
 void json_put_string(struct json_writer *w, struct span text);
 void json_put_int(struct json_writer *w, int64_t value);

@@ -103,21 +103,6 @@ static void put_text(struct buf *out, struct span text)
     buf_append_char(out, '"');
 }
 
-void json_put_key(struct json_writer *w, const char *key)
-{
-    struct span text = span_str(key);
-    char *at = buf_reserve(w->out, text.len + 4);
-
-    if (w->comma)
-        *at++ = ',';
-    *at++ = '"';
-    memcpy(at, text.ptr, text.len);
-    at[text.len] = '"';
-    at[text.len + 1] = ':';
-    buf_commit(w->out, text.len + 3 + w->comma);
-    w->comma = false;
-}
-
 void json_put_string(struct json_writer *w, struct span text)
 {
     begin_value(w);

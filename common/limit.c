@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/limit_internal.h"
+#include "common/resp.h"
 
 #define TICK_MS 50
 
@@ -94,6 +95,19 @@ uint64_t limit_mark(struct span type, struct span limit)
     return hash_sip(&fixed, type) * 31 + hash_sip(&fixed, limit);
 }
 
+static void spell_args(struct limit_spec *spec)
+{
+    struct buf text;
+
+    buf_init(&text, MEM_LIMIT);
+    for (size_t i = 0; i < LIMIT_ARGS; i++)
+        resp_append_arg(&text, spec->args[i]);
+    assert(text.len <= sizeof(spec->spelled_text));
+    memcpy(spec->spelled_text, text.ptr, text.len);
+    spec->spelled = (struct span){spec->spelled_text, text.len};
+    buf_deinit(&text);
+}
+
 struct limit_spec *limit_spec_create(const struct limit_spec *like)
 {
     struct limit_spec *spec = mem_alloc(MEM_LIMIT, sizeof(*spec));
@@ -110,6 +124,7 @@ struct limit_spec *limit_spec_create(const struct limit_spec *like)
     spec->mark = limit_mark(span_str(spec->type), span_str(spec->name));
     limit_write_args(&spec->numbers, spec->shadow, spec->loose, spec->args_text,
                      sizeof(spec->args_text), spec->args);
+    spell_args(spec);
     return spec;
 }
 

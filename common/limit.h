@@ -37,7 +37,8 @@ struct limit_spec {
     const char *type;     /* of its states' keys */
     uint64_t mark;        /* the limiter's own, as what follows */
     struct span args[LIMIT_ARGS];
-    char args_text[192];
+    struct span spelled; /* these, as Redis reads them */
+    char args_text[192], spelled_text[256];
 };
 
 /* A copy with one reference, earlier[count] copied too. */

@@ -37,14 +37,10 @@ size_t limit_put_spec(struct span *argv, const struct limit_spec *spec)
 struct span limit_number(struct arena *arena, uint64_t number)
 {
     static const char digits[] = "0123456789";
-    size_t at = 20;
 
     if (number < 10)
         return (struct span){digits + number, 1};
-    char *text = arena_alloc(arena, at);
-    for (; number; number /= 10)
-        text[--at] = (char)('0' + number % 10);
-    return (struct span){text + at, 20 - at};
+    return span_from_u64(arena_alloc(arena, SPAN_U64_MAX), number);
 }
 
 /* ---- groups and their batches */
@@ -57,8 +53,8 @@ static bool is_like(const struct limit_batch *batch,
         return false;
     for (size_t i = 0; i < group->count; i++) {
         const struct limit_ask *ask = &call->asks[group->at[i]];
-        if (batch->known[i] != ask->known ||
-            !limit_is_same(batch->specs[i], ask->spec))
+        if (batch->of[i].known != ask->known ||
+            !limit_is_same(batch->of[i].spec, ask->spec))
             return false;
     }
     return true;
@@ -81,20 +77,22 @@ static struct limit_batch *make_batch(struct limiter *limiter,
                                       const struct limit_call *call,
                                       const struct limit_group *group)
 {
-    struct limit_batch *batch = mem_zalloc(MEM_LIMIT, sizeof(*batch));
+    struct limit_batch *batch = mem_alloc(
+        MEM_LIMIT, sizeof(*batch) + group->count * sizeof(batch->of[0]));
 
-    batch->limiter = limiter;
-    batch->alone = call->id.ptr || !limiter->options.coalesce;
-    batch->count = group->count;
+    *batch = (struct limit_batch){.limiter = limiter,
+                                  .alone = call->id.ptr ||
+                                           !limiter->options.coalesce,
+                                  .count = group->count};
     list_init(&batch->waiting);
     list_init(&batch->sent);
     list_init(&batch->ready);
     for (size_t i = 0; i < group->count; i++) {
-        batch->known[i] = call->asks[group->at[i]].known;
-        batch->specs[i] = call->asks[group->at[i]].spec;
-        limit_spec_ref(batch->specs[i]);
+        batch->of[i].known = call->asks[group->at[i]].known;
+        batch->of[i].spec = call->asks[group->at[i]].spec;
+        limit_spec_ref(batch->of[i].spec);
     }
-    list_append(&batch->known[0]->batches, &batch->node);
+    list_append(&batch->of[0].known->batches, &batch->node);
     return batch;
 }
 
@@ -183,7 +181,7 @@ static void go_on(struct limit_batch *batch)
     list_remove(&batch->node);
     list_remove(&batch->ready);
     for (size_t i = 0; i < batch->count; i++)
-        limit_spec_unref(batch->specs[i]);
+        limit_spec_unref(batch->of[i].spec);
     mem_free(batch);
 }
 
@@ -287,8 +285,8 @@ static uint32_t deadline_of(const struct limit_batch *batch)
     uint32_t least = LIMIT_DEADLINE_MAX_MS;
 
     for (size_t i = 0; i < batch->count; i++)
-        if (batch->specs[i]->deadline_ms < least)
-            least = batch->specs[i]->deadline_ms;
+        if (batch->of[i].spec->deadline_ms < least)
+            least = batch->of[i].spec->deadline_ms;
     return least;
 }
 
@@ -319,8 +317,8 @@ static size_t check_args(struct limit_batch *batch, struct arena *arena,
     for (struct list *n = batch->sent.next; n != &batch->sent; n = n->next)
         checks++;
     for (; at < keys; at++)
-        argv[at] =
-            (struct span){batch->known[at]->name, batch->known[at]->name_len};
+        argv[at] = (struct span){batch->of[at].known->name,
+                                 batch->of[at].known->name_len};
     if (call->id.ptr) {
         struct span together = call->asks[first_sent(batch)->at[0]].key;
         argv[at++] = key_name(
@@ -332,7 +330,7 @@ static size_t check_args(struct limit_batch *batch, struct arena *arena,
     argv[at++] = limit_number(arena, checks);
     argv[at++] = call->id.ptr ? SPAN(LIMIT_ID_KEPT_MS) : SPAN("");
     for (size_t i = 0; i < batch->count; i++)
-        at += limit_put_spec(argv + at, batch->specs[i]);
+        at += limit_put_spec(argv + at, batch->of[i].spec);
     for (struct list *n = batch->sent.next; n != &batch->sent; n = n->next) {
         const struct limit_group *group =
             LIST_ENTRY(n, struct limit_group, node);
@@ -347,7 +345,7 @@ static size_t check_args(struct limit_batch *batch, struct arena *arena,
 /* What limit_one.lua answers, unless it finds that it cannot. */
 static bool is_one(const struct limit_batch *batch)
 {
-    const struct limit_spec *spec = batch->specs[0];
+    const struct limit_spec *spec = batch->of[0].spec;
 
     return batch->count == 1 && batch->sent.next == batch->sent.prev &&
            !first_sent(batch)->call->id.ptr && !batch->whole &&
@@ -355,41 +353,43 @@ static bool is_one(const struct limit_batch *batch)
            spec->mode == LIMIT_STRICT;
 }
 
+/* The limit's own are spelled already. */
 static size_t one_args(const struct limit_batch *batch, struct arena *arena,
                        struct span *argv, size_t *argc)
 {
     const struct limit_group *group = first_sent(batch);
-    size_t at = 0;
 
-    argv[at++] = limit_name_of(batch->known[0]);
-    at += limit_put_spec(argv + at, batch->specs[0]);
-    argv[at++] = limit_number(arena, group->call->asks[group->at[0]].cost);
-    *argc = at;
+    argv[0] = limit_name_of(batch->of[0].known);
+    argv[1] = limit_number(arena, group->call->asks[group->at[0]].cost);
+    *argc = 2;
     return 1;
 }
 
 static void send_again(struct limit_batch *batch)
 {
     struct span argv[ARGS_MAX];
+    struct redis_call call = {.argv = argv,
+                              .timeout_ms = deadline_of(batch),
+                              .cb = on_reply,
+                              .arg = batch};
     struct arena arena;
-    size_t argc;
     bool one = is_one(batch);
 
     arena_init(&arena, MEM_LIMIT, 0);
-    size_t keys = one ? one_args(batch, &arena, argv, &argc)
-                      : check_args(batch, &arena, argv, &argc);
+    size_t keys = one ? one_args(batch, &arena, argv, &call.argc)
+                      : check_args(batch, &arena, argv, &call.argc);
+    if (one) {
+        call.spelled = batch->of[0].spec->spelled;
+        call.spelled_count = LIMIT_ARGS;
+    }
+    call.key = limit_tag(argv[0]);
     batch->out = true;
     batch->sent_us = clock_mono_us();
     batch->sent_epoch = batch->limiter->epoch;
     metrics_add(batch->limiter->scripts, 1);
-    int err = redis_eval(batch->limiter->options.redis,
-                         one ? &script_limit_one : &script_limit_check, keys,
-                         &(struct redis_call){.key = limit_tag(argv[0]),
-                                              .argv = argv,
-                                              .argc = argc,
-                                              .timeout_ms = deadline_of(batch),
-                                              .cb = on_reply,
-                                              .arg = batch});
+    int err =
+        redis_eval(batch->limiter->options.redis,
+                   one ? &script_limit_one : &script_limit_check, keys, &call);
     arena_deinit(&arena);
     if (err < 0)
         fail_batch(batch, err);
@@ -495,8 +495,8 @@ static void carry_over(struct limit_batch *batch, size_t at, uint64_t version)
     int err = UV_EAGAIN;
 
     if (++batch->stale_steps <= STALE_STEPS)
-        err = limit_carry(batch->limiter, batch->specs[at],
-                          limit_name_of(batch->known[at]), version,
+        err = limit_carry(batch->limiter, batch->of[at].spec,
+                          limit_name_of(batch->of[at].known), version,
                           deadline_of(batch), on_carried, batch);
     if (err < 0)
         fail_batch(batch, err);

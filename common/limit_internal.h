@@ -83,8 +83,10 @@ struct limit_batch {
     size_t stale_steps;
     uint64_t sent_us, sent_epoch;
     size_t count;
-    struct limit_known *known[LIMIT_ASKS_MAX];
-    struct limit_spec *specs[LIMIT_ASKS_MAX]; /* its own references */
+    struct {
+        struct limit_known *known;
+        struct limit_spec *spec; /* its own reference */
+    } of[];
 };
 
 struct limiter {
@@ -94,7 +96,7 @@ struct limiter {
     struct limit_table table;
     struct list recent, leased, ready;
     struct list claims; /* calls whose id is to be asked for */
-    uint64_t undo; /* number of the last one */
+    uint64_t undo;      /* number of the last one */
     uint64_t sharers, epoch;
     bool live, closing;
     void (*drained)(void *arg);

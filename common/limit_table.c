@@ -119,7 +119,7 @@ static struct limit_known *find(const struct limit_table *table,
 static struct wanted want(const struct limit_table *table,
                           const struct limit_spec *spec, struct span key)
 {
-    return (struct wanted){.hash = hash_sip(&table->hash_key, key) + spec->mark,
+    return (struct wanted){.hash = hash_bucket(&table->hash_key, key) + spec->mark,
                            .type = span_str(spec->type),
                            .limit = span_str(spec->name),
                            .key = key};
@@ -139,7 +139,7 @@ struct limit_known *limit_find_named(struct limiter *limiter, struct span name)
 
     if (!split_name(name, &wanted))
         return NULL;
-    wanted.hash = hash_sip(&limiter->table.hash_key, wanted.key) +
+    wanted.hash = hash_bucket(&limiter->table.hash_key, wanted.key) +
                   limit_mark(wanted.type, wanted.limit);
     return find(&limiter->table, &wanted);
 }

@@ -54,6 +54,9 @@ struct redis_call {
     struct span key;         /* what the command is about: chooses the node */
     const struct span *argv; /* copied before redis_send() returns */
     size_t argc;
+    struct span spelled; /* for redis_eval(): more arguments, as they were put
+                            by resp_append_arg() */
+    size_t spelled_count;
     uint32_t timeout_ms; /* 0: the link's */
     bool repeatable;     /* safe to run twice: sent again when the link breaks,
                             until its deadline */
@@ -73,12 +76,12 @@ int redis_send(struct redis *redis, const struct redis_call *call);
 
 /*
  * A Lua script, sent by its SHA; on NOSCRIPT it is loaded and the call sent
- * again, within the same deadline.  Static memory; redis_eval() fills sha.
+ * again, within the same deadline.  Static memory; redis_eval() fills head.
  */
 struct redis_script {
     const char *name;
     struct span source;
-    char sha[41];
+    char head[64]; /* "EVALSHA" and the SHA, spelled */
 };
 
 /* As redis_send(); call->argv holds the keys (nkeys of them), then the args. */

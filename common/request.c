@@ -308,11 +308,13 @@ bool request_is_json(struct request *req)
     struct span type = request_header(req, "content-type");
     struct span main_type;
 
-    if (!req->head.chunked && !request_header(req, "content-length").ptr)
+    if (!req->head.chunked && req->head.content_length == 0 &&
+        !request_header(req, "content-length").ptr)
         request_problem(req, 411, "length-required", NULL,
                         "a body is needed, and its length");
-    else if (!type.ptr || !span_cut(&type, ';', &main_type) ||
-             !span_eq_nocase(span_trim(main_type), SPAN("application/json")))
+    else if (!span_eq(type, SPAN("application/json")) &&
+             (!type.ptr || !span_cut(&type, ';', &main_type) ||
+              !span_eq_nocase(span_trim(main_type), SPAN("application/json"))))
         request_problem(req, 415, "not-json", NULL,
                         "the body must be application/json");
     else

@@ -12,6 +12,8 @@
 
 #include "common/server_internal.h"
 
+#define HEAD_ROOM 384 /* what most heads fit into */
+
 const char *status_phrase(int status)
 {
     static const struct {
@@ -184,6 +186,7 @@ void request_reply(struct request *req, int status, const char *type,
     if (!begin_answer(req, status))
         return;
     struct buf *out = out_of(req);
+    buf_reserve(out, HEAD_ROOM + req->extra.len + body.len);
     put_status(out, status);
     if (type)
         put_type(out, type);

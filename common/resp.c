@@ -30,13 +30,24 @@ void resp_append_count(struct buf *out, size_t argc)
     buf_append(out, SPAN("\r\n"));
 }
 
+static char *put(char *at, struct span bytes)
+{
+    memcpy(at, bytes.ptr, bytes.len);
+    return at + bytes.len;
+}
+
 void resp_append_arg(struct buf *out, struct span arg)
 {
-    buf_append_char(out, '$');
-    buf_append_u64(out, arg.len);
-    buf_append(out, SPAN("\r\n"));
-    buf_append(out, arg);
-    buf_append(out, SPAN("\r\n"));
+    char room[SPAN_U64_MAX];
+    struct span len = span_from_u64(room, arg.len);
+    char *at = buf_reserve(out, 1 + len.len + 2 + arg.len + 2);
+
+    *at++ = '$';
+    at = put(put(at, len), SPAN("\r\n"));
+    if (arg.len)
+        at = put(at, arg);
+    at = put(at, SPAN("\r\n"));
+    buf_commit(out, (size_t)(at - buf_span(out).ptr) - out->len);
 }
 
 void resp_append(struct buf *out, const struct span *argv, size_t argc)

@@ -24,6 +24,7 @@ struct compiled {
     const struct route *route;
     struct segment segments[MAX_SEGMENTS];
     size_t count, index;
+    size_t pattern; /* the same for the same one */
 };
 
 struct router {
@@ -94,6 +95,16 @@ static void add_all(struct router *router, const struct route *routes)
     }
 }
 
+static size_t pattern_of(const struct router *router, size_t at)
+{
+    size_t i = 0;
+
+    while (strcmp(router->compiled[i].route->pattern,
+                  router->compiled[at].route->pattern) != 0)
+        i++;
+    return i;
+}
+
 struct router *router_create(const struct route *first,
                              const struct route *second)
 {
@@ -103,8 +114,10 @@ struct router *router_create(const struct route *first,
     add_all(router, second);
     qsort(router->compiled, router->count, sizeof(router->compiled[0]),
           compare);
-    for (size_t i = 0; i < router->count; i++)
+    for (size_t i = 0; i < router->count; i++) {
         router->from[router->compiled[i].count + 1] = i + 1;
+        router->compiled[i].pattern = pattern_of(router, i);
+    }
     for (size_t n = 1; n < MAX_SEGMENTS + 2; n++)
         if (router->from[n] < router->from[n - 1])
             router->from[n] = router->from[n - 1];
@@ -206,8 +219,7 @@ void router_match(const struct router *router, enum request_method method,
     for (size_t i = router->from[split_path.count];
          i < router->from[split_path.count + 1]; i++) {
         const struct compiled *compiled = &router->compiled[i];
-        if (first &&
-            strcmp(first->route->pattern, compiled->route->pattern) != 0)
+        if (first && first->pattern != compiled->pattern)
             continue;
         if (!fit(compiled, &split_path, &tried))
             continue;

@@ -5,7 +5,7 @@
 
 static struct list *chain_of(struct server *server, const char *text)
 {
-    uint64_t hash = hash_sip(&server->address_key, span_str(text));
+    uint64_t hash = hash_bucket(&server->address_key, span_str(text));
 
     return &server->addresses[hash % SERVER_ADDRESSES];
 }

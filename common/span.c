@@ -8,11 +8,30 @@ static char to_lower(char c)
     return c;
 }
 
+/* Of eight bytes at once: those of A to Z get the bit that tells a from A. */
+static uint64_t to_lower_all(const char *from)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t all;
+
+    memcpy(&all, from, sizeof(all));
+    uint64_t low = all & 0x7f * each;
+    uint64_t from_a = low + (0x80 - 'A') * each;
+    uint64_t past_z = low + (0x7f - 'Z') * each;
+    return all | (from_a & ~past_z & ~all & 0x80 * each) >> 2;
+}
+
+#define SAFE_DIGITS 19 /* of which 64 bits hold any number */
+
 bool span_eq_nocase(struct span a, struct span b)
 {
     if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < a.len; i++)
+    size_t i = 0;
+    for (; i + 8 <= a.len; i += 8)
+        if (to_lower_all(a.ptr + i) != to_lower_all(b.ptr + i))
+            return false;
+    for (; i < a.len; i++)
         if (to_lower(a.ptr[i]) != to_lower(b.ptr[i]))
             return false;
     return true;
@@ -55,15 +74,47 @@ bool span_to_u64(struct span s, uint64_t max, uint64_t *out)
     if (s.len == 0)
         return false;
     for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+        uint64_t digit = (unsigned char)s.ptr[i] - (uint64_t)'0';
+        if (digit > 9)
             return false;
-        uint64_t digit = (uint64_t)(s.ptr[i] - '0');
-        if (digit > max || value > (max - digit) / 10)
+        if (i >= SAFE_DIGITS &&
+            (value > max / 10 || (value == max / 10 && digit > max % 10)))
             return false;
         value = value * 10 + digit;
     }
+    if (value > max)
+        return false;
     *out = value;
     return true;
+}
+
+/* Two digits at a time: half the divisions. */
+struct span span_from_u64(char room[SPAN_U64_MAX], uint64_t value)
+{
+    static const char pairs[] = "00010203040506070809"
+                                "10111213141516171819"
+                                "20212223242526272829"
+                                "30313233343536373839"
+                                "40414243444546474849"
+                                "50515253545556575859"
+                                "60616263646566676869"
+                                "70717273747576777879"
+                                "80818283848586878889"
+                                "90919293949596979899";
+    size_t at = SPAN_U64_MAX;
+
+    while (value >= 100) {
+        at -= 2;
+        memcpy(room + at, pairs + 2 * (value % 100), 2);
+        value /= 100;
+    }
+    if (value >= 10) {
+        at -= 2;
+        memcpy(room + at, pairs + 2 * value, 2);
+    } else {
+        room[--at] = (char)('0' + value);
+    }
+    return (struct span){room + at, SPAN_U64_MAX - at};
 }
 
 void span_hex(char *out, struct span bytes)

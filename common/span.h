@@ -49,6 +49,10 @@ bool span_cut(struct span *rest, char sep, struct span *head);
 /* Decimal digits only, at most max.  False, *out untouched, otherwise. */
 bool span_to_u64(struct span s, uint64_t max, uint64_t *out);
 
+/* Decimal digits of value, written to the end of room. */
+#define SPAN_U64_MAX 20
+struct span span_from_u64(char room[SPAN_U64_MAX], uint64_t value);
+
 /* Lower-case hex of bytes: two digits each, no NUL. */
 void span_hex(char *out, struct span bytes);
 

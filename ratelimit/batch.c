@@ -14,7 +14,6 @@
 struct item {
     struct batch *batch;
     struct decision decision;
-    struct json_errors errors;
     bool forbidden;
 };
 
@@ -22,7 +21,8 @@ struct batch {
     struct request *req;
     struct item *items;
     size_t count;
-    size_t waiting; /* items, and check_batch() itself */
+    size_t waiting;            /* items, and check_batch() itself */
+    struct json_errors *spare; /* of an item that had none */
 };
 
 static void on_decided(struct decision *decision);
@@ -33,18 +33,20 @@ static void begin_item(struct batch *batch, size_t i, const json_t *object,
     struct item *item = &batch->items[i];
 
     item->batch = batch;
-    json_errors_init(&item->errors);
     item->decision = (struct decision){.app = app,
                                        .arena = request_arena(batch->req),
-                                       .errors = &item->errors,
+                                       .errors = batch->spare,
                                        .state = DECISION_INVALID,
                                        .cb = on_decided,
                                        .arg = item};
     item->forbidden = false;
+    batch->spare = decision_errors(&item->decision);
     if (!check_read(&item->decision, object, false)) {
         item->decision.call.count = 0;
+        batch->spare = NULL;
         return;
     }
+    item->decision.errors = NULL;
     item->forbidden = !check_allowed(&item->decision, batch->req);
     if (item->forbidden)
         return;
@@ -64,7 +66,7 @@ static void put_problem(struct json_writer *w, struct item *item)
     json_put_key(w, "problem");
     request_put_problem(item->batch->req, w, problem.status, problem.slug,
                         problem.detail,
-                        problem.status == 422 ? &item->errors : NULL);
+                        problem.status == 422 ? item->decision.errors : NULL);
 }
 
 static void answer(struct batch *batch)

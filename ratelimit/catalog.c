@@ -77,7 +77,7 @@ struct catalog *catalog_create(struct redis *redis, struct metrics *metrics)
 static struct known **slot_of(struct catalog *catalog, struct span name)
 {
     struct known **slot =
-        &catalog->buckets[hash_sip(&catalog->key, name) % BUCKETS];
+        &catalog->buckets[hash_bucket(&catalog->key, name) % BUCKETS];
 
     while (*slot &&
            !span_eq((struct span){(*slot)->name, (*slot)->name_len}, name))

@@ -10,7 +10,6 @@
 struct check {
     struct request *req;
     struct decision decision;
-    struct json_errors errors;
 };
 
 static void on_decided(struct decision *decision);
@@ -37,9 +36,10 @@ static bool read_body(struct check *check)
     const json_t *document = request_read_document(req);
     if (!document)
         return false;
+    struct json_errors *errors = decision_errors(&check->decision);
     if (check_read(&check->decision, document, true))
         return true;
-    request_invalid(req, &check->errors);
+    request_invalid(req, errors);
     return false;
 }
 
@@ -48,10 +48,8 @@ void check(struct request *req, void *arg)
     struct check *check = arena_alloc(request_arena(req), sizeof(*check));
 
     check->req = req;
-    json_errors_init(&check->errors);
     check->decision = (struct decision){.app = arg,
                                         .arena = request_arena(req),
-                                        .errors = &check->errors,
                                         .cb = on_decided,
                                         .arg = check};
     if (!read_body(check))
@@ -70,8 +68,8 @@ static void on_decided(struct decision *decision)
 {
     struct check *check = decision->arg;
     struct request *req = check->req;
-    struct buf json;
-    struct json_writer w = {.out = &json};
+    struct buf *json = &decision->app->scratch;
+    struct json_writer w = {.out = json};
 
     if (decision->state != DECISION_MADE) {
         decision_release(decision);
@@ -79,11 +77,10 @@ static void on_decided(struct decision *decision)
         return;
     }
     bool always = span_eq(request_query(req, "always"), SPAN("200"));
-    buf_init(&json, MEM_REQUEST);
-    decision_put(decision, &w);
     decision_add_headers(decision, req);
+    json->len = 0;
+    decision_put(decision, &w);
     decision_release(decision);
     request_reply_json(req, decision->call.allowed || always ? 200 : 429,
-                       buf_span(&json));
-    buf_deinit(&json);
+                       buf_span(json));
 }

@@ -31,6 +31,16 @@ void decision_release(struct decision *decision)
     }
 }
 
+struct json_errors *decision_errors(struct decision *decision)
+{
+    if (!decision->errors) {
+        decision->errors =
+            arena_alloc(decision->arena, sizeof(*decision->errors));
+        json_errors_init(decision->errors);
+    }
+    return decision->errors;
+}
+
 static const char *point_at(const struct decision *decision, size_t i,
                             const char *member)
 {
@@ -45,10 +55,12 @@ static void check_cost(struct decision *decision, size_t i)
     const struct limit_ask *ask = &decision->call.asks[i];
 
     if (ask->spec->numbers.algorithm == LIMIT_CONCURRENCY)
-        json_errors_add(decision->errors, point_at(decision, i, "limit"),
+        json_errors_add(decision_errors(decision),
+                        point_at(decision, i, "limit"),
                         "is a concurrency limit: /v1/acquire takes a slot");
     else if (ask->cost > ask->spec->max_cost)
-        json_errors_add(decision->errors, point_at(decision, i, "cost"),
+        json_errors_add(decision_errors(decision),
+                        point_at(decision, i, "cost"),
                         "is above the limit's max_cost of %llu",
                         (unsigned long long)ask->spec->max_cost);
 }
@@ -81,7 +93,7 @@ static bool find_limits(struct decision *decision, bool *ended)
             return false;
         }
     }
-    if (decision->errors->count == 0)
+    if (!decision->errors || decision->errors->count == 0)
         return true;
     end(decision, DECISION_INVALID);
     return false;
@@ -143,7 +155,7 @@ static void on_answer(struct limit_call *call, int status)
         return;
     }
     if (status == UV_EEXIST) {
-        json_errors_add(decision->errors, "/id",
+        json_errors_add(decision_errors(decision), "/id",
                         "was used for another check within the last minute");
         end(decision, DECISION_INVALID);
     } else if (status < 0) {
@@ -194,13 +206,14 @@ static uint64_t to_s(uint64_t us)
     return us / 1000000 + (us % 1000000 > 0);
 }
 
-static void put_number(struct json_writer *w, const char *key, uint64_t number)
+static inline void put_number(struct json_writer *w, const char *key,
+                              uint64_t number)
 {
     json_put_key(w, key);
     json_put_int(w, (int64_t)number);
 }
 
-static void put_flag(struct json_writer *w, const char *key, bool flag)
+static inline void put_flag(struct json_writer *w, const char *key, bool flag)
 {
     json_put_key(w, key);
     json_put_bool(w, flag);
@@ -248,45 +261,53 @@ static uint64_t window_us(const struct limit_numbers *n)
     return fills.us + (fills.part > 0);
 }
 
+/* A list's next member: its name, and the first of its parameters. */
+static void put_member(struct buf *list, const struct limit_ask *ask,
+                       struct span parameter, uint64_t value)
+{
+    buf_append(list, list->len ? SPAN(", \"") : SPAN("\""));
+    buf_append(list, span_str(ask->spec->name));
+    buf_append(list, parameter);
+    buf_append_u64(list, value);
+}
+
+static void put_policy(struct buf *list, const struct limit_ask *ask)
+{
+    uint64_t window = window_us(&ask->spec->numbers);
+
+    put_member(list, ask, SPAN("\";q="), ask->spec->numbers.burst);
+    if (window < 1000000) /* whole seconds: none says less than one */
+        return;
+    buf_append(list, SPAN(";w="));
+    buf_append_u64(list, to_s(window));
+}
+
+static void put_state(struct buf *list, const struct limit_ask *ask)
+{
+    put_member(list, ask, SPAN("\";r="), ask->left.remaining);
+    buf_append(list, SPAN(";t="));
+    buf_append_u64(list, to_s(ask->left.reset_us));
+}
+
+static void put_list(struct request *req, const struct decision *decision,
+                     const char *name,
+                     void (*put)(struct buf *list, const struct limit_ask *ask))
+{
+    struct buf *list = &decision->app->scratch;
+
+    list->len = 0;
+    for (size_t i = 0; i < decision->call.count; i++)
+        if (!decision->call.asks[i].spec->shadow)
+            put(list, &decision->call.asks[i]);
+    if (list->len)
+        request_add_header(req, name, buf_span(list));
+}
+
 /* draft-ietf-httpapi-ratelimit-headers-10: lists of strings with parameters. */
 static void put_headers(struct request *req, const struct decision *decision)
 {
-    struct buf policy;
-    struct buf now;
-
-    buf_init(&policy, MEM_REQUEST);
-    buf_init(&now, MEM_REQUEST);
-    for (size_t i = 0; i < decision->call.count; i++) {
-        const struct limit_ask *ask = &decision->call.asks[i];
-        const struct limit_numbers *n = &ask->spec->numbers;
-        if (ask->spec->shadow)
-            continue;
-        if (now.len) {
-            buf_append(&policy, SPAN(", "));
-            buf_append(&now, SPAN(", "));
-        }
-        buf_append_char(&policy, '"');
-        buf_append(&policy, span_str(ask->spec->name));
-        buf_append(&policy, SPAN("\";q="));
-        buf_append_u64(&policy, n->burst);
-        uint64_t window = window_us(n);
-        if (window >= 1000000) { /* whole seconds: none says less than one */
-            buf_append(&policy, SPAN(";w="));
-            buf_append_u64(&policy, to_s(window));
-        }
-        buf_append_char(&now, '"');
-        buf_append(&now, span_str(ask->spec->name));
-        buf_append(&now, SPAN("\";r="));
-        buf_append_u64(&now, ask->left.remaining);
-        buf_append(&now, SPAN(";t="));
-        buf_append_u64(&now, to_s(ask->left.reset_us));
-    }
-    if (now.len) {
-        request_add_header(req, "RateLimit-Policy", buf_span(&policy));
-        request_add_header(req, "RateLimit", buf_span(&now));
-    }
-    buf_deinit(&policy);
-    buf_deinit(&now);
+    put_list(req, decision, "RateLimit-Policy", put_policy);
+    put_list(req, decision, "RateLimit", put_state);
 }
 
 /* The limit that leaves least, for those who know one only. */
@@ -307,7 +328,7 @@ static void put_old_headers(struct request *req,
                             const struct decision *decision)
 {
     const struct limit_ask *ask = tightest(decision);
-    char text[24];
+    char room[SPAN_U64_MAX];
 
     if (!ask)
         return;
@@ -319,12 +340,9 @@ static void put_old_headers(struct request *req,
         {"X-RateLimit-Remaining", ask->left.remaining},
         {"X-RateLimit-Reset", to_s(ask->left.reset_us)},
     };
-    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        int len = snprintf(text, sizeof(text), "%llu",
-                           (unsigned long long)headers[i].value);
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
         request_add_header(req, headers[i].name,
-                           (struct span){text, (size_t)len});
-    }
+                           span_from_u64(room, headers[i].value));
 }
 
 static uint64_t wait_us(const struct decision *decision)
@@ -341,7 +359,7 @@ static uint64_t wait_us(const struct decision *decision)
 
 void decision_add_headers(const struct decision *decision, struct request *req)
 {
-    struct buf text;
+    char room[SPAN_U64_MAX];
 
     if (decision->app->config->headers)
         put_headers(req, decision);
@@ -350,8 +368,6 @@ void decision_add_headers(const struct decision *decision, struct request *req)
     if (decision->call.allowed)
         return;
     uint64_t seconds = to_s(wait_us(decision));
-    buf_init(&text, MEM_REQUEST);
-    buf_append_u64(&text, seconds ? seconds : 1);
-    request_add_header(req, "Retry-After", buf_span(&text));
-    buf_deinit(&text);
+    request_add_header(req, "Retry-After",
+                       span_from_u64(room, seconds ? seconds : 1));
 }

@@ -23,7 +23,7 @@ struct decision {
     struct arena *arena;
     struct limit_call call;
     struct span *names;         /* of the limits, one for each ask */
-    struct json_errors *errors; /* where what is wrong is added */
+    struct json_errors *errors; /* see decision_errors(); NULL: none */
     bool of_query; /* the one check stands in a query: "/cost" is its cost */
     enum decision_state state;
     size_t at;
@@ -39,6 +39,9 @@ struct decision {
  * arena that lives as long.  True: it is decided, and cb does not run.
  */
 bool decide(struct decision *decision);
+
+/* Where what is wrong is added: large, and so made when there is something. */
+struct json_errors *decision_errors(struct decision *decision);
 
 /* Once, when it is answered: its limits are used no more. */
 void decision_release(struct decision *decision);

@@ -47,6 +47,7 @@ void *ratelimit_open(struct app *app)
         .limiter = open_limiter(app, config),
         .catalog = catalog_create(app_redis(app), app_metrics(app))};
     self->learner = learner_create(self);
+    buf_init(&self->scratch, MEM_REQUEST);
     if (config->limits_file)
         catalog_read_file(self->catalog, config->limits_file, reason,
                           sizeof(reason));
@@ -113,5 +114,6 @@ void ratelimit_close(void *state)
     limiter_close(self->limiter);
     learner_destroy(self->learner);
     catalog_destroy(self->catalog);
+    buf_deinit(&self->scratch);
     mem_free(self);
 }

@@ -38,6 +38,7 @@ struct ratelimit {
     struct catalog *catalog;
     struct learner *learner;
     struct resp_port *resp;
+    struct buf scratch; /* of one answer at a time */
 };
 
 #define LIMITS_KEY "rl:limits" /* sorted set of names */

@@ -45,7 +45,7 @@ struct cache *cache_create(const struct cache_options *options)
 
 static struct cache_entry **bucket_of(struct cache *cache, struct span code)
 {
-    return &cache->buckets[hash_sip(&cache->key, code) & cache->mask];
+    return &cache->buckets[hash_bucket(&cache->key, code) & cache->mask];
 }
 
 static struct cache_entry **find_slot(struct cache *cache, struct span code)

@@ -29,6 +29,31 @@ static void test_hash_sip_gives_the_papers_values(void **state)
                          cases[i].hash);
 }
 
+static void test_hash_bucket_is_siphash_with_fewer_rounds(void **state)
+{
+    /* As the reference code gives them with one round and three. */
+    static const struct {
+        size_t len;
+        uint64_t hash;
+    } cases[] = {
+        {0, UINT64_C(0xabac0158050fc4dc)},
+        {1, UINT64_C(0xc9f49bf37d57ca93)},
+        {8, UINT64_C(0x369095118d299a8e)},
+        {15, UINT64_C(0xd320d86d2a519956)},
+    };
+    static const struct hash_key key = {UINT64_C(0x0706050403020100),
+                                        UINT64_C(0x0f0e0d0c0b0a0908)};
+    char message[15];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(message); i++)
+        message[i] = (char)i;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(
+            hash_bucket(&key, (struct span){message, cases[i].len}),
+            cases[i].hash);
+}
+
 static void test_hash_random_keys_differ(void **state)
 {
     struct hash_key a = hash_random_key();
@@ -66,6 +91,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hash_sip_gives_the_papers_values),
+        cmocka_unit_test(test_hash_bucket_is_siphash_with_fewer_rounds),
         cmocka_unit_test(test_hash_random_keys_differ),
         cmocka_unit_test(test_hash_partition_never_moves),
         cmocka_unit_test(test_hash_partition_spreads),

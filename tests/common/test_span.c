@@ -1,4 +1,7 @@
 /* test_span.c - runs of bytes that are borrowed. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "common/span.h"
 #include "tests/test.h"
 
@@ -25,6 +28,30 @@ static void test_span_is_equal_by_its_bytes(void **state)
         assert_int_equal(span_eq(cases[i].a, cases[i].b), cases[i].same);
         assert_int_equal(span_eq_nocase(cases[i].a, cases[i].b),
                          cases[i].but_for_case);
+    }
+}
+
+/* Every byte beside every other, at each place of a long one. */
+static void test_span_is_equal_but_for_the_case_of_letters_alone(void **state)
+{
+    char a[13] = "abcdefghijklm";
+    char b[13] = "ABCDEFGHIJKLM";
+    (void)state;
+
+    for (size_t at = 0; at < sizeof(a); at++) {
+        for (unsigned i = 0; i < 65536; i++) {
+            unsigned char x = (unsigned char)(i & 255),
+                          y = (unsigned char)(i >> 8);
+            bool same = x == y || (x < 128 && y < 128 && (x ^ y) == 0x20 &&
+                                   (x | 0x20) >= 'a' && (x | 0x20) <= 'z');
+            a[at] = (char)x;
+            b[at] = (char)y;
+            if (span_eq_nocase((struct span){a, sizeof(a)},
+                               (struct span){b, sizeof(b)}) != same)
+                fail_msg("%u and %u at %zu", x, y, at);
+        }
+        a[at] = (char)('a' + (int)at);
+        b[at] = (char)('A' + (int)at);
     }
 }
 
@@ -118,6 +145,11 @@ static void test_span_is_a_number_when_all_of_it_is(void **state)
         {"18446744073709551616", UINT64_MAX, 0, false},
         {"99999999999999999999999", UINT64_MAX, 0, false},
         {"9223372036854775808", INT64_MAX, 0, false},
+        {"0000000000000000000005", 5, 5, true},
+        {"0000000000000000000009", 5, 0, false},
+        {"18446744073709551619", 5, 0, false}, /* 2^64 + 3 */
+        {"018446744073709551615", UINT64_MAX, UINT64_MAX, true},
+        {"018446744073709551619", UINT64_MAX, 0, false},
         {"", 9, 0, false},
         {"-1", 9, 0, false},
         {"+1", 9, 0, false},
@@ -136,6 +168,24 @@ static void test_span_is_a_number_when_all_of_it_is(void **state)
             cases[i].good);
         assert_true(value == (cases[i].good ? cases[i].value : 42));
     }
+}
+
+static void test_span_of_a_number_is_read_as_that(void **state)
+{
+    char room[SPAN_U64_MAX];
+    char text[SPAN_U64_MAX + 1];
+    (void)state;
+
+    for (uint64_t n = 1, step = 0; step < 64; step++, n *= 2)
+        for (uint64_t value = n - 1; value != n + 2; value++) {
+            snprintf(text, sizeof(text), "%" PRIu64, value);
+            assert_true(span_eq(span_from_u64(room, value), span_str(text)));
+        }
+    assert_true(
+        span_eq(span_from_u64(room, UINT64_MAX), SPAN("18446744073709551615")));
+    assert_true(span_eq(span_from_u64(room, 99), SPAN("99")));
+    assert_true(span_eq(span_from_u64(room, 100), SPAN("100")));
+    assert_true(span_eq(span_from_u64(room, 1000000007), SPAN("1000000007")));
 }
 
 static void test_span_in_hex_has_two_digits_a_byte(void **state)
@@ -161,12 +211,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_span_is_equal_by_its_bytes),
+        cmocka_unit_test(test_span_is_equal_but_for_the_case_of_letters_alone),
         cmocka_unit_test(test_span_of_no_string_is_empty),
         cmocka_unit_test(test_span_has_a_prefix_no_longer_than_itself),
         cmocka_unit_test(test_span_skips_no_further_than_its_end),
         cmocka_unit_test(test_span_is_trimmed_of_blanks_only),
         cmocka_unit_test(test_span_is_cut_into_all_its_pieces),
         cmocka_unit_test(test_span_is_a_number_when_all_of_it_is),
+        cmocka_unit_test(test_span_of_a_number_is_read_as_that),
         cmocka_unit_test(test_span_in_hex_has_two_digits_a_byte),
         cmocka_unit_test(test_span_find_tells_the_first_or_the_end),
     };

@@ -87,7 +87,7 @@ def by_limit_one(store):
     script = Script(store, "limit_one.lua")
 
     def ask(now, key, args, costs):
-        answers = [[int(n) for n in script(now, [key], *args, cost).split(" ")] for cost in costs]
+        answers = [[int(n) for n in script(now, [key], cost, *args).split(" ")] for cost in costs]
         assert all(answer[0] == now and len(answer) == 6 for answer in answers), answers
         return [now] + [n for answer in answers for n in answer[1:]]
     return ask
@@ -140,25 +140,25 @@ def test_one_check_leaves_states_that_are_held_or_of_another_version(redis):
     lease(EPOCH, ["state"], *limit, "w1", 1, 0, 0, 0, 4, 1, 1000)
     for args in (limit, spec("token_bucket", 5, 10**6, 10, version=2)):
         before = redis.cli("GET", "state")
-        same((one(EPOCH, ["state"], *args, 1), redis.cli("GET", "state")), (None, before))
+        same((one(EPOCH, ["state"], 1, *args), redis.cli("GET", "state")), (None, before))
     redis.cli("SET", "state", "1 %d 0" % EPOCH)
-    same(one(EPOCH, ["state"], *spec("token_bucket", 5, 10**6, 10, version=2), 1), None)
-    same(one(EPOCH, ["state"], *limit, 1), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 200000))
+    same(one(EPOCH, ["state"], 1, *spec("token_bucket", 5, 10**6, 10, version=2)), None)
+    same(one(EPOCH, ["state"], 1, *limit), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 200000))
     redis.cli("RPUSH", "log", "0 0 1", "%d 1 1" % EPOCH)
-    same(one(EPOCH, ["log"], *limit, 1), None)
+    same(one(EPOCH, ["log"], 1, *limit), None)
 
 
 def test_one_check_of_a_shadow_passes_and_tells(redis):
     one, args = Script(redis, "limit_one.lua"), spec("token_bucket", 1, 10**6, 1, shadow=1)
-    same(one(EPOCH, ["state"], *args, 1), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 10**6))
-    same(one(EPOCH, ["state"], *args, 1), "%d 1 0 %d 0 0" % (EPOCH, EPOCH + 10**6))
+    same(one(EPOCH, ["state"], 1, *args), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 10**6))
+    same(one(EPOCH, ["state"], 1, *args), "%d 1 0 %d 0 0" % (EPOCH, EPOCH + 10**6))
 
 
 def test_one_check_after_the_clock_stepped_back_finds_an_empty_bucket(redis):
     one, args, back = Script(redis, "limit_one.lua"), spec("token_bucket", 1, 10**6, 2), EPOCH - 10**9
-    one(EPOCH, ["state"], *args, 1)
-    same(one(back, ["state"], *args, 1), "%d 0 0 %d 0 0" % (back, back + 2 * 10**6))
-    same(one(back + 10**6, ["state"], *args, 1), "%d 1 1 %d 0 0" % (back + 10**6, back + 3 * 10**6))
+    one(EPOCH, ["state"], 1, *args)
+    same(one(back, ["state"], 1, *args), "%d 0 0 %d 0 0" % (back, back + 2 * 10**6))
+    same(one(back + 10**6, ["state"], 1, *args), "%d 1 1 %d 0 0" % (back + 10**6, back + 3 * 10**6))
 
 
 def test_fixed_window_decides_as_its_law(redis):
