@@ -119,7 +119,8 @@ static struct limit_known *find(const struct limit_table *table,
 static struct wanted want(const struct limit_table *table,
                           const struct limit_spec *spec, struct span key)
 {
-    return (struct wanted){.hash = hash_bucket(&table->hash_key, key) + spec->mark,
+    return (struct wanted){.hash =
+                               hash_bucket(&table->hash_key, key) + spec->mark,
                            .type = span_str(spec->type),
                            .limit = span_str(spec->name),
                            .key = key};
