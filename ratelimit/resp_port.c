@@ -2,7 +2,7 @@
  * resp_port.c - see resp_port.h.
  *
  *   on_read() -- each command --> run(): answered at once, or a place in line
- *   -- the limiter's answer --> fill the place --> what stands first leaves
+ *   -- the limiter's answer --> goes to who stands before, or out
  *
  * Failure modes: not the protocol, or past a bound (an error, then the end);
  * too many commands wait (reading stops); a client that does not read (its
@@ -29,24 +29,24 @@
 
 struct conn {
     struct list node;   /* of port->conns */
-    struct list places; /* answers in line, oldest first */
+    struct list places; /* in line for an answer, oldest first */
     struct resp_port *port;
     struct stream *stream;
     struct wheel_timer timer;
     struct buf tail, out;
     struct span token; /* owned; ptr NULL: none was given */
     int64_t checked_s; /* when the token was last looked at */
-    size_t waiting;
+    size_t waiting;    /* answers that are not out, known or not */
     bool allowed, paused, reading, last, closing;
 };
 
-/* An answer that is not there yet. */
+/* An answer that is not there yet, and those behind it that are. */
 struct place {
     struct list node;
     struct conn *conn; /* NULL: it has gone */
     struct throttle throttle;
-    char text[THROTTLE_ANSWER_MAX];
-    size_t len; /* 0: it waits */
+    struct buf behind;
+    size_t answers; /* with its own */
 };
 
 struct resp_port {
@@ -117,10 +117,6 @@ static void close_conn(struct conn *conn)
         struct place *place = LIST_ENTRY(conn->places.next, struct place, node);
         list_remove(&place->node);
         place->conn = NULL;
-        if (place->len) {
-            conn->port->places--;
-            mem_free(place);
-        }
     }
     stream_close(conn->stream, on_closed);
 }
@@ -187,19 +183,23 @@ static void on_connection(uv_stream_t *stream, int status)
 
 /* ---- answers */
 
-/* What stands first and is whole leaves; the end of a conversation ends it. */
+/* Who stands before node in line, or before who comes next; NULL: nobody. */
+static struct place *place_before(struct conn *conn, const struct list *node)
+{
+    return node->prev == &conn->places
+               ? NULL
+               : LIST_ENTRY(node->prev, struct place, node);
+}
+
+/* Where answers go that stand behind place. */
+static struct buf *out_behind(struct conn *conn, struct place *place)
+{
+    return place ? &place->behind : &conn->out;
+}
+
+/* What is out is sent; the end of a conversation ends it. */
 static void flush(struct conn *conn)
 {
-    while (!list_is_empty(&conn->places)) {
-        struct place *place = LIST_ENTRY(conn->places.next, struct place, node);
-        if (!place->len)
-            break;
-        buf_append(&conn->out, (struct span){place->text, place->len});
-        list_remove(&place->node);
-        mem_free(place);
-        conn->waiting--;
-        conn->port->places--;
-    }
     if (conn->reading)
         return; /* on_read() sends it all at once */
     if (conn->out.len && stream_write(conn->stream, buf_span(&conn->out)) < 0) {
@@ -211,22 +211,26 @@ static void flush(struct conn *conn)
         close_conn(conn);
 }
 
+/* Where the answer goes that is known now; it comes behind all others. */
+static struct buf *answer_begin(struct conn *conn)
+{
+    return out_behind(conn, place_before(conn, &conn->places));
+}
+
+static void answer_end(struct conn *conn)
+{
+    struct place *last = place_before(conn, &conn->places);
+
+    if (!last)
+        return;
+    last->answers++;
+    conn->waiting++;
+}
+
 static void answer(struct conn *conn, struct span text)
 {
-    struct place *place;
-
-    if (list_is_empty(&conn->places)) {
-        buf_append(&conn->out, text);
-        return;
-    }
-    place = mem_zalloc(MEM_CONN, sizeof(*place));
-    place->conn = conn;
-    place->len =
-        text.len < sizeof(place->text) ? text.len : sizeof(place->text);
-    memcpy(place->text, text.ptr, place->len);
-    list_append(&conn->places, &place->node);
-    conn->waiting++;
-    conn->port->places++;
+    buf_append(answer_begin(conn), text);
+    answer_end(conn);
 }
 
 /* ---- commands */
@@ -293,19 +297,35 @@ static void throttle(struct conn *conn, const struct resp_command *command)
     place->throttle.chunks = &port->chunks;
     place->throttle.cb = on_throttled;
     place->throttle.arg = port;
-    size_t len = throttle_run(port->specs, &place->throttle, command->argv,
-                              command->argc, place->text);
-    if (len) {
-        answer(conn, (struct span){place->text, len});
+    if (throttle_run(port->specs, &place->throttle, command->argv,
+                     command->argc, answer_begin(conn))) {
+        answer_end(conn);
         port->spare = place;
         return;
     }
     place->conn = conn;
-    place->len = 0;
+    place->answers = 1;
+    buf_init(&place->behind, MEM_CONN);
     list_init(&place->node);
     list_append(&conn->places, &place->node);
     conn->waiting++;
     port->places++;
+}
+
+/* Its answer, and those behind it, leave with those before it. */
+static void leave(struct place *place)
+{
+    struct conn *conn = place->conn;
+    struct place *before = place_before(conn, &place->node);
+    struct buf *out = out_behind(conn, before);
+
+    throttle_answer(&place->throttle, out);
+    buf_append(out, buf_span(&place->behind));
+    if (before)
+        before->answers += place->answers;
+    else
+        conn->waiting -= place->answers;
+    list_remove(&place->node);
 }
 
 static void on_throttled(struct throttle *throttle)
@@ -314,10 +334,14 @@ static void on_throttled(struct throttle *throttle)
     struct conn *conn = place->conn;
     struct resp_port *port = throttle->arg;
 
-    place->len = throttle_answer(throttle, place->text);
-    if (!conn) { /* its client left */
-        port->places--;
-        mem_free(place);
+    if (conn)
+        leave(place);
+    else
+        throttle_answer(throttle, &place->behind); /* its client left */
+    port->places--;
+    buf_deinit(&place->behind);
+    mem_free(place);
+    if (!conn) {
         free_port(port);
         return;
     }

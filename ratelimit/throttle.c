@@ -1,6 +1,4 @@
 /* throttle.c - see throttle.h. */
-#include <stdio.h>
-
 #include "ratelimit/throttle.h"
 
 /* A power of two; a newcomer takes the place it hashes to. */
@@ -64,9 +62,12 @@ static struct limit_spec *find_spec(struct throttle_specs *specs,
     return *slot;
 }
 
-static size_t say(char out[THROTTLE_ANSWER_MAX], const char *text)
+static bool say(struct buf *out, const char *text)
 {
-    return (size_t)snprintf(out, THROTTLE_ANSWER_MAX, "-ERR %s\r\n", text);
+    buf_append(out, SPAN("-ERR "));
+    buf_append(out, span_str(text));
+    buf_append(out, SPAN("\r\n"));
+    return true;
 }
 
 /* What is wrong, or NULL. */
@@ -97,9 +98,8 @@ static const char *read_numbers(const struct span *argv, size_t argc,
     return NULL;
 }
 
-size_t throttle_run(struct throttle_specs *specs, struct throttle *throttle,
-                    const struct span *argv, size_t argc,
-                    char out[THROTTLE_ANSWER_MAX])
+bool throttle_run(struct throttle_specs *specs, struct throttle *throttle,
+                  const struct span *argv, size_t argc, struct buf *out)
 {
     struct limit_numbers numbers = {.algorithm = LIMIT_GCRA};
     uint64_t quantity;
@@ -120,11 +120,14 @@ size_t throttle_run(struct throttle_specs *specs, struct throttle *throttle,
                                          .arena = &throttle->arena,
                                          .cb = on_answer,
                                          .arg = throttle};
-    if (limiter_try(throttle->limiter, &throttle->call))
-        return throttle_answer(throttle, out);
-    throttle->ask.key = arena_copy(&throttle->arena, argv[1]);
-    throttle->status = limiter_ask(throttle->limiter, &throttle->call);
-    return throttle->status < 0 ? throttle_answer(throttle, out) : 0;
+    if (!limiter_try(throttle->limiter, &throttle->call)) {
+        throttle->ask.key = arena_copy(&throttle->arena, argv[1]);
+        throttle->status = limiter_ask(throttle->limiter, &throttle->call);
+        if (throttle->status == 0)
+            return false;
+    }
+    throttle_answer(throttle, out);
+    return true;
 }
 
 static void on_answer(struct limit_call *call, int status)
@@ -140,43 +143,32 @@ static uint64_t seconds(uint64_t us)
     return us / SECOND_US + (us % SECOND_US > 0);
 }
 
-/* ":<number>\r\n"; there is one for each command: no printf. */
-static char *put_number(char *at, uint64_t number)
+static void put_number(struct buf *out, uint64_t number)
 {
-    char digits[20];
-    size_t first = sizeof(digits);
-
-    do
-        digits[--first] = (char)('0' + number % 10);
-    while ((number /= 10));
-    *at++ = ':';
-    memcpy(at, digits + first, sizeof(digits) - first);
-    at += sizeof(digits) - first;
-    *at++ = '\r';
-    *at++ = '\n';
-    return at;
+    buf_append_char(out, ':');
+    buf_append_u64(out, number);
+    buf_append(out, SPAN("\r\n"));
 }
 
-static char *put_text(char *at, struct span text)
+static void put_answer(const struct limit_ask *ask, struct buf *out)
 {
-    memcpy(at, text.ptr, text.len);
-    return at + text.len;
+    buf_append(out, SPAN("*5\r\n"));
+    put_number(out, !ask->allowed);
+    put_number(out, ask->spec->numbers.burst);
+    put_number(out, ask->left.remaining);
+    if (ask->allowed)
+        buf_append(out, SPAN(":-1\r\n"));
+    else
+        put_number(out, seconds(ask->left.retry_us));
+    put_number(out, seconds(ask->left.reset_us));
 }
 
-size_t throttle_answer(struct throttle *throttle, char out[THROTTLE_ANSWER_MAX])
+void throttle_answer(struct throttle *throttle, struct buf *out)
 {
-    const struct limit_ask *ask = &throttle->ask;
-    char *at = put_text(out, SPAN("*5\r\n"));
-
-    arena_deinit(&throttle->arena);
-    at = put_number(at, !ask->allowed);
-    at = put_number(at, throttle->spec->numbers.burst);
-    at = put_number(at, ask->left.remaining);
-    at = ask->allowed ? put_text(at, SPAN(":-1\r\n"))
-                      : put_number(at, seconds(ask->left.retry_us));
-    at = put_number(at, seconds(ask->left.reset_us));
-    limit_spec_unref(throttle->spec);
     if (throttle->status < 0)
-        return say(out, "the limiter has more to do than it can");
-    return (size_t)(at - out);
+        say(out, "the limiter has more to do than it can");
+    else
+        put_answer(&throttle->ask, out);
+    arena_deinit(&throttle->arena);
+    limit_spec_unref(throttle->spec);
 }

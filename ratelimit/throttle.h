@@ -7,10 +7,10 @@
  */
 #pragma once
 
+#include "common/buf.h"
 #include "common/limit.h"
 
 #define THROTTLE_NAME "cl.throttle"
-#define THROTTLE_ANSWER_MAX 160
 
 /* Specs by their numbers, bounded. */
 struct throttle_specs;
@@ -31,11 +31,9 @@ struct throttle {
 };
 
 /*
- * The answer's length, written to out, when it is known at once, an error too;
- * 0: cb runs later, once, then throttle_answer() has it.
+ * True: the answer, maybe an error, was known at once and is appended to out.
+ * False: cb runs later, once, then throttle_answer() is to be called, once.
  */
-size_t throttle_run(struct throttle_specs *specs, struct throttle *throttle,
-                    const struct span *argv, size_t argc,
-                    char out[THROTTLE_ANSWER_MAX]);
-size_t throttle_answer(struct throttle *throttle,
-                       char out[THROTTLE_ANSWER_MAX]);
+bool throttle_run(struct throttle_specs *specs, struct throttle *throttle,
+                  const struct span *argv, size_t argc, struct buf *out);
+void throttle_answer(struct throttle *throttle, struct buf *out);
