@@ -13,6 +13,7 @@
 
 #include "common/buf.h"
 #include "common/list.h"
+#include "common/resp.h"
 #include "common/resp_command.h"
 #include "ratelimit/resp_port.h"
 #include "ratelimit/throttle.h"
@@ -256,6 +257,18 @@ static bool may_ask(struct conn *conn)
     return conn->allowed;
 }
 
+static void ping(struct conn *conn, const struct resp_command *command)
+{
+    if (command->argc == 1)
+        answer(conn, SPAN("+PONG\r\n"));
+    else if (command->argc > 2)
+        answer(conn, SPAN("-ERR wrong number of arguments for 'ping'\r\n"));
+    else {
+        resp_append_arg(answer_begin(conn), command->argv[1]);
+        answer_end(conn);
+    }
+}
+
 static void authenticate(struct conn *conn, const struct resp_command *command)
 {
     struct span token = command->argv[command->argc - 1];
@@ -364,15 +377,7 @@ static void run(struct conn *conn, const struct resp_command *command)
     if (is_word(verb, "CL.THROTTLE"))
         throttle(conn, command);
     else if (is_word(verb, "PING"))
-        answer(conn, command->argc == 1 ? SPAN("+PONG\r\n")
-                     : command->argv[1].len < 64
-                         ? (struct span){text, (size_t)snprintf(
-                                                   text, sizeof(text),
-                                                   "$%zu\r\n%.*s\r\n",
-                                                   command->argv[1].len,
-                                                   (int)command->argv[1].len,
-                                                   command->argv[1].ptr)}
-                         : SPAN("-ERR PING says at most 63 bytes\r\n"));
+        ping(conn, command);
     else if (is_word(verb, "AUTH"))
         authenticate(conn, command);
     else if (is_word(verb, "QUIT")) {

@@ -147,7 +147,7 @@ BAD = (("CL.THROTTLE",), ("CL.THROTTLE", "k"), ("CL.THROTTLE", "k", 9, 10), ("CL
        ("CL.THROTTLE", "k", 9, 1.5, 60), ("CL.THROTTLE", "k", 9, 10, 0), ("CL.THROTTLE", "k", 9, 10, -60),
        ("CL.THROTTLE", "k", 9, 10, "60s"), ("CL.THROTTLE", "k", 9, 10, 60, 11), ("CL.THROTTLE", "k", 9, 10, 60, -1),
        ("CL.THROTTLE", "k", 9, 10, 60, "x"), ("CL.THROTTLE", "k", 10**19, 10, 60), ("CL.THROTTLE", "k", 9, 2**64, 60),
-       ("CL.THROTTLE", "k", 9, 10, 10**18), ("GET", "k"), ("SET", "k", "v"), ("NO\r\nSUCH",), ("",))
+       ("CL.THROTTLE", "k", 9, 10, 10**18), ("GET", "k"), ("SET", "k", "v"), ("PING", "a", "b"), ("ping", "a", "b", "c"), ("NO\r\nSUCH",), ("",))
 
 
 def test_bad_command_is_an_error_and_not_the_end(client):
@@ -160,7 +160,8 @@ def test_bad_command_is_an_error_and_not_the_end(client):
 
 def test_ping_and_the_rest_of_the_small_talk(client):
     same(client("PING"), "PONG")
-    same(client("ping", "hello"), "hello")
+    for text in ("hello", "", "x" * 1024, "one\r\ntwo", "\0", "ä"):
+        same(client("ping", text), text)
     same(client("cl.throttle", "low", 9, 10, 60)[0], 0)
     client.send(b"PING\r\n")
     same(client.reply(), "PONG")
@@ -199,6 +200,21 @@ def test_pipelined_answers_come_in_order_mixed_with_errors(client):
             assert isinstance(answer, Error), (n, answer)
         else:
             same(answer[:3] if isinstance(one, list) else answer, one, n)
+
+
+def test_answers_of_any_length_wait_for_those_before(client, redis):
+    """Redis has not told how the first stands when the others are known; and none is cut off."""
+    same(client.throttle("spent", 0, 1)[0], 0)
+    same(client.throttle("spent", 0, 1)[0], 1)
+    redis.pause()
+    client.send(command("CL.THROTTLE", "first", 0, 1, NO_FLOW) + b"".join(
+        command("PING", str(n) * 1000) + command("CL.THROTTLE", "spent", 0, 1, NO_FLOW) +
+        command("CL.THROTTLE", "later%d" % n, 9, 10, NO_FLOW) + command("NO") for n in range(5)))
+    redis.go_on()
+    same(client.reply()[0], 0)
+    for n in range(5):
+        same((client.reply(), client.reply()[0], client.reply()[2]), (str(n) * 1000, 1, 9))
+        same(client.reply(), "ERR unknown command 'NO'")
 
 
 def test_commands_in_any_pieces_are_the_same(client):
