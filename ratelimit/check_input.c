@@ -64,8 +64,9 @@ bool check_read(struct decision *decision, const json_t *object, bool with_id)
     struct json_errors *errors = decision->errors;
     size_t before = errors->count;
 
-    if (!json_bind(object, check_fields, with_id ? 2 : 1, values, errors))
-        return false;
+    json_bind(object, check_fields, with_id ? 2 : 1, values, errors);
+    if (values[0].state != JSON_STATE_SET)
+        return false; /* not without an error: it is required */
     size_t count = json_array_size(values[0].node);
     if (count == 0)
         json_errors_add(errors, "/checks", "at least one");

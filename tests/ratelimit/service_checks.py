@@ -215,6 +215,11 @@ def test_batch_of_a_thousand_and_no_more(service):
 
 # ---- what is refused
 
+def batch_problem(service, item):
+    """What is said of one item of POST /v1/check:batch that is wrong."""
+    return service.request("POST", "/v1/check:batch", {"items": [item]}).json["results"][0]["problem"]
+
+
 def test_what_cannot_be_asked_is_422_and_named(service):
     define(service, "a", rate=10, max_cost=6)
     define(service, "b")
@@ -237,6 +242,14 @@ def test_what_cannot_be_asked_is_422_and_named(service):
         same(list(errors(service.request("POST", "/v1/check", body))), [pointer], body)
     for body in (b"", b"{", b"\xff"):
         same(service.request("POST", "/v1/check", body, {"Content-Type": "application/json"}).status, 400, body)
+    wrong = {"limit": "", "key": 5, "cost": -1, "x": 1}
+    answer = service.request("POST", "/v1/check", {"checks": [ask("a"), wrong], "id": 5, "y": 1})
+    same(set(errors(answer)), {"/y", "/id", "/checks/1/limit", "/checks/1/key", "/checks/1/cost", "/checks/1/x"})
+    same(set(errors(service.request("POST", "/v1/check", {"checks": [], "id": ""}))), {"/checks", "/id"})
+    same(len(errors(service.request("POST", "/v1/check", {"checks": [wrong] * 5, "id": 5}))), 8)
+    one = batch_problem(service, {"checks": [wrong], "id": "of a call"})
+    same({e["pointer"] for e in one["errors"]},
+         {"/id", "/checks/0/limit", "/checks/0/key", "/checks/0/cost", "/checks/0/x"})
     same((peek(service, "a"), peek(service, "b")), (10, 5))
     same(passes(service, "a", "x" * 512), True)
     same(passes(service, "a", "\u00fc" * 256), True)
