@@ -104,12 +104,16 @@ static void on_decided(struct decision *decision)
         decision_refuse(decision, req);
         return;
     }
+    bool degraded = decision->call.asks[0].degraded;
     decision_add_headers(decision, req);
     decision_release(decision);
+    if (degraded)
+        request_add_header(req, "X-RateLimit-Degraded", SPAN("true"));
     if (decision->call.allowed)
         request_reply(req, 204, NULL, (struct span){0});
+    else if (degraded)
+        refuse_degraded(req, authorize->deny);
     else
-        request_problem(req, authorize->deny, "rate-limited",
-                        "Too Many Requests",
-                        "this key has used up its limit for now");
+        refuse_limited(req, authorize->deny,
+                       "this key has used up its limit for now");
 }

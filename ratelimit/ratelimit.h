@@ -10,6 +10,7 @@
  *   batch.c authorize.c       the other doors over HTTP
  *   throttle.c resp_port.c    CL.THROTTLE on the RESP port
  *   give.c slots.c            refunds, resets; slots of a concurrency limit
+ *   refuse.c                  denials that are problems
  */
 #pragma once
 
@@ -48,6 +49,10 @@ bool limit_name_may_change(struct ratelimit *app, struct request *req,
                            struct span name);
 /* The answer to a command that nobody waits for. */
 void limit_ignore(void *arg, int status, const struct redisReply *reply);
+
+/* "rate-limited": detail says why; or, degraded, the limit's policy does. */
+void refuse_limited(struct request *req, int status, const char *detail);
+void refuse_degraded(struct request *req, int status);
 
 void define_limit(struct request *req, void *arg);
 void read_limit(struct request *req, void *arg);

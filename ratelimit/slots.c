@@ -149,15 +149,17 @@ static void give_lease(struct slot *slot, uint64_t ms, bool degraded)
     buf_deinit(&json);
 }
 
-static void refuse(struct slot *slot, uint64_t wait_ms)
+static void refuse(struct slot *slot, uint64_t wait_ms, bool degraded)
 {
     uint64_t seconds = wait_ms / 1000 + (wait_ms % 1000 > 0);
     struct arena *arena = request_arena(slot->req);
 
     request_add_header(slot->req, "Retry-After",
                        arena_printf(arena, "%" PRIu64, seconds ? seconds : 1));
-    request_problem(slot->req, 429, "rate-limited", NULL,
-                    "every slot of this key is held");
+    if (degraded)
+        refuse_degraded(slot->req, 429);
+    else
+        refuse_limited(slot->req, 429, "every slot of this key is held");
 }
 
 static void ask_script(struct slot *slot, uint64_t slots, uint32_t deadline_ms)
@@ -192,7 +194,7 @@ static void decide_by_policy(struct slot *slot, int status)
     if (acquire && policy == LIMIT_OPEN)
         give_lease(slot, (uint64_t)slot->ttl_ms, true);
     else if (acquire)
-        refuse(slot, 1000);
+        refuse(slot, 1000, true);
     else
         request_fail(slot->req, status);
 }
@@ -232,7 +234,7 @@ static void on_answer(void *arg, int status, const struct redisReply *reply)
     if (good && !is_release(slot))
         give_lease(slot, ms, false);
     else if (acquire)
-        refuse(slot, ms);
+        refuse(slot, ms, false);
     else
         end_without(slot);
 }
