@@ -4,15 +4,19 @@
  *
  * Everything stands in the query, since the question has no body: limit, key or
  * the name of a header that has it (key_header), cost, and what to say when it
- * may not pass (deny=403 or 429: nginx turns 429 into 500).
+ * may not pass (deny=403 or 429: nginx turns 429 into 500).  A name that is not
+ * known, or stands there twice, is refused: it would be a limit that does not
+ * count, and nobody reads what a proxy is answered.
  */
-#include <stdio.h>
-
+#include "common/query.h"
 #include "ratelimit/check_input.h"
 #include "ratelimit/limit_json.h"
 
+enum parameter { LIMIT, KEY, KEY_HEADER, COST, DENY, HEADERS, PARAMETERS };
+
 struct authorize {
     struct request *req;
+    struct span query[PARAMETERS]; /* ptr NULL: absent */
     struct decision decision;
     struct json_errors errors;
     int deny;
@@ -20,11 +24,47 @@ struct authorize {
 
 static void on_decided(struct decision *decision);
 
+static void refuse_name(struct authorize *authorize, struct span name,
+                        const char *why)
+{
+    struct span pointer = arena_printf(request_arena(authorize->req), "/%.*s",
+                                       (int)name.len, name.ptr);
+
+    json_errors_add(&authorize->errors, pointer.ptr, "%s", why);
+}
+
+static void split_query(struct authorize *authorize)
+{
+    static const char *const names[PARAMETERS] = {
+        [LIMIT] = "limit",
+        [KEY] = "key",
+        [KEY_HEADER] = "key_header",
+        [COST] = "cost",
+        [DENY] = "deny",
+        [HEADERS] = "headers", /* decision_add_headers() reads it */
+    };
+    struct span rest = request_query_string(authorize->req);
+    struct span name;
+    struct span value;
+
+    while (query_next(request_arena(authorize->req), &rest, &name, &value)) {
+        size_t i = 0;
+        while (i < PARAMETERS && !span_eq(name, span_str(names[i])))
+            i++;
+        if (i == PARAMETERS)
+            refuse_name(authorize, name, "unknown parameter");
+        else if (authorize->query[i].ptr)
+            refuse_name(authorize, name, "stands there twice");
+        else
+            authorize->query[i] = value;
+    }
+}
+
 static struct span read_key(struct authorize *authorize)
 {
     struct request *req = authorize->req;
-    struct span key = request_query(req, "key");
-    struct span header = request_query(req, "key_header");
+    struct span key = authorize->query[KEY];
+    struct span header = authorize->query[KEY_HEADER];
     char name[64];
 
     if (key.ptr && header.ptr)
@@ -43,14 +83,13 @@ static struct span read_key(struct authorize *authorize)
 
 static bool read_query(struct authorize *authorize)
 {
-    struct request *req = authorize->req;
     struct json_errors *errors = &authorize->errors;
     struct decision *decision = &authorize->decision;
-    struct span cost = request_query(req, "cost");
-    struct span deny = request_query(req, "deny");
+    struct span cost = authorize->query[COST];
+    struct span deny = authorize->query[DENY];
     struct limit_ask *ask = &decision->call.asks[0];
 
-    decision->names[0] = request_query(req, "limit");
+    decision->names[0] = authorize->query[LIMIT];
     ask->key = read_key(authorize);
     ask->cost = 1;
     if (!limit_name_is_valid(decision->names[0]))
@@ -81,6 +120,7 @@ void authorize(struct request *req, void *arg)
         .of_query = true,
         .cb = on_decided,
         .arg = authorize};
+    split_query(authorize);
     if (!read_query(authorize)) {
         request_invalid(req, &authorize->errors);
         return;

@@ -486,6 +486,23 @@ def test_authorize_says_by_status_alone(service):
         same(list(errors(service.get("/v1/authorize?limit=a&key=k&" + query))), [pointer])
 
 
+def test_authorize_takes_each_parameter_once_and_no_other(service):
+    """A typo there is a limit that does not count: nobody reads what a proxy is answered."""
+    define(service, "a", rate=10)
+    define(service, "b")
+    for query, pointers in (
+            ("limit=b", ["/limit"]), ("limit=a", ["/limit"]), ("l%69mit=b", ["/limit"]), ("key=k", ["/key"]),
+            ("key", ["/key"]), ("cost=2&cost=3", ["/cost"]), ("deny=429&deny=429", ["/deny"]),
+            ("headers=x&headers=x", ["/headers"]), ("costs=5", ["/costs"]), ("Cost=5", ["/Cost"]), ("=5", ["/"]),
+            ("cost%20=5&limits=b", ["/cost ", "/limits"]), ("always=200", ["/always"]),
+            ("&".join("x%d=1" % n for n in range(20)), ["/x%d" % n for n in range(8)]),
+            ("x" * 500, ["/" + "x" * 126]), ("%00", ["/"]), ("%FF", ["/\ufffd"])):
+        same(list(errors(service.get("/v1/authorize?limit=a&key=k&" + query))), pointers, query)
+    same((peek(service, "a"), peek(service, "b")), (10, 5))
+    for query in ("&cost=1&deny=429&headers=x", "&&cost=1&", "&headers="):
+        same(service.get("/v1/authorize?limit=a&key=k" + query).status, 204, query)
+
+
 # ---- slots
 
 def acquire(server, key="k", ttl=60000, headers=None, limit="slots", **more):
