@@ -24,28 +24,6 @@ void json_put_close(struct json_writer *w, char bracket)
     w->comma = true;
 }
 
-/* Bytes of the UTF-8 sequence that text begins with; 0: it is none. */
-static size_t sequence_length(struct span text)
-{
-    const unsigned char *s = (const unsigned char *)text.ptr;
-    size_t len = s[0] < 0x80   ? 1
-                 : s[0] < 0xc2 ? 0
-                 : s[0] < 0xe0 ? 2
-                 : s[0] < 0xf0 ? 3
-                 : s[0] < 0xf5 ? 4
-                               : 0;
-
-    if (len > text.len)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0; /* overlong, a surrogate, or past U+10FFFF */
-    return len;
-}
-
 static void put_escape(struct buf *out, char c)
 {
     switch (c) {
@@ -91,7 +69,7 @@ static void put_text(struct buf *out, struct span text)
         if (at == text.len)
             break;
         struct span rest = span_skip(text, at);
-        size_t len = sequence_length(rest);
+        size_t len = span_utf8_length(rest);
         if (len == 0)
             buf_append(out, SPAN("\xef\xbf\xbd"));
         else if (len == 1)

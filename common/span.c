@@ -127,6 +127,26 @@ void span_hex(char *out, struct span bytes)
     }
 }
 
+size_t span_utf8_length(struct span s)
+{
+    unsigned char first = s.len ? (unsigned char)s.ptr[0] : 0xff;
+    /* The second byte's bounds keep out overlong forms, surrogates and what is
+       past U+10FFFF. */
+    unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    size_t len = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2 || first > 0xf4 || s.len < len ||
+        (unsigned char)s.ptr[1] < low || (unsigned char)s.ptr[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if (((unsigned char)s.ptr[i] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
 size_t span_find(struct span s, char c)
 {
     const char *at = s.len ? memchr(s.ptr, c, s.len) : NULL;

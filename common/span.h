@@ -56,5 +56,8 @@ struct span span_from_u64(char room[SPAN_U64_MAX], uint64_t value);
 /* Lower-case hex of bytes: two digits each, no NUL. */
 void span_hex(char *out, struct span bytes);
 
+/* Bytes of the UTF-8 character that s begins with; 0: it is none. */
+size_t span_utf8_length(struct span s);
+
 /* The index of the first c, or s.len. */
 size_t span_find(struct span s, char c);

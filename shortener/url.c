@@ -88,40 +88,11 @@ int url_read_escape(struct span s)
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-/* How many bytes the first character has, or 0 where it is no UTF-8. */
-static size_t utf8_length(struct span s)
-{
-    unsigned char first = (unsigned char)s.ptr[0];
-    /* The second byte's bounds keep out overlong forms and surrogates. */
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-    size_t len = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-
-    if (first < 0x80)
-        return 1;
-    if (first < 0xc2 || first > 0xf4 || s.len < len)
-        return 0;
-    if (first == 0xe0)
-        low = 0xa0;
-    else if (first == 0xed)
-        high = 0x9f;
-    else if (first == 0xf0)
-        low = 0x90;
-    else if (first == 0xf4)
-        high = 0x8f;
-    if ((unsigned char)s.ptr[1] < low || (unsigned char)s.ptr[1] > high)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if (((unsigned char)s.ptr[i] & 0xc0) != 0x80)
-            return 0;
-    return len;
-}
-
 static enum url_verdict check_bytes(struct span in)
 {
     for (size_t i = 0; i < in.len;) {
         unsigned char c = (unsigned char)in.ptr[i];
-        size_t len = utf8_length(span_skip(in, i));
+        size_t len = span_utf8_length(span_skip(in, i));
         if (c == ' ')
             return URL_HAS_SPACE;
         if (c < ' ' || c == 0x7f)

@@ -207,6 +207,52 @@ static void test_span_find_tells_the_first_or_the_end(void **state)
     assert_int_equal(span_find((struct span){NULL, 0}, 'a'), 0);
 }
 
+static void test_span_begins_with_a_utf8_character_or_none(void **state)
+{
+    static const struct {
+        struct span text;
+        size_t len;
+    } cases[] = {
+        {{"", 0}, 0},
+        {{"a", 1}, 1},
+        {{"\0", 1}, 1},
+        {{"\x7f"
+          "x",
+          2},
+         1},
+        {{"\x80", 1}, 0},
+        {{"\xbf\xbf", 2}, 0},
+        {{"\xc0\x80", 2}, 0}, /* an overlong NUL */
+        {{"\xc1\xbf", 2}, 0},
+        {{"\xc2\x80", 2}, 2},
+        {{"\xc3", 1}, 0},
+        {{"\xc3\xbc\xbc", 3}, 2},
+        {{"\xdf\xc0", 2}, 0},
+        {{"\xe0\x9f\xbf", 3}, 0},
+        {{"\xe0\xa0\x80", 3}, 3},
+        {{"\xe2\x82", 2}, 0},
+        {{"\xe2\x82\xac", 3}, 3},
+        {{"\xe2\x82"
+          "a",
+          3},
+         0},
+        {{"\xed\x9f\xbf", 3}, 3},
+        {{"\xed\xa0\x80", 3}, 0}, /* a surrogate */
+        {{"\xef\xbf\xbf", 3}, 3},
+        {{"\xf0\x8f\xbf\xbf", 4}, 0},
+        {{"\xf0\x90\x80\x80", 4}, 4},
+        {{"\xf0\x90\x80", 3}, 0},
+        {{"\xf4\x8f\xbf\xbf", 4}, 4},
+        {{"\xf4\x90\x80\x80", 4}, 0}, /* past U+10FFFF */
+        {{"\xf5\x80\x80\x80", 4}, 0},
+        {{"\xff", 1}, 0},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(span_utf8_length(cases[i].text), cases[i].len);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_span_of_a_number_is_read_as_that),
         cmocka_unit_test(test_span_in_hex_has_two_digits_a_byte),
         cmocka_unit_test(test_span_find_tells_the_first_or_the_end),
+        cmocka_unit_test(test_span_begins_with_a_utf8_character_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
