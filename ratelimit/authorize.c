@@ -72,8 +72,10 @@ static struct span read_key(struct authorize *authorize)
                         "not with a key beside it");
     if (key.ptr || !header.ptr)
         return key;
-    if (header.len >= sizeof(name)) {
-        json_errors_add(&authorize->errors, "/key_header", "is too long");
+    if (header.len == 0 || header.len >= sizeof(name) ||
+        span_find(header, '\0') < header.len) {
+        json_errors_add(&authorize->errors, "/key_header",
+                        "the name of a header, 1 to 63 bytes");
         return key;
     }
     memcpy(name, header.ptr, header.len);
@@ -94,8 +96,10 @@ static bool read_query(struct authorize *authorize)
     ask->cost = 1;
     if (!limit_name_is_valid(decision->names[0]))
         json_errors_add(errors, "/limit", "the name of a limit");
-    if (!ask->key.ptr || ask->key.len == 0 || ask->key.len > LIMIT_KEY_MAX)
-        json_errors_add(errors, "/key", "must be 1 to %d bytes", LIMIT_KEY_MAX);
+    if (!check_key_is_valid(ask->key))
+        json_errors_add(errors, "/key",
+                        "must be 1 to %d bytes of UTF-8 without a NUL",
+                        LIMIT_KEY_MAX);
     if (cost.ptr && !span_to_u64(cost, LIMIT_RATE_MAX, &ask->cost))
         json_errors_add(errors, "/cost", "a number from 0 to 1000000000");
     authorize->deny = span_eq(deny, SPAN("429")) ? 429 : 403;

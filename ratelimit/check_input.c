@@ -34,6 +34,19 @@ static void read_item(struct decision *decision, const json_t *object, size_t i)
     errors->at_pointer = NULL;
 }
 
+bool check_key_is_valid(struct span key)
+{
+    size_t at = 0;
+
+    while (at < key.len && key.ptr[at] != '\0') {
+        size_t len = span_utf8_length(span_skip(key, at));
+        if (len == 0)
+            return false;
+        at += len;
+    }
+    return at == key.len && key.len > 0 && key.len <= LIMIT_KEY_MAX;
+}
+
 size_t check_has_twice(const struct decision *decision)
 {
     const struct limit_call *call = &decision->call;

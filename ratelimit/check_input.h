@@ -12,6 +12,9 @@
  */
 bool check_read(struct decision *decision, const json_t *object, bool with_id);
 
+/* What a JSON string could be: bounded, UTF-8, without a NUL. */
+bool check_key_is_valid(struct span key);
+
 /* Does a limit and key stand there twice?  The index of the second; 0: no. */
 size_t check_has_twice(const struct decision *decision);
 

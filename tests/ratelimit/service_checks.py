@@ -3,10 +3,11 @@ import concurrent.futures
 import json
 import threading
 import time
+import urllib.parse
 
 from kit import (BUCKETS, EVER, SOAK, WINDOWS, WORKERS, ask, batch, bearer, check, define, directory,
                  each_worker, errors, eventually, fields_of, main, passes, peek, put, redis, refund, reset,
-                 same, seeded, service, start, tokens, write_file)
+                 render, same, seeded, service, start, tokens, write_file)
 
 ALGORITHMS = BUCKETS + WINDOWS
 KEYS = tokens.make_keys()
@@ -501,6 +502,44 @@ def test_authorize_takes_each_parameter_once_and_no_other(service):
     same((peek(service, "a"), peek(service, "b")), (10, 5))
     for query in ("&cost=1&deny=429&headers=x", "&&cost=1&", "&headers="):
         same(service.get("/v1/authorize?limit=a&key=k" + query).status, 204, query)
+
+
+def test_key_is_the_same_or_refused_at_every_door(service):
+    """By body, query and header: what one takes the others charge as the same key, byte by byte."""
+    define(service, "a", rate=3, per=EVER)
+
+    def by_query(key):
+        return service.get("/v1/authorize?limit=a&key=" + urllib.parse.quote_from_bytes(key)).status
+
+    def by_header(key):
+        with service.connections(1) as (connection,):
+            connection.send(render("GET", "/v1/authorize?limit=a&key_header=X-Key", None, {"X-Key": "KEY"})
+                            .replace(b"KEY", key))
+            return connection.answer().status
+
+    def by_body(key):
+        body = b'{"checks": [{"limit": "a", "key": %s}]}' % json.dumps(key.decode(), ensure_ascii=False).encode()
+        return service.request("POST", "/v1/check", body, {"Content-Type": "application/json"}).status
+
+    good = [b"k", b"K", b"%00", b"k%", b"\xc3\xbc", b"u\xcc\x88", b"\xef\xbf\xbd", b"\xf0\x9f\x98\x80", b"a b", b"a\tb",
+            b'"\\', b"x" * 511, b"x" * 512, b"\xc3\xbc" * 256]
+    for key in good:
+        same((by_query(key), by_header(key), by_body(key), by_query(key)), (204, 204, 200, 403), key)
+    for key in (b"k\r\n", b"k\n", b"\x01", b"k\x7f\x01", b" k", b"k "):  # no header has these at an end, or at all
+        same((by_query(key), by_query(key), by_body(key), by_query(key)), (204, 204, 200, 403), key)
+    for key in (b"", b"x" * 513, b"\xc3\xbc" * 256 + b"x"):
+        same((by_query(key), by_header(key), by_body(key)), (422, 422, 422), key)
+    for key in (b"k\0", b"\0", b"k\0a", b"\0" * 512):
+        same((by_query(key), by_body(key)), (422, 422), key)
+        assert by_header(key) in (400, 422), key
+    for key in (b"\xff", b"k\xff", b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"x" * 511 + b"\xc3"):
+        same((by_query(key), by_header(key)), (422, 422), key)
+        body = b'{"checks": [{"limit": "a", "key": "%s"}]}' % key
+        same(service.request("POST", "/v1/check", body, {"Content-Type": "application/json"}).status, 400, key)
+    same(list(errors(service.get("/v1/authorize?limit=a&key=%FF"))), ["/key"])
+    for name in ("X-Key%00", "X-Key%00y", "", "%00", "x" * 64):
+        answer = service.get("/v1/authorize?limit=a&key_header=" + name, {"X-Key": "new"})
+        same(list(errors(answer))[0], "/key_header", name)
 
 
 # ---- slots

@@ -139,6 +139,22 @@ def test_leased_port_admits_no_more(redis):
     server.close()
 
 
+def test_key_is_any_bytes_and_no_two_share_a_state(client):
+    """Each begins as a key before does, or would be it after a NUL, a bad byte or a bound."""
+    keys = [b"k", b"k\0", b"k\0a", b"k\0b", b"\0", b"\0\0", b"\0k", b"k\r\n", b"k\n", b"k ", b" k", b"k\t", b"k\x7f",
+            b"k\x01", b"\xff", b"\xfe", b"\xef\xbf\xbd", b"\xc3", b"\xc3\xbc", b"u\xcc\x88", b"K", b"k:", b"1:k",
+            b"x" * 511, b"x" * 512, b"x" * 511 + b"\0", b"\0" * 512, b"{k}", b"%00", b"k\0a" * 170 + b"ab"]
+    same(len(set(keys)), len(keys))
+    for limited in (0, 1):  # the first round takes what there is of each
+        for key in keys:
+            same(client.throttle(key, 0, 1)[:3], [limited, 1, 0], key)
+    for key in (b"", b"x" * 513, b"\0" * 513):
+        same(client.throttle(key), "ERR key must be 1 to 512 bytes", key)
+    client.send(b"CL.THROTTLE in\0line 0 1 %d\r\nCL.THROTTLE in 0 1 %d\r\n" % (NO_FLOW, NO_FLOW))
+    same([client.reply()[0] for _ in range(2)], [0, 0])
+    same(client.throttle(b"in\0line", 0, 1)[0], 1)
+
+
 # ---- errors
 
 BAD = (("CL.THROTTLE",), ("CL.THROTTLE", "k"), ("CL.THROTTLE", "k", 9, 10), ("CL.THROTTLE", "k", 9, 10, 60, 1, 1),
