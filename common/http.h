@@ -4,9 +4,8 @@
  * llhttp (strict) parses heads; this adds what it lets through: a bare LF,
  * folded lines, empty names, no or several Hosts or one that is no host,
  * several lengths, a coding other than "chunked", versions that are not 1.0 or
- * 1.1.  Chunks it reads
- * itself: behind the last one llhttp takes a bare LF, folds and empty names.
- * No sockets.
+ * 1.1.  Chunks it reads itself: behind the last one llhttp takes a bare LF,
+ * folds and empty names.  No sockets.
  *
  *   http_scan_head() until it has a length, then http_parse_head() on a copy
  *   that stays, then http_parse_body() until done.

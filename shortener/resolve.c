@@ -62,11 +62,10 @@ static struct span with_query(struct arena *arena, struct span url,
     struct span target = {url.ptr, hash};
     struct span fragment = span_skip(url, hash);
     const char *joint = span_find(target, '?') == target.len ? "?" : "&";
-
-    query = query_escape(arena, query);
+    struct span more = query_escape(arena, query);
 
     return arena_printf(arena, "%.*s%s%.*s%.*s", (int)target.len, target.ptr,
-                        joint, (int)query.len, query.ptr, (int)fragment.len,
+                        joint, (int)more.len, more.ptr, (int)fragment.len,
                         fragment.ptr);
 }
 
