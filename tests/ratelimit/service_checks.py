@@ -243,6 +243,10 @@ def test_what_cannot_be_asked_is_422_and_named(service):
         same(list(errors(service.request("POST", "/v1/check", body))), [pointer], body)
     for body in (b"", b"{", b"\xff"):
         same(service.request("POST", "/v1/check", body, {"Content-Type": "application/json"}).status, 400, body)
+    for cost in ("1.0", "1e0", "1E+0", "0.0"):  # a number, but not written as an integer
+        body = b'{"checks": [{"limit": "a", "key": "k", "cost": %s}]}' % cost.encode()
+        answer = service.request("POST", "/v1/check", body, {"Content-Type": "application/json"})
+        same(list(errors(answer)), ["/checks/0/cost"], cost)
     wrong = {"limit": "", "key": 5, "cost": -1, "x": 1}
     answer = service.request("POST", "/v1/check", {"checks": [ask("a"), wrong], "id": 5, "y": 1})
     same(set(errors(answer)), {"/y", "/id", "/checks/1/limit", "/checks/1/key", "/checks/1/cost", "/checks/1/x"})
@@ -637,6 +641,17 @@ def test_slot_of_another_subject_is_not_theirs(redis, directory):
     same(renew(server, lease, headers=ann).status, 200)
     same((release(server, lease, ann).status, acquire(server, headers=bob).status), (204, 200))
     server.close()
+
+
+def test_change_of_a_concurrency_limit_frees_no_slots(service):
+    define(service, "slots", algorithm="concurrency", rate=2, per=None)
+    leases = [acquire(service).json["lease"] for _ in range(2)]
+    for change in ("keep", "scale", "reset"):
+        for rate in (1, 2):
+            define(service, "slots", "?on_change=" + change, algorithm="concurrency", rate=rate, per=None)
+            same(acquire(service).status, 429, change)
+    same(release(service, leases[0]).status, 204)
+    same([acquire(service).status for _ in range(2)], [200, 429])
 
 
 def test_slots_that_cannot_be_asked_for_are_422(service):
