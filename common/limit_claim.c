@@ -24,10 +24,11 @@ static struct span digest_of(const struct limit_call *call)
     char *hex = arena_alloc(call->arena, DIGEST_LEN);
 
     buf_init(&all, MEM_LIMIT);
-    for (size_t i = 0; i < call->count; i++)
-        buf_printf(&all, "%s %zu:%.*s %" PRIu64 "\n", call->asks[i].spec->name,
-                   call->asks[i].key.len, (int)call->asks[i].key.len,
-                   call->asks[i].key.ptr, call->asks[i].cost);
+    for (size_t i = 0; i < call->count; i++) {
+        buf_printf(&all, "%s %" PRIu64 " %zu:", call->asks[i].spec->name,
+                   call->asks[i].cost, call->asks[i].key.len);
+        buf_append(&all, call->asks[i].key);
+    }
     uint64_t hash = hash_sip(&fixed, buf_span(&all));
     buf_deinit(&all);
     span_hex(hex, (struct span){(const char *)&hash, sizeof(hash)});
