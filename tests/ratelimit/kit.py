@@ -1,9 +1,11 @@
 """kit.py - fixtures and short cuts of the rate limiter's service tests."""
+import concurrent.futures
 import contextlib
 import os
 import random
 import re
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
@@ -139,6 +141,23 @@ def each_worker(server, count=int(WORKERS)):
 def bearer(keys, sub, scope="limits:read limits:write limits:check", **claims):
     token = tokens.mint(keys, {"sub": sub, "scope": scope, "exp": int(time.time()) + 600} | claims)
     return {"Authorization": "Bearer " + token}
+
+
+def only(answer):
+    """The one result of a decision."""
+    same(len(answer.json["results"]), 1)
+    return answer.json["results"][0]
+
+
+def together(count, call):
+    """call(n) from so many threads at once, all begun before one is in."""
+    gate = threading.Barrier(count)
+
+    def begin(n):
+        gate.wait()
+        return call(n)
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(begin, range(count)))
 
 
 # ---- structured fields (RFC 9651), as much as the two headers use

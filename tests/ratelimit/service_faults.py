@@ -4,13 +4,9 @@ import shutil
 import time
 
 from kit import (BUCKETS, WINDOWS, WORKERS, Connection, Redis, ask, batch, check, define, each_worker, eventually, main,
-                 passes, peek, redis, render, reset, same, service, start)
+                 only, passes, peek, redis, render, reset, same, service, start)
 
 POLICIES = ("open", "closed", "local")
-
-
-def only(answer):
-    return answer.json["results"][0]
 
 
 def degraded(connection, limit, key="k", cost=1):
