@@ -9,12 +9,13 @@
 static void fill_head(struct redis_script *script)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
-    char *sha = script->head + sizeof(HEAD) - 1;
+    struct span head = SPAN(HEAD);
+    char *sha = script->head + head.len;
 
     _Static_assert(HEAD_LEN <= sizeof(script->head), "it has room");
     EVP_Digest(script->source.ptr, script->source.len, digest, NULL, EVP_sha1(),
                NULL);
-    memcpy(script->head, HEAD, sizeof(HEAD) - 1);
+    memcpy(script->head, head.ptr, head.len);
     span_hex(sha, (struct span){(const char *)digest, 20});
     memcpy(sha + 40, "\r\n", 2);
 }

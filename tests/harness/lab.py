@@ -8,6 +8,7 @@ import http.client
 import inspect
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -46,9 +47,12 @@ def eventually(predicate, what="it", deadline=DEADLINE):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the kernel gives out: who listens on one of these is not called by another test's clients."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", random.randrange(10240, 32768)))
+            return probe.getsockname()[1]
 
 
 # ---- Redis
