@@ -81,7 +81,7 @@ int redis_send(struct redis *redis, const struct redis_call *call);
 struct redis_script {
     const char *name;
     struct span source;
-    char head[64]; /* "EVALSHA" and the SHA, spelled */
+    char head[61]; /* "EVALSHA" and the SHA, spelled */
 };
 
 /* As redis_send(); call->argv holds the keys (nkeys of them), then the args. */

@@ -1,23 +1,21 @@
 /* redis_script.c - Lua scripts by their SHA-1. */
 #include <openssl/evp.h>
+#include <stdio.h>
 
 #include "common/redis_link.h"
 
-#define HEAD "$7\r\nEVALSHA\r\n$40\r\n"
-#define HEAD_LEN (sizeof(HEAD) - 1 + 40 + 2)
+#define HEAD_LEN (sizeof(((struct redis_script *)0)->head) - 1)
 
 static void fill_head(struct redis_script *script)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
-    struct span head = SPAN(HEAD);
-    char *sha = script->head + head.len;
+    char sha[40];
 
-    _Static_assert(HEAD_LEN <= sizeof(script->head), "it has room");
     EVP_Digest(script->source.ptr, script->source.len, digest, NULL, EVP_sha1(),
                NULL);
-    memcpy(script->head, head.ptr, head.len);
     span_hex(sha, (struct span){(const char *)digest, 20});
-    memcpy(sha + 40, "\r\n", 2);
+    snprintf(script->head, sizeof(script->head),
+             "$7\r\nEVALSHA\r\n$40\r\n%.40s\r\n", sha);
 }
 
 int redis_eval(struct redis *redis, struct redis_script *script, size_t nkeys,
