@@ -322,6 +322,8 @@ static void on_invalidate(void *arg, struct span key)
 {
     struct app *app = arg;
 
+    if (app->limiter && !key.ptr)
+        limiter_forget(app->limiter);
     if (app->service->on_invalidate != NULL)
         app->service->on_invalidate(app->state, key);
 }

@@ -325,6 +325,11 @@ void limiter_set_live(struct limiter *limiter, bool live)
     limiter->live = live;
 }
 
+void limiter_forget(struct limiter *limiter)
+{
+    limiter->epoch++;
+}
+
 /* ---- decided here */
 
 /* What is left, by what Redis said last and the time that has passed. */
@@ -452,15 +457,30 @@ int limiter_ask(struct limiter *limiter, struct limit_call *call)
     return err;
 }
 
+static void give_shares_back(struct limiter *limiter,
+                             const struct limit_group *group)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        const struct limit_ask *ask = &group->call->asks[group->at[i]];
+        if (ask->allowed && ask->spec->policy == LIMIT_LOCAL)
+            limit_share_give(&ask->known->share_full_us, &ask->spec->numbers,
+                             limiter->sharers, ask->cost);
+    }
+}
+
 /* All groups have their answer: undo what was charged in vain, and tell. */
 void limit_finish(struct limiter *limiter, struct limit_call *call)
 {
     call->allowed = true;
     for (size_t i = 0; i < call->group_count; i++)
         call->allowed = call->allowed && call->groups[i].passed;
-    for (size_t i = 0; i < call->group_count && !call->allowed; i++)
-        if (call->groups[i].passed && call->groups[i].charged)
-            limit_undo(limiter, &call->groups[i]);
+    for (size_t i = 0; i < call->group_count && !call->allowed; i++) {
+        struct limit_group *group = &call->groups[i];
+        if (group->passed && group->charged)
+            limit_undo(limiter, group);
+        if (group->passed && group->shared)
+            give_shares_back(limiter, group);
+    }
     for (size_t i = 0; i < call->count; i++)
         call->asks[i].known->busy--;
     if (call->status == 0)

@@ -69,6 +69,8 @@ struct limiter *limiter_open(const struct limiter_options *options);
 
 /* One limit of a call, and its part of the answer. */
 struct limit_ask {
+    /* Of a call with an id a reference: one to the limit as it was, when the
+       answer is that of then. */
     struct limit_spec *spec;
     struct span key; /* at most LIMIT_KEY_MAX bytes */
     uint64_t cost;   /* 0 looks; at most the burst */
@@ -104,6 +106,12 @@ struct limit_call {
 
 /* With options.pubsub: what its on_epoch tells. */
 void limiter_set_live(struct limiter *limiter, bool live);
+
+/* A limit is another one now: what is held of the old one goes back. */
+void limiter_changed(struct limiter *limiter, struct limit_spec *spec);
+
+/* Redis may have lost its data: what was heard of keys counts no more. */
+void limiter_forget(struct limiter *limiter);
 
 /* True if the call is answered at once; then cb never runs. */
 bool limiter_try(struct limiter *limiter, struct limit_call *call);

@@ -15,7 +15,7 @@
 
 #include "common/limit_internal.h"
 
-#define HEAD_ARGS 3
+#define HEAD_ARGS 4
 #define REPLY_A_LIMIT 4 /* passed, a, b, c */
 #define STALE_STEPS 16  /* versions that a state is carried over, at most */
 #define LEASED_DENIAL_US 100000
@@ -227,7 +227,7 @@ static void decide_by_policy(struct limiter *limiter, struct limit_group *group)
 {
     struct limit_call *call = group->call;
 
-    group->passed = true;
+    group->passed = group->shared = true;
     group->charged = false;
     for (size_t i = 0; i < group->count; i++) {
         struct limit_ask *ask = &call->asks[group->at[i]];
@@ -329,6 +329,7 @@ static size_t check_args(struct limit_batch *batch, struct arena *arena,
     argv[at++] = limit_number(arena, batch->count);
     argv[at++] = limit_number(arena, checks);
     argv[at++] = call->id.ptr ? SPAN(LIMIT_ID_KEPT_MS) : SPAN("");
+    argv[at++] = call->id.ptr ? limit_replay_words(batch, arena) : SPAN("");
     for (size_t i = 0; i < batch->count; i++)
         at += limit_put_spec(argv + at, batch->of[i].spec);
     for (struct list *n = batch->sent.next; n != &batch->sent; n = n->next) {
@@ -466,6 +467,7 @@ static void read_ask(struct limit_batch *batch, struct limit_ask *ask,
 static void read_group(struct limit_batch *batch, struct limit_group *group,
                        uint64_t now, struct numbers *numbers)
 {
+    group->now = now;
     group->passed = group->charged = next_number(numbers) == 1;
     for (size_t i = 0; i < group->count; i++)
         read_ask(batch, &group->call->asks[group->at[i]], now, numbers,
@@ -513,6 +515,22 @@ static void on_carried(void *arg, int status, const struct redisReply *reply)
         send_again(batch);
 }
 
+/* A call with an id is alone. */
+static void replay(struct limit_batch *batch, struct span text)
+{
+    struct limiter *limiter = batch->limiter;
+    struct limit_group *group = first_sent(batch);
+
+    if (!limit_replay(group, text)) {
+        fail_batch(batch, UV_EPROTO);
+        return;
+    }
+    metrics_add(limiter->by_redis, 1);
+    list_pop(&batch->sent);
+    go_on(batch);
+    drop_group(limiter, group, 0);
+}
+
 static void on_reply(void *arg, int status, const struct redisReply *reply)
 {
     struct limit_batch *batch = arg;
@@ -525,6 +543,10 @@ static void on_reply(void *arg, int status, const struct redisReply *reply)
     if (reply->type == REDIS_REPLY_NIL && !batch->whole) {
         batch->whole = true;
         send_again(batch);
+        return;
+    }
+    if (reply->type == REDIS_REPLY_STRING && first_sent(batch)->call->id.ptr) {
+        replay(batch, (struct span){reply->str, reply->len});
         return;
     }
     if (reply->type == REDIS_REPLY_STRING)

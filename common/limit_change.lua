@@ -6,14 +6,23 @@
 --   reset  as if never used, but for what workers hold
 -- KEYS[1]  the state
 -- ARGV     the limit as it was, the limit as it is; 'keep', 'scale' or 'reset'
--- 1, also when the state is no longer of the version that it was.
+-- 1, also when the state is no longer of the version that it was.  One of a
+-- kind that the limit was not, as far as is known, is all used.
 -- include limit_state.lua
 local key, how = KEYS[1], ARGV[19]
-local old, other = load(1, key, '')
-if not old then
-  if other == tonumber(ARGV[3]) then redis.call('DEL', key) end -- of no kind that it had
-  return 1
+
+-- The version and the kind of what is there: 'b', 'f' for both windows, 'l'.
+local function look()
+  local value = redis.pcall('GET', key)
+  if not value then return end
+  if type(value) == 'table' then return version_of_log(key), 'l' end
+  return match(value, '^%d+'), match(value, '^%d+ %d+ %d+ %d+$') and 'f' or 'b'
 end
+
+local version, kind = look()
+if version ~= ARGV[3] then return 1 end
+local known = kind == (ARGV[1] == 's' and 'f' or ARGV[1])
+local old = known and load(1, key, '') or {}
 local new = {kind = ARGV[10], version = ARGV[12]}
 if new.kind == 'b' then
   new.whole, new.part, new.parts = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
@@ -35,6 +44,7 @@ end
 
 -- Tokens, not all of them whole.
 local function left()
+  if not known then return 0 end
   if old.kind == 'b' then
     return (now + old.room - old.full + (old.room_part - old.fraction) / old.parts) / token(old)
   end
@@ -44,11 +54,12 @@ local function left()
 end
 
 local function is_window(limit) return limit.kind == 'f' or limit.kind == 's' end
-local factor = how == 'scale' and whole(new) / whole(old) or 1
+local factor = known and how == 'scale' and whole(new) / whole(old) or 1
 
-if is_window(old) and is_window(new) then
-  new.window, new.used, new.before = floor(now / new.per), math.ceil(old.used * factor), math.ceil(old.before * factor)
-  if new.per ~= old.per then new.before = 0 end
+if is_window(old) and is_window(new) and new.per == old.per then
+  new.window, new.used, new.before = old.window, math.ceil(old.used * factor), math.ceil(old.before * factor)
+elseif is_window(old) and is_window(new) then
+  new.window, new.used, new.before = floor(now / new.per), math.ceil((old.rate - left()) * factor), 0
 elseif old.kind == 'l' and new.kind == 'l' then
   local entries = redis.call('LRANGE', key, 0, -1)
   redis.call('DEL', key)

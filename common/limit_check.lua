@@ -2,11 +2,12 @@
 -- none is charged.
 -- KEYS     the state of each limit, all of one partition; then, if asked for,
 --          where this answer is kept
--- ARGV     limits n, checks m, how long the answer is kept (ms; '': not); the
---          limits; per check its cost under each limit
--- {now, per check: passed (0, 1), per limit: passed, a, b, c} (limit_law.h); as
--- a text, if it is kept.  {0, limit, version} when its state is of another
--- version.
+-- ARGV     limits n, checks m, how long the answer is kept (ms; '': not), what
+--          the limits are, in the asker's words; the limits; per check its cost
+--          under each limit
+-- {now, per check: passed (0, 1), per limit: passed, a, b, c} (limit_law.h).
+-- One that was kept: a text, the limits in those words and the numbers.  {0,
+-- limit, version} when its state is of another version.
 local n, m, keep = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 if keep ~= '' then
   local kept = redis.call('GET', KEYS[n + 1])
@@ -30,12 +31,12 @@ end
 
 local limits = {}
 for j = 1, n do
-  local limit, other = load(4 + (j - 1) * 9, KEYS[j], '')
+  local limit, other = load(5 + (j - 1) * 9, KEYS[j], '')
   if not limit then return {0, j, other} end
   limits[j] = limit
 end
 
-local reply, at, arg = {now}, 1, 4 + n * 9
+local reply, at, arg = {now}, 1, 5 + n * 9
 for _ = 1, m do
   local passed = 1
   for j = 1, n do
@@ -66,8 +67,8 @@ for j = 1, n do
   if limits[j].dirty then store(limits[j], KEYS[j]) end
 end
 if keep ~= '' then
-  for i = 1, at do reply[i] = format('%d', reply[i]) end
-  reply = table.concat(reply, ' ')
-  redis.call('SET', KEYS[n + 1], reply, 'PX', keep)
+  local words = {ARGV[4]}
+  for i = 1, at do words[i + 1] = format('%d', reply[i]) end
+  redis.call('SET', KEYS[n + 1], table.concat(words, ' '), 'PX', keep)
 end
 return reply

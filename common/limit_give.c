@@ -6,6 +6,7 @@
  *   -- a state of an earlier version --> limit_carry(), and again
  */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "common/limit_internal.h"
 
@@ -155,37 +156,66 @@ static void on_carried(void *arg, int status, const struct redisReply *reply)
         finish(give, status, NULL);
 }
 
-/* Once, though it may be sent twice: the id is the call's own. */
-static struct span undo_id(struct limiter *limiter,
-                           const struct limit_call *call)
-{
-    if (call->id.ptr)
-        return arena_printf(call->arena, "undo:%.*s", (int)call->id.len,
-                            call->id.ptr);
-    return arena_printf(call->arena, "undo:%s:%" PRIu64,
-                        limiter->options.worker, ++limiter->undo);
-}
-
 static bool is_window(enum limit_algorithm algorithm)
 {
     return algorithm == LIMIT_FIXED_WINDOW || algorithm == LIMIT_SLIDING_WINDOW;
 }
 
+/* Sent and forgotten; the window is the one of that time. */
+static int give_back(struct give *give, uint64_t cost, uint64_t window)
+{
+    give->cost = cost;
+    give->undo = true;
+    if (is_window(give->spec->numbers.algorithm))
+        give->window = limit_number(&give->arena, window);
+    int err = send_give(give);
+    if (err < 0)
+        destroy(give);
+    return err;
+}
+
+bool limit_give_held(struct limiter *limiter, const struct limit_known *known,
+                     uint64_t count, uint64_t now)
+{
+    const struct limit_numbers *n = &known->spec->numbers;
+    const char *key = known->name + known->name_len - known->key_len;
+    char id[96];
+    int len = snprintf(id, sizeof(id), "undo:%s:%" PRIu64,
+                       limiter->options.worker, ++limiter->undo);
+    struct give *give =
+        make(limiter, known->spec, (struct span){key, known->key_len},
+             (struct span){id, (size_t)len});
+
+    return give_back(give, count, n->per_us ? now / n->per_us : 0) == 0;
+}
+
+/*
+ * Once, though it may be sent twice: the id is the call's own, and of that
+ * time, for it may be another's later.
+ */
+static struct span undo_id(struct limiter *limiter,
+                           const struct limit_group *group)
+{
+    const struct limit_call *call = group->call;
+
+    if (call->id.ptr)
+        return arena_printf(call->arena, "undo:%" PRIu64 ":%.*s", group->now,
+                            (int)call->id.len, call->id.ptr);
+    return arena_printf(call->arena, "undo:%s:%" PRIu64,
+                        limiter->options.worker, ++limiter->undo);
+}
+
 void limit_undo(struct limiter *limiter, struct limit_group *group)
 {
     const struct limit_call *call = group->call;
-    struct span id = undo_id(limiter, call);
+    struct span id = undo_id(limiter, group);
 
     for (size_t i = 0; i < group->count; i++) {
         const struct limit_ask *ask = &call->asks[group->at[i]];
         if (!ask->allowed || !ask->cost)
             continue;
-        struct give *give = make(limiter, ask->spec, ask->key, id);
-        give->cost = ask->cost;
-        give->undo = true;
-        if (is_window(ask->spec->numbers.algorithm))
-            give->window = limit_number(&give->arena, group->window[i]);
-        if (send_give(give) < 0)
-            destroy(give);
+        struct limit_spec *spec = ask->known->spec; /* ask's may be of then */
+        give_back(make(limiter, spec, ask->key, id), ask->cost,
+                  group->window[i]);
     }
 }

@@ -24,7 +24,12 @@ local function give_bucket()
 end
 
 local function give_window()
-  if ARGV[13] ~= '' and tonumber(ARGV[13]) ~= limit.window then return end
+  local window = ARGV[13] == '' and limit.window or tonumber(ARGV[13])
+  if window == limit.window - 1 then limit.before = math.max(0, limit.before - tonumber(cost)) end
+  if window ~= limit.window then
+    store(limit, KEYS[1])
+    return
+  end
   local count = cost == 'all' and limit.used + limit.before or tonumber(cost)
   local first = math.min(count, limit.used)
   limit.used = limit.used - first

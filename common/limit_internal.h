@@ -7,6 +7,7 @@
  *   limit_claim.c  ids of checks
  *   limit_batch.c  checks that go to Redis, and its answers
  *   limit_lease.c  tokens that this worker holds
+ *   limit_replay.c answers that were given before
  *   limit_carry.c  states of earlier versions
  *   limit_give.c   refunds and resets
  */
@@ -45,6 +46,8 @@ struct limit_known {
     uint64_t held, want, sequence, window;
     uint64_t low; /* more are asked for when so many are left */
     uint64_t lease_until_us, lease_from_us, renew_us, spent_us;
+    uint64_t lease_now;    /* when it was given, by Redis's clock */
+    uint64_t lease_per_us; /* of the window's limit then; 0: a bucket's */
     bool leasing;
 
     uint64_t share_full_us; /* of the local policy's bucket */
@@ -67,6 +70,8 @@ struct limit_group {
     size_t count;
     unsigned char at[LIMIT_ASKS_MAX]; /* into call->asks */
     bool passed, charged;             /* charged: by the script */
+    bool shared;                      /* charged to shares, by policy */
+    uint64_t now;                     /* when, by Redis's clock */
     uint64_t window[LIMIT_ASKS_MAX];  /* that was charged, of windows */
 };
 
@@ -138,6 +143,9 @@ struct limit_known *limit_find_named(struct limiter *limiter, struct span name);
 struct limit_known *limit_know(struct limiter *limiter, struct limit_spec *spec,
                                struct span key);
 void limit_forget(struct limit_known *known);
+/* Its limit has changed: what was said of the old one counts no more. */
+void limit_use_spec(struct limiter *limiter, struct limit_known *known,
+                    struct limit_spec *spec);
 struct span limit_state_name(struct limiter *limiter, struct arena *arena,
                              const struct limit_spec *spec, struct span key);
 /* The tag of the partition of a state's name, "{pNNN}". */
@@ -157,6 +165,14 @@ struct span limit_number(struct arena *arena, uint64_t number);
 /* limit_claim.c */
 void limit_claim(struct limiter *limiter, struct limit_call *call);
 void limit_send_claims(struct limiter *limiter);
+
+/* limit_replay.c */
+/* What its limits are, to be kept beside an answer. */
+struct span limit_replay_words(const struct limit_batch *batch,
+                               struct arena *arena);
+/* The answer that was kept, also its limits as they were.  False: it is none.
+ */
+bool limit_replay(struct limit_group *group, struct span text);
 
 /* limit_carry.c */
 /*
@@ -183,3 +199,9 @@ bool limit_lease_return(struct limiter *limiter, struct limit_known *known);
 /* Take back what a group was charged: another group of its call did not pass.
  */
 void limit_undo(struct limiter *limiter, struct limit_group *group);
+/*
+ * Give back tokens that were held of a limit that is of another kind now, once;
+ * now: when they were given.  False: they are lost.
+ */
+bool limit_give_held(struct limiter *limiter, const struct limit_known *known,
+                     uint64_t count, uint64_t now);

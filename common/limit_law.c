@@ -244,3 +244,14 @@ bool limit_share_take(uint64_t *full, const struct limit_numbers *numbers,
         left->retry_us = 0;
     return passes;
 }
+
+void limit_share_give(uint64_t *full, const struct limit_numbers *numbers,
+                      uint64_t sharers, uint64_t cost)
+{
+    struct limit_pace pace =
+        limit_pace(numbers->rate, numbers->per_us * sharers);
+    wide token = (wide)pace.whole * pace.parts + pace.part;
+    uint64_t us = (uint64_t)(token * cost / pace.parts);
+
+    *full = *full > us ? *full - us : 0;
+}

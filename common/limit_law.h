@@ -107,3 +107,6 @@ void limit_left(const struct limit_numbers *numbers,
 bool limit_share_take(uint64_t *full, const struct limit_numbers *numbers,
                       uint64_t sharers, uint64_t cost, uint64_t now, bool take,
                       struct limit_left *left);
+/* Give back what was taken. */
+void limit_share_give(uint64_t *full, const struct limit_numbers *numbers,
+                      uint64_t sharers, uint64_t cost);

@@ -86,6 +86,15 @@ static void drop_tokens(struct limit_known *known)
     list_remove(&known->leased);
 }
 
+/* The limit counts as it did when these were given. */
+static bool is_of_limit(const struct limit_known *known)
+{
+    const struct limit_numbers *n = &known->spec->numbers;
+    uint64_t per_us = limit_is_bucket(n->algorithm) ? 0 : n->per_us;
+
+    return known->lease_per_us == per_us;
+}
+
 bool limit_lease_return(struct limiter *limiter, struct limit_known *known)
 {
     uint64_t back = known->held;
@@ -94,8 +103,25 @@ bool limit_lease_return(struct limiter *limiter, struct limit_known *known)
         return false;
     drop_tokens(known);
     known->want = known->want > 1 ? known->want / 2 : 1;
-    ask(limiter, known, 0, back, 0); /* refused: they end by themselves */
+    if (is_of_limit(known)) /* refused: they end by themselves */
+        ask(limiter, known, 0, back, 0);
+    else
+        limit_give_held(limiter, known, back, known->lease_now);
     return true;
+}
+
+void limiter_changed(struct limiter *limiter, struct limit_spec *spec)
+{
+    struct list *next;
+
+    for (struct list *n = limiter->leased.next; n != &limiter->leased;
+         n = next) {
+        struct limit_known *known = LIST_ENTRY(n, struct limit_known, leased);
+        next = n->next;
+        if (known->spec->mark == spec->mark &&
+            strcmp(known->spec->name, spec->name) == 0)
+            limit_use_spec(limiter, known, spec);
+    }
 }
 
 void limit_lease_wanted(struct limiter *limiter, struct limit_known *known)
@@ -107,6 +133,8 @@ void limit_lease_wanted(struct limiter *limiter, struct limit_known *known)
     if (known->lease_from_us && now_us - known->lease_from_us < AHEAD_US &&
         known->want < WANT_MAX)
         known->want *= 2;
+    if (!is_of_limit(known))
+        limit_lease_return(limiter, known);
     ask(limiter, known, known->held, 0, known->want);
 }
 
@@ -144,6 +172,10 @@ static void take_tokens(struct limiter *limiter, struct limit_known *known,
     known->held += given;
     known->lease_from_us = sent_us;
     known->lease_until_us = ends_us;
+    known->lease_now = known->state.now;
+    known->lease_per_us = limit_is_bucket(known->spec->numbers.algorithm)
+                              ? 0
+                              : known->spec->numbers.per_us;
     plan_next(known);
     metrics_add(limiter->leased_tokens, given);
 }
@@ -181,6 +213,24 @@ static void on_given(struct limiter *limiter, struct limit_known *known,
                 end_of(known, sent_us));
 }
 
+static bool is_of_another_version(const struct redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 3;
+}
+
+/*
+ * The limit has changed, and others have used the key since: what was not
+ * taken back is held still, until the next tick knows of the change.
+ */
+static void keep_tokens(struct limiter *limiter, struct limit_known *known,
+                        uint64_t count)
+{
+    if (known->held || clock_mono_us() >= known->lease_until_us)
+        return;
+    known->held = count;
+    list_append(&limiter->leased, &known->leased);
+}
+
 static void on_lease(void *arg, int status, const struct redisReply *reply)
 {
     struct lease_call call = *(struct lease_call *)arg;
@@ -192,6 +242,10 @@ static void on_lease(void *arg, int status, const struct redisReply *reply)
     known->leasing = false;
     known->busy--;
     call.limiter->returning -= call.back > 0;
+    if (call.back && status == 0 && is_of_another_version(reply)) {
+        keep_tokens(call.limiter, known, call.back);
+        return;
+    }
     if (status < 0 || reply->type != REDIS_REPLY_ARRAY ||
         reply->elements != 5) {
         if (known->held)

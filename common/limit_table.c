@@ -214,9 +214,8 @@ static struct limit_known *add(struct limiter *limiter, struct limit_spec *spec,
     return known;
 }
 
-/* Its limit has changed: what was said of the old one counts no more. */
-static void use_spec(struct limiter *limiter, struct limit_known *known,
-                     struct limit_spec *spec)
+void limit_use_spec(struct limiter *limiter, struct limit_known *known,
+                    struct limit_spec *spec)
 {
     if (known->spec == spec)
         return;
@@ -237,7 +236,7 @@ struct limit_known *limit_know(struct limiter *limiter, struct limit_spec *spec,
     struct limit_known *known = find(&limiter->table, &wanted);
 
     if (known)
-        use_spec(limiter, known, spec);
+        limit_use_spec(limiter, known, spec);
     else
         known = add(limiter, spec, key, wanted.hash);
     if (known) {

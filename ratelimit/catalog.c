@@ -43,6 +43,7 @@ struct waiter {
 
 struct catalog {
     struct redis *redis;
+    struct limiter *limiter;
     struct hash_key key;
     struct known *buckets[BUCKETS];
     size_t count, limits; /* limits: those that are one */
@@ -61,11 +62,13 @@ struct load {
 static int read_record(struct catalog *catalog, struct span name);
 static void on_record(void *arg, int status, const struct redisReply *reply);
 
-struct catalog *catalog_create(struct redis *redis, struct metrics *metrics)
+struct catalog *catalog_create(struct redis *redis, struct limiter *limiter,
+                               struct metrics *metrics)
 {
     struct catalog *catalog = mem_zalloc(MEM_APP, sizeof(*catalog));
 
     catalog->redis = redis;
+    catalog->limiter = limiter;
     catalog->key = hash_random_key();
     catalog->epoch = 1;
     catalog->limits_known =
@@ -334,6 +337,9 @@ static void keep(struct catalog *catalog, struct known *known,
                  struct limit_spec *spec)
 {
     count_limit(catalog, known->spec, spec);
+    if (spec && known->spec &&
+        spec->numbers.version != known->spec->numbers.version)
+        limiter_changed(catalog->limiter, spec);
     limit_spec_unref(known->spec);
     known->spec = spec;
     known->outdated = known->spoiled;

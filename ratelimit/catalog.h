@@ -12,7 +12,9 @@
 
 struct catalog;
 
-struct catalog *catalog_create(struct redis *redis, struct metrics *metrics);
+/* limiter hears of limits that have changed. */
+struct catalog *catalog_create(struct redis *redis, struct limiter *limiter,
+                               struct metrics *metrics);
 void catalog_destroy(struct catalog *catalog);
 
 /* Read a file's limits; false with a line in reason. catalog NULL: only check

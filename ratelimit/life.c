@@ -41,11 +41,12 @@ void *ratelimit_open(struct app *app)
     const struct ratelimit_config *config = app_config(app);
     char reason[256];
 
+    struct limiter *limiter = open_limiter(app, config);
     *self = (struct ratelimit){
         .app = app,
         .config = config,
-        .limiter = open_limiter(app, config),
-        .catalog = catalog_create(app_redis(app), app_metrics(app))};
+        .limiter = limiter,
+        .catalog = catalog_create(app_redis(app), limiter, app_metrics(app))};
     self->learner = learner_create(self);
     buf_init(&self->scratch, MEM_REQUEST);
     if (config->limits_file)
@@ -86,6 +87,7 @@ void ratelimit_on_invalidate(void *state, struct span key)
 
     if (!key.ptr) { /* all may have changed */
         catalog_invalidate(self->catalog, key);
+        limiter_forget(self->limiter);
         return;
     }
     catalog_invalidate(self->catalog, span_skip(key, skip));

@@ -79,7 +79,7 @@ def seeded():
 
 def by_limit_check(store):
     script = Script(store, "limit_check.lua")
-    return lambda now, key, args, costs: script(now, [key], 1, len(costs), "", *args, *costs)
+    return lambda now, key, args, costs: script(now, [key], 1, len(costs), "", "", *args, *costs)
 
 
 def by_limit_one(store):
@@ -186,7 +186,7 @@ def test_several_limits_all_pass_or_none_is_charged(redis):
     for _ in range(STEPS // 3):
         now += rng.choice((0, 0, 1000, 100000, 500000))
         costs = [rng.choice((0, 1, 1, 2, 5)) for _ in limits]
-        reply = check(now, keys, len(limits), 1, "", *args, *costs)
+        reply = check(now, keys, len(limits), 1, "", "", *args, *costs)
         # Whether one passes alone is what a model without the call would say.
         alone = [cost == 0 or m.left(now) >= cost for m, cost in zip(models, costs)]
         same(reply[1], int(all(alone)), (costs, alone))
@@ -199,7 +199,7 @@ def test_several_limits_all_pass_or_none_is_charged(redis):
 def test_shadow_limit_never_denies_and_is_charged_apart(redis):
     check, now = Script(redis, "limit_check.lua"), EPOCH
     args = spec("token_bucket", 1, 10**6, 10) + spec("token_bucket", 1, 10**6, 2, shadow=1)
-    seen = [check(now, ["a", "b"], 2, 1, "", *args, 1, 1) for _ in range(11)]
+    seen = [check(now, ["a", "b"], 2, 1, "", "", *args, 1, 1) for _ in range(11)]
     same([reply[1] for reply in seen], [1] * 10 + [0])
     same([reply[6] for reply in seen], [1, 1] + [0] * 9)
 
@@ -213,7 +213,7 @@ def test_refund_never_fills_above_the_brim_and_counts_once(redis):
             now += rng.choice((0, 0, 1, 200000, 123456, 999999, 10**6))
             cost = rng.randrange(1, burst + 1)
             if rng.random() < 0.6:
-                reply = check(now, [key], 1, 1, "", *args, cost)
+                reply = check(now, [key], 1, 1, "", "", *args, cost)
                 same(reply[1], int(model.take(now, cost)), (algorithm, now))
                 continue
             for attempt in range(rng.choice((1, 2))):
@@ -225,25 +225,25 @@ def test_refund_never_fills_above_the_brim_and_counts_once(redis):
 def test_clock_that_steps_back_empties_a_bucket_at_the_worst(redis):
     check = Script(redis, "limit_check.lua")
     args, now = spec("token_bucket", 10, 10**6, 10), EPOCH + 10**9
-    same(check(now, ["c"], 1, 1, "", *args, 1)[1], 1)
+    same(check(now, ["c"], 1, 1, "", "", *args, 1)[1], 1)
     now -= 3600 * 10**6
-    same(check(now, ["c"], 1, 1, "", *args, 1)[1], 0)  # empty, not lost for an hour
-    same([check(now + 10**5 * i, ["c"], 1, 1, "", *args, 1)[1] for i in range(1, 6)], [1] * 5)
+    same(check(now, ["c"], 1, 1, "", "", *args, 1)[1], 0)  # empty, not lost for an hour
+    same([check(now + 10**5 * i, ["c"], 1, 1, "", "", *args, 1)[1] for i in range(1, 6)], [1] * 5)
     for algorithm in ("fixed_window", "sliding_window", "sliding_log"):
         args, key = spec(algorithm, 3, 10**6, 3), "back:" + algorithm
-        same([check(EPOCH + 10**9, [key], 1, 1, "", *args, 1)[1] for _ in range(4)], [1, 1, 1, 0])
-        same(check(EPOCH, [key], 1, 1, "", *args, 1)[1], 0, algorithm)  # never more for it
+        same([check(EPOCH + 10**9, [key], 1, 1, "", "", *args, 1)[1] for _ in range(4)], [1, 1, 1, 0])
+        same(check(EPOCH, [key], 1, 1, "", "", *args, 1)[1], 0, algorithm)  # never more for it
         later = EPOCH + (1 if algorithm != "sliding_window" else 2) * 10**6
-        same(check(later, [key], 1, 1, "", *args, 1)[1], 1, algorithm)  # nor for long
+        same(check(later, [key], 1, 1, "", "", *args, 1)[1], 1, algorithm)  # nor for long
 
 
 def test_state_of_another_version_is_said_not_used(redis):
     check = Script(redis, "limit_check.lua")
     for algorithm in MODELS:
         key = "v:" + algorithm
-        check(EPOCH, [key], 1, 1, "", *spec(algorithm, 5, 10**6, 5, version=3), 2)
-        same(check(EPOCH, [key], 1, 1, "", *spec(algorithm, 5, 10**6, 5, version=4), 2), [0, 1, 3])
-        same(check(EPOCH, [key], 1, 1, "", *spec(algorithm, 5, 10**6, 5, version=4, loose=1), 2)[1], 1)
+        check(EPOCH, [key], 1, 1, "", "", *spec(algorithm, 5, 10**6, 5, version=3), 2)
+        same(check(EPOCH, [key], 1, 1, "", "", *spec(algorithm, 5, 10**6, 5, version=4), 2), [0, 1, 3])
+        same(check(EPOCH, [key], 1, 1, "", "", *spec(algorithm, 5, 10**6, 5, version=4, loose=1), 2)[1], 1)
 
 
 def test_change_keeps_scales_or_resets_what_is_left(redis):
@@ -255,10 +255,10 @@ def test_change_keeps_scales_or_resets_what_is_left(redis):
             ("sliding_log", "keep", 14), ("sliding_log", "scale", 8), ("sliding_log", "reset", 20)):
         key, now = "ch:%s:%s" % (algorithm, how), EPOCH
         old, new = spec(algorithm, 10, 10**6, 10), spec(algorithm, 20, 10**6, 20, version=2)
-        same(check(now, [key], 1, 1, "", *old, 6)[1], 1)
+        same(check(now, [key], 1, 1, "", "", *old, 6)[1], 1)
         same(change(now, [key], *old, *new, how), 1)
         same(change(now, [key], *old, *new, how), 1)  # again is no harm
-        same([check(now, [key], 1, 1, "", *new, cost)[1] for cost in (wanted, 1)], [1, 0], (algorithm, how))
+        same([check(now, [key], 1, 1, "", "", *new, cost)[1] for cost in (wanted, 1)], [1, 0], (algorithm, how))
 
 
 def test_change_of_kind_keeps_scales_or_resets_what_is_left(redis):
@@ -271,12 +271,12 @@ def test_change_of_kind_keeps_scales_or_resets_what_is_left(redis):
             continue
         key = "kind:%s:%s:%d:%d:%s" % (old, new, rate, per, how)
         before, after = spec(old, 10, 10**6, 10), spec(new, rate, per, rate, version=2)
-        same(check(EPOCH, [key], 1, 1, "", *before, 6)[1], 1)
-        same(check(EPOCH, [key], 1, 1, "", *after, 1), [0, 1, 1])
+        same(check(EPOCH, [key], 1, 1, "", "", *before, 6)[1], 1)
+        same(check(EPOCH, [key], 1, 1, "", "", *after, 1), [0, 1, 1])
         same(change(EPOCH, [key], *before, *after, how), 1)
         same(change(EPOCH, [key], *before, *after, how), 1)  # again is no harm
         left = {"keep": min(4, rate), "scale": rate * 4 // 10, "reset": rate}[how]
-        same([check(EPOCH, [key], 1, 1, "", *after, cost)[1] for cost in (left, 1)], [1, 0], (old, new, rate, how))
+        same([check(EPOCH, [key], 1, 1, "", "", *after, cost)[1] for cost in (left, 1)], [1, 0], (old, new, rate, how))
         same(redis.cli("PEXPIRETIME", key) > EPOCH // 1000, True)
 
 
@@ -288,20 +288,50 @@ def test_change_of_kind_leaves_what_workers_hold_to_them(redis):
                                       ("keep", "scale", "reset")):
         key, after = "held:%s:%s" % (new, how), spec(new, 20, 3 * 10**6, 20, version=2)
         same(lease(EPOCH, [key], *before, "w", 1, 0, 0, 0, 10, 1, 1000)[1], 10)
-        same(check(EPOCH, [key], 1, 1, "", *before, 5)[1], 1)
+        same(check(EPOCH, [key], 1, 1, "", "", *before, 5)[1], 1)
         same(change(EPOCH, [key], *before, *after, how), 1)
         left = 10 if how == "reset" else 5
-        same([check(EPOCH, [key], 1, 1, "", *after, cost)[1] for cost in (left, 1)], [1, 0], (new, how))
+        same([check(EPOCH, [key], 1, 1, "", "", *after, cost)[1] for cost in (left, 1)], [1, 0], (new, how))
 
 
-def test_state_of_no_kind_that_its_version_had_is_forgotten(redis):
+def test_state_of_a_kind_that_nobody_remembers_is_all_used(redis):
+    """Eight versions are known; of an older one of another kind nobody knows what was left."""
     check, change = Script(redis, "limit_check.lua"), Script(redis, "limit_change.lua")
-    for old, new in (("token_bucket", "sliding_log"), ("sliding_log", "token_bucket"), ("sliding_log", "fixed_window")):
-        key, after = "lost:%s:%s" % (old, new), spec(new, 5, 10**6, 5)
-        same(check(EPOCH, [key], 1, 1, "", *spec(old, 5, 10**6, 5), 5)[1], 1)
-        same(check(EPOCH, [key], 1, 1, "", *after, 1), [0, 1, 1])
-        same(change(EPOCH, [key], *after, *after, "keep"), 1)
-        same(check(EPOCH, [key], 1, 1, "", *after, 5)[1], 1)
+    kinds = ("token_bucket", "fixed_window", "sliding_window", "sliding_log")
+    for old, new in itertools.product(kinds, kinds):
+        if KINDS[old] == KINDS[new] or {old, new} == {"fixed_window", "sliding_window"}:
+            continue
+        for how in ("keep", "scale", "reset"):
+            key, before, after = "lost:%s:%s:%s" % (old, new, how), spec(new, 5, 10**6, 5), spec(new, 5, 10**6, 5, version=9)
+            same(check(EPOCH, [key], 1, 1, "", "", *spec(old, 5, 10**6, 5), 1)[1], 1)
+            same(check(EPOCH, [key], 1, 1, "", "", *after, 1), [0, 1, 1])
+            same(change(EPOCH, [key], *before, *after, how), 1)
+            same(check(EPOCH, [key], 1, 1, "", "", *after, 1)[1], int(how == "reset"), (old, new, how))
+            same(check(EPOCH + 2 * 10**6, [key], 1, 1, "", "", *after, 5)[1], 1, (old, new, how))
+
+
+def test_window_of_another_length_counts_what_counted(redis):
+    """Of a sliding one also what is left of the window before."""
+    check, change = Script(redis, "limit_check.lua"), Script(redis, "limit_change.lua")
+    for old, new, into, left in (("sliding_window", "sliding_window", 10**6, 2), ("sliding_window", "fixed_window", 10**6, 2),
+                                 ("fixed_window", "sliding_window", 10**6, 10), ("sliding_window", "sliding_window", 0, 0)):
+        key, per = "per:%s:%s:%d" % (old, new, into), 4 * 10**6
+        before, after = spec(old, 10, per, 10), spec(new, 10, 5 * 10**6, 10, version=2)
+        start = EPOCH // per * per + per
+        same(check(start - 1, [key], 1, 1, "", "", *before, 10)[1], 1)
+        now = start + into
+        same(change(now, [key], *before, *after, "keep"), 1)
+        same([check(now, [key], 1, 1, "", "", *after, cost)[1] for cost in (left, 1)], [1, 0], (old, new, into))
+
+
+def test_charge_that_is_taken_back_may_be_of_the_window_before(redis):
+    check, give = Script(redis, "limit_check.lua"), Script(redis, "limit_give.lua")
+    args, per = spec("sliding_window", 10, 10**6, 10), 10**6
+    start = EPOCH // per * per
+    window = check(start + per - 1, ["edge"], 1, 1, "", "", *args, 8)[3]
+    same(check(start + per, ["edge"], 1, 1, "", "", *args, 3)[1], 0)
+    same(give(start + per, ["edge", "edge:id"], *args, 8, "i", 1000, window, "wake")[1], 1)
+    same(check(start + per, ["edge"], 1, 1, "", "", *args, 10)[1], 1)
 
 
 def test_leases_never_hold_more_than_the_bucket(redis):
@@ -333,7 +363,7 @@ def test_leases_never_hold_more_than_the_bucket(redis):
                 # else the reply was lost: what was given is not spent by anybody
             elif act < 0.75:
                 held[w] = 0  # it died
-            elif check(now, [key], 1, 1, "", *args, 1)[1]:
+            elif check(now, [key], 1, 1, "", "", *args, 1)[1]:
                 history.append((now, 1))
         assert envelope(history, rate, per, burst) <= 0, (rate, float(envelope(history, rate, per, burst)))
         assert len(history) > STEPS / 10
@@ -345,7 +375,7 @@ def test_tokens_of_a_lease_are_as_new_as_its_end(redis):
     args, second = spec("token_bucket", 10, 10**6, 10), 10**6
 
     def passes(now, key):
-        return check(now, [key], 1, 1, "", *args, 1)[1]
+        return check(now, [key], 1, 1, "", "", *args, 1)[1]
 
     def ask(now, key, number, held, back, want):
         return lease(now, [key], *args, "w", number, held, back, 0, want, 1, 1000)[1]
@@ -367,7 +397,7 @@ def test_tokens_come_back_once(redis):
     same(lease(EPOCH, ["twice"], *args, "w", 1, 0, 0, 0, 10, 1, 1000)[1], 10)
     for _ in range(3):
         lease(EPOCH, ["twice"], *args, "w", 2, 0, 3, 0, 0, 1, 1000)
-    same([check(EPOCH, ["twice"], 1, 1, "", *args, 1)[1] for _ in range(4)], [1, 1, 1, 0])
+    same([check(EPOCH, ["twice"], 1, 1, "", "", *args, 1)[1] for _ in range(4)], [1, 1, 1, 0])
 
 
 def test_lease_call_that_comes_late_changes_nothing(redis):

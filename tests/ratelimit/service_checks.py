@@ -294,6 +294,53 @@ def test_id_is_of_one_check_whatever_its_keys(service):
          [9, 9, 10, 10, 10])
 
 
+def test_answer_that_is_given_again_is_no_news(service):
+    """It is of then; whoever asks without the id is answered of now."""
+    for algorithm in ALGORITHMS:
+        define(service, algorithm, algorithm=algorithm, rate=1)
+        same(passes(service, algorithm), True)
+        same(passes(service, algorithm, id="denied-" + algorithm), False)
+        same(reset(service, algorithm).status, 204)
+        with each_worker(service) as connections:
+            for connection in connections * 2:
+                same(passes(connection, algorithm, id="denied-" + algorithm), False)
+                same(peek(connection, algorithm), 1)
+            same([passes(connection, algorithm, cost=0) for connection in connections], [True] * len(connections))
+            same(passes(connections[-1], algorithm), True, algorithm)
+
+
+def test_answer_that_is_given_again_is_by_the_limit_as_it_was(service):
+    results = []
+    for old in ALGORITHMS:
+        for new in ALGORITHMS:
+            name = "%s-%s" % (old, new)
+            define(service, name, algorithm=old, rate=10)
+            good = check(service, ask(name, cost=3), id="good-" + name)
+            bad = check(service, ask(name, cost=8), id="bad-" + name)
+            same((good.status, bad.status), (200, 429))
+            define(service, name, algorithm=new, rate=1000, per="1h", shadow=new == "gcra")
+            results.append((name, only(good), only(bad)))
+    for name, good, bad in results:
+        for cost, wanted, what in ((3, good, "good"), (8, bad, "bad")):
+            one = only(check(service, ask(name, cost=cost), id="%s-%s" % (what, name)))
+            same(one, wanted, name)
+
+
+def test_id_that_was_forgotten_is_of_a_new_check(redis):
+    """As a minute later: what it is charged in vain comes back again."""
+    server = start(redis)
+    define(server, "a", rate=10)
+    define(server, "b", algorithm="fixed_window", rate=1)
+    same(passes(server, "b", "y"), True)
+    for n in range(3):
+        same(check(server, ask("a", "x", 4), ask("b", "y"), id="again").status, 429)
+        eventually(lambda: peek(server, "a", "x") == 10, "what was charged in vain, %d" % n)
+        for kind in ("id", "seen"):
+            for key in redis.cli("KEYS", "rl:%s:*" % kind):
+                redis.cli("DEL", key)
+    server.close()
+
+
 def test_id_of_a_call_over_keys_charges_and_gives_back_once(service):
     define(service, "a", rate=10)
     define(service, "b", algorithm="fixed_window", rate=1)

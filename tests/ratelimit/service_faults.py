@@ -201,6 +201,23 @@ def test_policy_decides_of_limits_that_nobody_has_used(redis):
     server.close()
 
 
+def test_policy_charges_no_share_in_vain(redis):
+    server = start(redis)
+    define(server, "closed", rate=6, on_redis_failure="closed", deadline_ms=50)
+    define(server, "local", rate=6, on_redis_failure="local", deadline_ms=50)
+    with each_worker(server) as connections:
+        eventually(lambda: server.metric("ratelimit_limits") == 2 * len(connections), "all are known")
+        know_each_other()
+        redis.kill()
+        for connection in connections:
+            before = only(check(connection, ask("local", "y", 0)))["remaining"]
+            for _ in range(3):
+                same(check(connection, ask("closed", "x"), ask("local", "y")).status, 429)
+            after = only(check(connection, ask("local", "y", 0)))
+            same((before > 0, after["remaining"], after["degraded"]), (True, before, True))
+    server.close()
+
+
 def test_made_up_names_drive_out_no_limit(redis):
     server = start(redis)
     define(server, "a", rate=6, on_redis_failure="open", deadline_ms=50)
@@ -232,9 +249,15 @@ def test_redis_that_lost_its_limits_is_believed():
                 eventually(lambda c=connection: passes(c, "a", cost=0) is True, "the limit")
             linked(int(WORKERS))
             if emptied:
+                for connection in connections:
+                    same([degraded(connection, "a", "k", 6)[0] for _ in range(2)][-1], False)
                 store.cli("FLUSHALL")
                 for connection in connections:
-                    eventually(lambda c=connection: degraded(c, "a") == (404, "no-such-limit"), "the loss")
+                    eventually(lambda c=connection: degraded(c, "a", "other") == (404, "no-such-limit"), "the loss")
+                define(server, "a", rate=7, on_redis_failure="open", deadline_ms=10000)
+                for connection in connections:
+                    eventually(lambda c=connection: degraded(c, "a", "other", 0) == (True, False), "the limit")
+                same(passes(connections[-1], "a", cost=7), True)
                 continue
             store.kill()
             linked(0)

@@ -1,7 +1,7 @@
 """service_leases.py - tokens that workers hold: none is spent twice, whoever dies."""
 import time
 
-from kit import (SOAK, WORKERS, ask, batch, define, each_worker, eventually, main, passes, peek, redis, render, same,
+from kit import (SOAK, WORKERS, ask, batch, check, define, each_worker, eventually, main, passes, peek, redis, render, same,
                  seeded, service, start)
 from laws import bucket_excess
 
@@ -24,6 +24,27 @@ def test_leased_limit_admits_its_burst_and_no_more(service):
             eventually(all_spent, "%s: all of 60" % algorithm)
             for connection in connections:
                 same(passes(connection, algorithm), False)
+
+
+def test_change_of_a_limit_loses_no_token_that_is_held(service):
+    """Whoever uses the key first carries it over; what others hold goes back all the same."""
+    changes = ({"description": "x"}, {"mode": "strict"}, {"algorithm": "fixed_window"}, {"algorithm": "sliding_log"},
+               {"algorithm": "token_bucket", "burst": 100})
+    for algorithm in ("token_bucket", "fixed_window", "sliding_window"):
+        for n, change in enumerate(changes):
+            name, fields = "%s-%d" % (algorithm, n), {"algorithm": algorithm, "rate": 100, "mode": "leased"}
+            define(service, name, **fields)
+            with each_worker(service) as connections:
+                used = sum(passes(c, name) for _ in range(60 // len(connections)) for c in connections)
+                fields |= change
+                if fields["algorithm"] == "sliding_log":
+                    fields["mode"] = "strict"
+                define(service, name, **fields)
+                used += sum(passes(connections[0], name) for _ in range(8))
+                eventually(lambda c=connections[-1], left=100 - used, name=name: peek(c, name) == left,
+                           "%s, %r: all that was not used" % (name, change))
+                same(check(service, ask(name, cost=100 - used)).status, 200)
+                same(passes(service, name), False)
 
 
 def test_leases_given_back_at_the_end_are_there_for_the_next(redis):
