@@ -168,6 +168,12 @@ static void add_error(struct json_errors *errors, const char *name, long item,
     json_errors_add(errors, pointer, "%s", detail);
 }
 
+void json_errors_add_name(struct json_errors *errors, const char *name,
+                          const char *detail)
+{
+    add_error(errors, name, -1, "%s", detail);
+}
+
 static void check_size(const struct json_field *field, int64_t size,
                        const char *unit, long item, struct json_errors *errors)
 {

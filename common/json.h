@@ -42,6 +42,9 @@ static inline void json_errors_init(struct json_errors *errors)
 void json_errors_add(struct json_errors *errors, const char *pointer,
                      const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same of a name that may have any bytes: "/name", escaped, cut off. */
+void json_errors_add_name(struct json_errors *errors, const char *name,
+                          const char *detail);
 
 /*
  * json_decref() *out.  UV_EINVAL and one error when text is no JSON, nests past

@@ -128,3 +128,25 @@ struct span query_find(struct arena *arena, struct span query, struct span name)
             return value;
     return (struct span){NULL, 0};
 }
+
+void query_take(struct arena *arena, struct span query,
+                const char *const *names, size_t count, struct span *values,
+                struct json_errors *errors)
+{
+    struct span name;
+    struct span value;
+
+    memset(values, 0, count * sizeof(values[0]));
+    while (query_next(arena, &query, &name, &value)) {
+        size_t i = 0;
+        while (i < count && !span_eq(name, span_str(names[i])))
+            i++;
+        if (i < count && !values[i].ptr)
+            values[i] = value;
+        else
+            json_errors_add_name(
+                errors,
+                arena_printf(arena, "%.*s", (int)name.len, name.ptr).ptr,
+                i < count ? "stands there twice" : "unknown parameter");
+    }
+}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/arena.h"
+#include "common/json.h"
 #include "common/span.h"
 
 /* Is each % followed by two hex digits? */
@@ -31,3 +32,12 @@ struct span query_find(struct arena *arena, struct span query,
 /* The next pair of *rest, decoded; false at the end. */
 bool query_next(struct arena *arena, struct span *rest, struct span *name,
                 struct span *value);
+
+/*
+ * values[i] is that of names[i], ptr NULL when absent.  What is not among the
+ * names (a typo), or stands there twice (which of them counts?), goes to
+ * errors.
+ */
+void query_take(struct arena *arena, struct span query,
+                const char *const *names, size_t count, struct span *values,
+                struct json_errors *errors);

@@ -4,9 +4,7 @@
  *
  * Everything stands in the query, since the question has no body: limit, key or
  * the name of a header that has it (key_header), cost, and what to say when it
- * may not pass (deny=403 or 429: nginx turns 429 into 500).  A name that is not
- * known, or stands there twice, is refused: it would be a limit that does not
- * count, and nobody reads what a proxy is answered.
+ * may not pass (deny=403 or 429: nginx turns 429 into 500).
  */
 #include "common/query.h"
 #include "ratelimit/check_input.h"
@@ -24,16 +22,7 @@ struct authorize {
 
 static void on_decided(struct decision *decision);
 
-static void refuse_name(struct authorize *authorize, struct span name,
-                        const char *why)
-{
-    struct span pointer = arena_printf(request_arena(authorize->req), "/%.*s",
-                                       (int)name.len, name.ptr);
-
-    json_errors_add(&authorize->errors, pointer.ptr, "%s", why);
-}
-
-static void split_query(struct authorize *authorize)
+static void take_query(struct authorize *authorize)
 {
     static const char *const names[PARAMETERS] = {
         [LIMIT] = "limit",
@@ -43,21 +32,10 @@ static void split_query(struct authorize *authorize)
         [DENY] = "deny",
         [HEADERS] = "headers", /* decision_add_headers() reads it */
     };
-    struct span rest = request_query_string(authorize->req);
-    struct span name;
-    struct span value;
 
-    while (query_next(request_arena(authorize->req), &rest, &name, &value)) {
-        size_t i = 0;
-        while (i < PARAMETERS && !span_eq(name, span_str(names[i])))
-            i++;
-        if (i == PARAMETERS)
-            refuse_name(authorize, name, "unknown parameter");
-        else if (authorize->query[i].ptr)
-            refuse_name(authorize, name, "stands there twice");
-        else
-            authorize->query[i] = value;
-    }
+    query_take(request_arena(authorize->req),
+               request_query_string(authorize->req), names, PARAMETERS,
+               authorize->query, &authorize->errors);
 }
 
 static struct span read_key(struct authorize *authorize)
@@ -124,7 +102,7 @@ void authorize(struct request *req, void *arg)
         .of_query = true,
         .cb = on_decided,
         .arg = authorize};
-    split_query(authorize);
+    take_query(authorize);
     if (!read_query(authorize)) {
         request_invalid(req, &authorize->errors);
         return;

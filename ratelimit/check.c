@@ -1,9 +1,10 @@
 /*
  * check.c - POST /v1/check: may this pass?
  *
- *   check() -- read_body() -- good --> decide() --> on_decided()
+ *   check() -- read_input() -- good --> decide() --> on_decided()
  */
 #include "common/key.h"
+#include "common/query.h"
 #include "ratelimit/check_input.h"
 #include "ratelimit/check_scan.h"
 
@@ -24,20 +25,44 @@ static void own_id(struct check *check)
                             call->id);
 }
 
-/* Answered, if the body is no good. */
+/* Both are read when the answer is made. */
+static void check_query(struct check *check)
+{
+    static const char *const names[] = {"always", "headers"};
+    struct span query = request_query_string(check->req);
+    struct span values[2];
+
+    if (query.len)
+        query_take(check->decision.arena, query, names, 2, values,
+                   decision_errors(&check->decision));
+}
+
 static bool read_body(struct check *check)
+{
+    struct request *req = check->req;
+
+    if (check_scan(&check->decision, request_body(req)))
+        return true;
+    const json_t *document = request_read_document(req);
+    if (document) {
+        decision_errors(&check->decision);
+        check_read(&check->decision, document, true);
+    }
+    return document != NULL;
+}
+
+/* Answered, if the query or the body is no good. */
+static bool read_input(struct check *check)
 {
     struct request *req = check->req;
 
     if (!request_is_json(req))
         return false;
-    if (check_scan(&check->decision, request_body(req)))
-        return true;
-    const json_t *document = request_read_document(req);
-    if (!document)
+    check_query(check);
+    if (!read_body(check))
         return false;
-    struct json_errors *errors = decision_errors(&check->decision);
-    if (check_read(&check->decision, document, true))
+    struct json_errors *errors = check->decision.errors;
+    if (!errors || errors->count == 0)
         return true;
     request_invalid(req, errors);
     return false;
@@ -52,7 +77,7 @@ void check(struct request *req, void *arg)
                                         .arena = request_arena(req),
                                         .cb = on_decided,
                                         .arg = check};
-    if (!read_body(check))
+    if (!read_input(check))
         return;
     if (!check_allowed(&check->decision, req)) {
         request_problem(req, 403, "forbidden", NULL,

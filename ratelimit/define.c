@@ -7,6 +7,7 @@
  * Listed first: a name without a limit is left out of lists and taken off them
  * by the look that finds it; a limit in no list would be lost to its owner.
  */
+#include "common/query.h"
 #include "ratelimit/catalog.h"
 #include "ratelimit/limit_record.h"
 #include "ratelimit/ratelimit.h"
@@ -24,9 +25,12 @@ static void on_defined(void *arg, int status, const struct redisReply *reply);
 
 static void read_change(struct define *define, struct json_errors *errors)
 {
+    static const char *const parameters[] = {"on_change"};
     static const char *const names[] = {"keep", "scale", "reset"};
-    struct span text = request_query(define->req, "on_change");
+    struct span text;
 
+    query_take(request_arena(define->req), request_query_string(define->req),
+               parameters, 1, &text, errors);
     define->change = text.ptr ? text : SPAN("keep");
     for (size_t i = 0; i < 3; i++)
         if (span_eq(define->change, span_str(names[i])))

@@ -5,6 +5,7 @@
  *   list_limits() -- ZRANGEBYLEX rl:limits -- HGETALL each --> drop()
  *   remove_limit() -- remove.lua, ZREM --> on_removed()
  */
+#include "common/query.h"
 #include "ratelimit/catalog.h"
 #include "ratelimit/limit_record.h"
 #include "ratelimit/ratelimit.h"
@@ -145,6 +146,20 @@ struct entry {
 static void on_names(void *arg, int status, const struct redisReply *reply);
 static void on_entry(void *arg, int status, const struct redisReply *reply);
 
+/* Answered, if it has other names, or one twice. */
+static bool check_query(struct request *req)
+{
+    static const char *const names[] = {"limit", "cursor"};
+    struct json_errors errors = {0};
+    struct span values[2];
+
+    query_take(request_arena(req), request_query_string(req), names, 2, values,
+               &errors);
+    if (errors.count)
+        request_invalid(req, &errors);
+    return errors.count == 0;
+}
+
 void list_limits(struct request *req, void *arg)
 {
     struct arena *arena = request_arena(req);
@@ -153,7 +168,7 @@ void list_limits(struct request *req, void *arg)
 
     listing->req = req;
     listing->app = arg;
-    if (!request_read_page(req, &listing->limit, &cursor))
+    if (!check_query(req) || !request_read_page(req, &listing->limit, &cursor))
         return;
     listing->first = cursor.len == 0;
     struct span from =

@@ -150,6 +150,59 @@ static void test_query_next_tells_each_pair_in_turn(void **state)
     assert_int_equal(n, COUNT(pairs));
 }
 
+static void test_query_take_gives_each_once_and_names_the_rest(void **state)
+{
+    static const char *const names[] = {"a", "bb"};
+    static const struct {
+        const char *query, *a, *bb; /* NULL: absent */
+        const char *wrong[3];
+    } cases[] = {
+        {"", NULL, NULL, {NULL}},
+        {"&&", NULL, NULL, {NULL}},
+        {"bb=2&a=1", "1", "2", {NULL}},
+        {"a", "", NULL, {NULL}},
+        {"%61=x+y%26", "x y&", NULL, {NULL}},
+        {"a=1&a=2", "1", NULL, {"/a"}},
+        {"a&a", "", NULL, {"/a"}},
+        {"a=1&%61&a", "1", NULL, {"/a", "/a"}},
+        {"b=1&A=2&a=3", "3", NULL, {"/b", "/A"}},
+        {"=1", NULL, NULL, {"/"}},
+        {"a%00=1", NULL, NULL, {"/a"}},
+        {"x%2f~=1&bb", NULL, "", {"/x~1~0"}},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct json_errors errors = {0};
+        struct span values[2];
+        size_t wrong = 0;
+        query_take(*state, span_str(cases[i].query), names, 2, values, &errors);
+        assert_int_equal(values[0].ptr != NULL, cases[i].a != NULL);
+        assert_true(span_eq(values[0], span_str(cases[i].a)));
+        assert_int_equal(values[1].ptr != NULL, cases[i].bb != NULL);
+        assert_true(span_eq(values[1], span_str(cases[i].bb)));
+        for (; wrong < 3 && cases[i].wrong[wrong]; wrong++)
+            assert_string_equal(errors.at[wrong].pointer,
+                                cases[i].wrong[wrong]);
+        assert_int_equal(errors.count, wrong);
+    }
+}
+
+static void test_query_take_cuts_off_a_long_name(void **state)
+{
+    static const char *const names[] = {"a"};
+    struct json_errors errors = {0};
+    struct span value;
+    char query[4096];
+
+    memset(query, '~', sizeof(query));
+    query_take(*state, (struct span){query, sizeof(query)}, names, 1, &value,
+               &errors);
+    assert_null(value.ptr);
+    assert_int_equal(errors.count, 1);
+    assert_memory_equal(errors.at[0].pointer, "/~0~0", 5);
+    assert_true(strlen(errors.at[0].pointer) < sizeof(errors.at[0].pointer));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -161,6 +214,8 @@ int main(void)
         TEST(test_query_without_codes_is_not_copied),
         TEST(test_query_find_gives_the_first_of_a_name),
         TEST(test_query_next_tells_each_pair_in_turn),
+        TEST(test_query_take_gives_each_once_and_names_the_rest),
+        TEST(test_query_take_cuts_off_a_long_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,6 +196,10 @@ def test_batch_of_a_thousand_and_no_more(service):
 
 # ---- what is refused
 
+def fields_in(query):
+    return [pair.partition("=")[0] for pair in query.split("&")]
+
+
 def batch_problem(service, item):
     """What is said of one item of POST /v1/check:batch that is wrong."""
     return service.request("POST", "/v1/check:batch", {"items": [item]}).json["results"][0]["problem"]
@@ -239,6 +243,34 @@ def test_what_cannot_be_asked_is_422_and_named(service):
     same(passes(service, "a", "x" * 512), True)
     same(passes(service, "a", "\u00fc" * 256), True)
     same(passes(service, "a", cost=6), True)
+
+
+def test_query_takes_each_parameter_once_and_no_other(service):
+    """Beside what is wrong in the body; and nothing is done."""
+    define(service, "a", rate=10)
+    checks, limit = {"checks": [ask("a")]}, {"rate": 5, "per": EVER}
+
+    def stands():
+        return service.get("/v1/limits/a").json, peek(service, "a")
+    for method, path, body, good, bad in (
+            ("POST", "/v1/check", checks, "always=200&headers=x", "always=429"),
+            ("PUT", "/v1/limits/a", limit, "on_change=keep", "on_change=reset"),
+            ("GET", "/v1/limits", None, "limit=10&cursor=", "limit=x")):
+        name = good.partition("=")[0]
+        before = stands()
+        for query, pointers in (
+                (good + "&" + bad, ["/" + name]), (good + "&" + good, ["/" + n for n in fields_in(good)]),
+                ("x=1", ["/x"]), (good + "&=1", ["/"]), ("%s&" % name.upper(), ["/" + name.upper()]),
+                (good + "&x&y=%00&x", ["/x", "/y", "/x"]), (good + "&a/b~c%FF", ["/a~1b~0c\ufffd"]),
+                ("&".join("x%d" % n for n in range(20)), ["/x%d" % n for n in range(8)])):
+            answer = service.request(method, path + "?" + query, body)
+            same([e["pointer"] for e in answer.json["errors"]], pointers, (path, query))
+        same(stands(), before, path)
+        for query in ("", "&", "&&" + good, good + "&"):
+            assert service.request(method, path + "?" + query, body).status in (200, 201), (path, query)
+    both = service.request("POST", "/v1/check?x", {"checks": [ask("a", cost=-1)], "y": 1})
+    same(set(errors(both)), {"/x", "/y", "/checks/0/cost"})
+    same(set(errors(put(service, "a", "?x=1&on_change=z", rate=0))), {"/x", "/on_change", "/rate", "/per"})
 
 
 def test_unknown_limit_is_404_and_charges_nothing(service):
