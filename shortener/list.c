@@ -10,6 +10,7 @@
  */
 #include <inttypes.h>
 
+#include "common/query.h"
 #include "shortener/index.h"
 
 /* Entries of one microsecond: at most one for each worker there is. */
@@ -60,14 +61,21 @@ static bool read_cursor(struct list_job *job, struct span cursor)
 
 static bool read_query(struct list_job *job)
 {
+    static const char *const names[] = {"tag", "limit", "cursor"};
     struct json_errors errors = {0};
+    struct span values[3];
     struct span cursor;
 
-    if (!request_read_page(job->req, &job->limit, &cursor))
-        return false;
-    if (read_cursor(job, cursor))
-        return true;
-    json_errors_add(&errors, "/cursor", "not a cursor of this list");
+    query_take(request_arena(job->req), request_query_string(job->req), names,
+               3, values, &errors);
+    job->tag = values[0];
+    if (errors.count == 0) {
+        if (!request_read_page(job->req, &job->limit, &cursor))
+            return false;
+        if (read_cursor(job, cursor))
+            return true;
+        json_errors_add(&errors, "/cursor", "not a cursor of this list");
+    }
     request_invalid(job->req, &errors);
     return false;
 }
@@ -81,7 +89,6 @@ void list_links(struct request *req, void *arg)
 
     job->req = req;
     job->app = app;
-    job->tag = request_query(req, "tag");
     if (!read_query(job))
         return;
     job->key = job->tag.ptr ? link_tag_key(arena, owner, job->tag)

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 
+#include "common/query.h"
 #include "shortener/scripts.h"
 #include "shortener/shortener.h"
 
@@ -42,15 +43,18 @@ static const struct unit *find_unit(struct span name)
 static bool read_query(struct request *req, const struct unit **unit,
                        uint64_t *count)
 {
+    static const char *const names[] = {"unit", "units"};
     struct json_errors errors = {0};
-    struct span text = request_query(req, "units");
+    struct span values[2];
 
+    query_take(request_arena(req), request_query_string(req), names, 2, values,
+               &errors);
     *count = DEFAULT_UNITS;
-    *unit = find_unit(request_query(req, "unit"));
+    *unit = find_unit(values[0]);
     if (!*unit)
         json_errors_add(&errors, "/unit", "one of minute, hour and day");
-    else if (text.ptr &&
-             (!span_to_u64(text, (*unit)->max, count) || *count == 0))
+    else if (values[1].ptr &&
+             (!span_to_u64(values[1], (*unit)->max, count) || *count == 0))
         json_errors_add(&errors, "/units", "a number from 1 to %" PRIu64,
                         (*unit)->max);
     if (errors.count)

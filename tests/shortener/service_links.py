@@ -76,6 +76,23 @@ def test_query_that_is_malformed_filters_nothing(service):
     same(service.get("/%s+?utm=%%zz" % code).status, 200)
 
 
+def test_query_takes_each_parameter_once_and_no_other(service):
+    code = create(service, tags=["a"])["code"]
+    for path, good, more in (("/v1/links", "tag=b&limit=10", "tag=a"),
+                             ("/v1/links/%s/stats" % code, "unit=day&units=2", "unit=hour")):
+        name = more.partition("=")[0]
+        for query, pointers in (
+                (good + "&" + more, ["/" + name]), (more + "&" + more, ["/" + name]), ("x=1", ["/x"]),
+                ("%s=a" % name.upper(), ["/" + name.upper()]), (good + "&a/b~c&y", ["/a~1b~0c", "/y"])):
+            answer = service.get(path + "?" + query)
+            same((answer.status, answer.slug), (422, "invalid"), (path, query))
+            same([error["pointer"] for error in answer.json["errors"]], pointers, (path, query))
+        for query in ("", "&", good, "&" + good + "&"):
+            same(service.get(path + "?" + query).status, 200, (path, query))
+    answer = service.get("/v1/links/%s/stats?x&unit=week" % code)
+    same([error["pointer"] for error in answer.json["errors"]], ["/x", "/unit"])
+
+
 def test_redirect_of_an_unknown_code_is_404(service):
     for code in ("unknown", "a.b", "x" * 65, "ab"):
         answer = service.get("/" + code)
