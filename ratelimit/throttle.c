@@ -143,24 +143,23 @@ static uint64_t seconds(uint64_t us)
     return us / SECOND_US + (us % SECOND_US > 0);
 }
 
-static void put_number(struct buf *out, uint64_t number)
-{
-    buf_append_char(out, ':');
-    buf_append_u64(out, number);
-    buf_append(out, SPAN("\r\n"));
-}
-
+/* One for each command: what stands between two numbers goes as one. */
 static void put_answer(const struct limit_ask *ask, struct buf *out)
 {
-    buf_append(out, SPAN("*5\r\n"));
-    put_number(out, !ask->allowed);
-    put_number(out, ask->spec->numbers.burst);
-    put_number(out, ask->left.remaining);
-    if (ask->allowed)
-        buf_append(out, SPAN(":-1\r\n"));
-    else
-        put_number(out, seconds(ask->left.retry_us));
-    put_number(out, seconds(ask->left.reset_us));
+    buf_append(out,
+               ask->allowed ? SPAN("*5\r\n:0\r\n:") : SPAN("*5\r\n:1\r\n:"));
+    buf_append_u64(out, ask->spec->numbers.burst);
+    buf_append(out, SPAN("\r\n:"));
+    buf_append_u64(out, ask->left.remaining);
+    if (ask->allowed) {
+        buf_append(out, SPAN("\r\n:-1\r\n:"));
+    } else {
+        buf_append(out, SPAN("\r\n:"));
+        buf_append_u64(out, seconds(ask->left.retry_us));
+        buf_append(out, SPAN("\r\n:"));
+    }
+    buf_append_u64(out, seconds(ask->left.reset_us));
+    buf_append(out, SPAN("\r\n"));
 }
 
 void throttle_answer(struct throttle *throttle, struct buf *out)
