@@ -346,6 +346,16 @@ static void keep(struct catalog *catalog, struct known *known,
     known->epoch = catalog->live && !known->spoiled ? catalog->epoch : 0;
 }
 
+/* So that it is known also if nobody asks. */
+static void read_overtaken(struct catalog *catalog, struct known *known,
+                           struct span name)
+{
+    if (!known->outdated || known->loading || read_record(catalog, name) < 0)
+        return;
+    known->loading = true;
+    known->spoiled = false;
+}
+
 static void on_record(void *arg, int status, const struct redisReply *reply)
 {
     struct load *load = arg;
@@ -354,16 +364,20 @@ static void on_record(void *arg, int status, const struct redisReply *reply)
     struct known *known = *slot_of(catalog, name);
     struct span description;
 
+    bool read = status == 0;
     known->loading = false;
-    if (status == 0)
+    if (read)
         keep(catalog, known, limit_record_read(reply, name, &description));
     else if (known->spec)
         status = 0; /* what was known last still counts */
     known->once = true;
     tell_waiters(known, status);
     known = *slot_of(catalog, name);
-    if (known)
+    if (known) {
         known->once = false;
+        if (read)
+            read_overtaken(catalog, known, name);
+    }
     mem_free(load);
 }
 

@@ -177,8 +177,8 @@ def test_double_refund_is_caught(copy):
     copy.catches(
         Edit("common/limit_give.c", """\
     if (call->id.ptr)
-        return arena_printf(call->arena, "undo:%.*s", (int)call->id.len,
-                            call->id.ptr);
+        return arena_printf(call->arena, "undo:%" PRIu64 ":%.*s", group->now,
+                            (int)call->id.len, call->id.ptr);
 """, ""),
         by=[Catch("service_checks.py", "test_id_of_a_call_over_keys_charges_and_gives_back_once",
                   "more came back than was charged")])
