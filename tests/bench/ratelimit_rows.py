@@ -67,11 +67,11 @@ def bench_checks(bench):
     hot, scripts = measured(bench, server, {"ratelimit": contenders["ratelimit"]}, "hotkey", *token)
     bench.row("hotkey", "one hot key, strict: Redis scripts a decision", "<= 0.2", scripts, "", ("<=", 0.2),
               **columns(hot["ratelimit"]))
-    several, _ = measured(bench, server, {"ratelimit": contenders["ratelimit"]}, "ten", *token)
-    single, _ = measured(bench, server, {"ratelimit": contenders["ratelimit"]}, "one", *token)
+    both = bench.alternate({"ten": contenders["ratelimit"], "one": contenders["ratelimit"]}, *token,
+                           only={name: ("--profile", name) for name in ("ten", "one")})
     bench.row("ten", "ten limits of a key in one call: Redis CPU / ten single checks", "<= 0.75",
-              several["ratelimit"]["redis_cpu"] / (10 * single["ratelimit"]["redis_cpu"]), "x", ("<=", 0.75),
-              **columns(several["ratelimit"]), peer=single["ratelimit"])
+              both["ten"]["redis_cpu"] / (10 * both["one"]["redis_cpu"]), "x", ("<=", 0.75),
+              **columns(both["ten"]), peer=both["one"])
     bench_half(bench, contenders, token, strict["ratelimit"], "strict", 2000)
     bench_half(bench, contenders, token, leased["ratelimit"], "leased", 500)
     server.close()
