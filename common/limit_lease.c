@@ -86,12 +86,14 @@ static void drop_tokens(struct limit_known *known)
     list_remove(&known->leased);
 }
 
-/* The limit counts as it did when these were given. */
+/* The limit counts as it did when these were given; a log gives none. */
 static bool is_of_limit(const struct limit_known *known)
 {
     const struct limit_numbers *n = &known->spec->numbers;
     uint64_t per_us = limit_is_bucket(n->algorithm) ? 0 : n->per_us;
 
+    if (n->algorithm == LIMIT_SLIDING_LOG)
+        return false;
     return known->lease_per_us == per_us;
 }
 
