@@ -7,7 +7,7 @@ extern struct redis_script script_idempotency_begin;
 extern struct redis_script script_idempotency_keep;
 extern struct redis_script script_limit_change;
 extern struct redis_script script_limit_check;
-extern struct redis_script script_limit_one;
+extern struct redis_script script_limit_buckets;
 extern struct redis_script script_limit_give;
 extern struct redis_script script_limit_lease;
 extern struct redis_script script_nodes_beat;

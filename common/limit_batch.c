@@ -2,8 +2,8 @@
  * limit_batch.c - checks that go to Redis, and its answers.
  *
  *   limit_enqueue() -- a group for each key -- its batch waits, while one like
- *   it is out --> end of the loop's turn --> send_batch() -- limit_check.lua,
- *   or limit_one.lua --> on_reply() -- each group in turn --> limit_finish()
+ *   it is out --> end of the loop's turn --> send_batch() -- limit_check.lua
+ *   or limit_buckets.lua --> on_reply() -- each group in turn --> the end
  *                  -- a state of an earlier version --> carry it over, again
  *
  * Failure modes: Redis does not answer in the limit's time, or is away (each
@@ -343,27 +343,42 @@ static size_t check_args(struct limit_batch *batch, struct arena *arena,
     return keys;
 }
 
-/* What limit_one.lua answers, unless it finds that it cannot. */
-static bool is_one(const struct limit_batch *batch)
+/* What limit_buckets.lua answers, unless it finds that it cannot. */
+static bool is_plain(const struct limit_batch *batch)
 {
-    const struct limit_spec *spec = batch->of[0].spec;
-
-    return batch->count == 1 && batch->sent.next == batch->sent.prev &&
-           !first_sent(batch)->call->id.ptr && !batch->whole &&
-           limit_is_bucket(spec->numbers.algorithm) &&
-           spec->mode == LIMIT_STRICT;
+    if (batch->whole || batch->sent.next != batch->sent.prev ||
+        first_sent(batch)->call->id.ptr)
+        return false;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct limit_spec *spec = batch->of[i].spec;
+        if (spec->mode != LIMIT_STRICT ||
+            !limit_is_bucket(spec->numbers.algorithm))
+            return false;
+    }
+    return true;
 }
 
-/* The limit's own are spelled already. */
-static size_t one_args(const struct limit_batch *batch, struct arena *arena,
-                       struct span *argv, size_t *argc)
+/* The limits' own arguments are spelled already. */
+static size_t buckets_args(const struct limit_batch *batch, struct arena *arena,
+                           struct span *argv, struct redis_call *call)
 {
     const struct limit_group *group = first_sent(batch);
+    char *spelled = arena_alloc(
+        arena, batch->count * sizeof(batch->of[0].spec->spelled_text));
+    size_t len = 0;
 
-    argv[0] = limit_name_of(batch->of[0].known);
-    argv[1] = limit_number(arena, group->call->asks[group->at[0]].cost);
-    *argc = 2;
-    return 1;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct span own = batch->of[i].spec->spelled;
+        argv[i] = limit_name_of(batch->of[i].known);
+        argv[batch->count + i] =
+            limit_number(arena, group->call->asks[group->at[i]].cost);
+        memcpy(spelled + len, own.ptr, own.len);
+        len += own.len;
+    }
+    call->argc = 2 * batch->count;
+    call->spelled = (struct span){spelled, len};
+    call->spelled_count = batch->count * LIMIT_ARGS;
+    return batch->count;
 }
 
 static void send_again(struct limit_batch *batch)
@@ -374,23 +389,19 @@ static void send_again(struct limit_batch *batch)
                               .cb = on_reply,
                               .arg = batch};
     struct arena arena;
-    bool one = is_one(batch);
+    bool plain = is_plain(batch);
 
     arena_init(&arena, MEM_LIMIT, 0);
-    size_t keys = one ? one_args(batch, &arena, argv, &call.argc)
-                      : check_args(batch, &arena, argv, &call.argc);
-    if (one) {
-        call.spelled = batch->of[0].spec->spelled;
-        call.spelled_count = LIMIT_ARGS;
-    }
+    size_t keys = plain ? buckets_args(batch, &arena, argv, &call)
+                        : check_args(batch, &arena, argv, &call.argc);
     call.key = limit_tag(argv[0]);
     batch->out = true;
     batch->sent_us = clock_mono_us();
     batch->sent_epoch = batch->limiter->epoch;
     metrics_add(batch->limiter->scripts, 1);
-    int err =
-        redis_eval(batch->limiter->options.redis,
-                   one ? &script_limit_one : &script_limit_check, keys, &call);
+    int err = redis_eval(batch->limiter->options.redis,
+                         plain ? &script_limit_buckets : &script_limit_check,
+                         keys, &call);
     arena_deinit(&arena);
     if (err < 0)
         fail_batch(batch, err);

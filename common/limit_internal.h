@@ -84,7 +84,7 @@ struct limit_batch {
     size_t waiting_count;
     bool out;
     bool alone; /* one call with an id */
-    bool whole; /* limit_one.lua would not answer */
+    bool whole; /* limit_buckets.lua would not answer */
     size_t stale_steps;
     uint64_t sent_us, sent_epoch;
     size_t count;

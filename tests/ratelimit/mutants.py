@@ -125,6 +125,7 @@ def test_check_then_set_is_caught(copy):
 """, """\
   if limits[j].dirty and limits[j].kind == 'l' then store(limits[j], KEYS[j]) end
 """),
+        Edit("common/limit_buckets.lua", "  if dirty then\n", "  if false then\n"),
         Edit("common/limit_batch.c", """\
 static void read_ask(struct limit_batch *batch, struct limit_ask *ask,
 """, """\

@@ -82,9 +82,9 @@ def by_limit_check(store):
     return lambda now, key, args, costs: script(now, [key], 1, len(costs), "", "", *args, *costs)
 
 
-def by_limit_one(store):
+def by_limit_buckets(store):
     """Each check a call; the answers of several, as limit_check.lua's would be."""
-    script = Script(store, "limit_one.lua")
+    script = Script(store, "limit_buckets.lua")
 
     def ask(now, key, args, costs):
         answers = [[int(n) for n in script(now, [key], cost, *args).split(" ")] for cost in costs]
@@ -131,34 +131,65 @@ def test_token_bucket_decides_as_its_law(redis):
 
 def test_one_check_of_a_bucket_decides_as_its_law(redis):
     for limit in LIMITS:
-        compare(redis, "token_bucket", limit, by_limit_one)
+        compare(redis, "token_bucket", limit, by_limit_buckets)
 
 
 def test_one_check_leaves_states_that_are_held_or_of_another_version(redis):
-    one, lease = Script(redis, "limit_one.lua"), Script(redis, "limit_lease.lua")
+    plain, lease = Script(redis, "limit_buckets.lua"), Script(redis, "limit_lease.lua")
     limit = spec("token_bucket", 5, 10**6, 10)
     lease(EPOCH, ["state"], *limit, "w1", 1, 0, 0, 0, 4, 1, 1000)
     for args in (limit, spec("token_bucket", 5, 10**6, 10, version=2)):
         before = redis.cli("GET", "state")
-        same((one(EPOCH, ["state"], 1, *args), redis.cli("GET", "state")), (None, before))
+        same((plain(EPOCH, ["state"], 1, *args), redis.cli("GET", "state")), (None, before))
     redis.cli("SET", "state", "1 %d 0" % EPOCH)
-    same(one(EPOCH, ["state"], 1, *spec("token_bucket", 5, 10**6, 10, version=2)), None)
-    same(one(EPOCH, ["state"], 1, *limit), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 200000))
+    same(plain(EPOCH, ["state"], 1, *spec("token_bucket", 5, 10**6, 10, version=2)), None)
+    same(plain(EPOCH, ["state"], 1, *limit), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 200000))
     redis.cli("RPUSH", "log", "0 0 1", "%d 1 1" % EPOCH)
-    same(one(EPOCH, ["log"], 1, *limit), None)
+    same(plain(EPOCH, ["log"], 1, *limit), None)
 
 
 def test_one_check_of_a_shadow_passes_and_tells(redis):
-    one, args = Script(redis, "limit_one.lua"), spec("token_bucket", 1, 10**6, 1, shadow=1)
-    same(one(EPOCH, ["state"], 1, *args), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 10**6))
-    same(one(EPOCH, ["state"], 1, *args), "%d 1 0 %d 0 0" % (EPOCH, EPOCH + 10**6))
+    plain, args = Script(redis, "limit_buckets.lua"), spec("token_bucket", 1, 10**6, 1, shadow=1)
+    same(plain(EPOCH, ["state"], 1, *args), "%d 1 1 %d 0 0" % (EPOCH, EPOCH + 10**6))
+    same(plain(EPOCH, ["state"], 1, *args), "%d 1 0 %d 0 0" % (EPOCH, EPOCH + 10**6))
 
 
 def test_one_check_after_the_clock_stepped_back_finds_an_empty_bucket(redis):
-    one, args, back = Script(redis, "limit_one.lua"), spec("token_bucket", 1, 10**6, 2), EPOCH - 10**9
-    one(EPOCH, ["state"], 1, *args)
-    same(one(back, ["state"], 1, *args), "%d 0 0 %d 0 0" % (back, back + 2 * 10**6))
-    same(one(back + 10**6, ["state"], 1, *args), "%d 1 1 %d 0 0" % (back + 10**6, back + 3 * 10**6))
+    plain, args, back = Script(redis, "limit_buckets.lua"), spec("token_bucket", 1, 10**6, 2), EPOCH - 10**9
+    plain(EPOCH, ["state"], 1, *args)
+    same(plain(back, ["state"], 1, *args), "%d 0 0 %d 0 0" % (back, back + 2 * 10**6))
+    same(plain(back + 10**6, ["state"], 1, *args), "%d 1 1 %d 0 0" % (back + 10**6, back + 3 * 10**6))
+
+
+def test_checks_of_several_buckets_are_those_of_any_limits(redis):
+    """Some fit and some do not, of some is nothing known, and one may be a shadow."""
+    plain, check, rng, now = Script(redis, "limit_buckets.lua"), Script(redis, "limit_check.lua"), seeded(), EPOCH
+    limits = [spec("token_bucket", rate, per, burst, shadow=int(i == 3))
+              for i, (rate, per, burst) in enumerate(LIMITS[4:8])]
+    redis.cli("FLUSHALL")
+    passed = []
+    for _ in range(number_of("b")):
+        now += rng.choice((0, 1, 10**3, 10**6, 10**8))
+        n = rng.randrange(2, 5)
+        mine = rng.sample(range(4), n)
+        costs = [rng.choice((0, 1, 1, 2, 7)) for _ in mine]
+        args = [arg for i in mine for arg in limits[i]]
+        wanted = check(now, ["any%d" % i for i in mine], n, 1, "", "", *args, *costs)
+        got = plain(now, ["plain%d" % i for i in mine], *costs, *args)
+        same([int(word) for word in got.split(" ")], wanted, (mine, costs))
+        for i in mine:
+            same(redis.cli("GET", "plain%d" % i), redis.cli("GET", "any%d" % i))
+            same(redis.cli("PEXPIRETIME", "plain%d" % i), redis.cli("PEXPIRETIME", "any%d" % i))
+        passed.append(wanted[1])
+    same(set(passed), {0, 1})
+
+
+def test_a_log_among_several_buckets_is_left(redis):
+    plain, args = Script(redis, "limit_buckets.lua"), spec("token_bucket", 5, 10**6, 10)
+    redis.cli("RPUSH", "log", "0 0 1", "%d 1 1" % EPOCH)
+    for keys in (("log", "bucket"), ("bucket", "log"), ("bucket", "none", "log")):
+        same(plain(EPOCH, keys, *[1] * len(keys), *args * len(keys)), None)
+        same((redis.cli("LLEN", "log"), redis.cli("EXISTS", "bucket", "none")), (2, 0))
 
 
 def test_fixed_window_decides_as_its_law(redis):
