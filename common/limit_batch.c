@@ -394,7 +394,7 @@ static void send_again(struct limit_batch *batch)
     arena_init(&arena, MEM_LIMIT, 0);
     size_t keys = plain ? buckets_args(batch, &arena, argv, &call)
                         : check_args(batch, &arena, argv, &call.argc);
-    call.key = limit_tag(argv[0]);
+    call.key = limit_tag(limit_name_of(batch->of[0].known));
     batch->out = true;
     batch->sent_us = clock_mono_us();
     batch->sent_epoch = batch->limiter->epoch;
