@@ -57,6 +57,8 @@ void request_detach(struct request *req)
     list_init(&req->node);
     req->conn = NULL;
     wheel_stop(req->server->wheel, &req->timer);
+    if (req->guest)
+        guest_lose(req->guest);
     if (!held) {
         request_free(req);
     } else if (req->on_drain) { /* hears from request_write() that it is so */

@@ -115,6 +115,15 @@ int request_write(struct request *req, struct span bytes);
 void request_on_drain(struct request *req, void (*cb)(void *arg), void *arg);
 void request_end(struct request *req);
 
+/*
+ * The last answer on its connection, which leaves HTTP: status, a type (or
+ * NULL), the headers added, no body; then see server.h.  UV_ECANCELED: nobody
+ * is there any more, the request is over, and the guest hears nothing.
+ */
+struct server_guest;
+int request_leave(struct request *req, int status, const char *type,
+                  struct server_guest *guest);
+
 /* Is there a body that is to be JSON?  False: answered (411, 415). */
 bool request_is_json(struct request *req);
 

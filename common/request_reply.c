@@ -20,6 +20,7 @@ const char *status_phrase(int status)
         int status;
         const char *phrase;
     } phrases[] = {
+        {101, "Switching Protocols"},
         {200, "OK"},
         {201, "Created"},
         {202, "Accepted"},
@@ -246,6 +247,22 @@ void request_begin(struct request *req, int status, const char *type)
         buf_append(out, SPAN("Transfer-Encoding: chunked\r\n"));
     put_common(req, out);
     conn_mark_dirty(req->conn);
+}
+
+int request_leave(struct request *req, int status, const char *type,
+                  struct server_guest *guest)
+{
+    if (!begin_answer(req, status))
+        return UV_ECANCELED;
+    struct buf *out = out_of(req);
+    req->guest = guest;
+    req->keep_alive = status == 101;
+    put_status(out, status);
+    if (type)
+        put_type(out, type);
+    put_common(req, out);
+    end_answer(req);
+    return 0;
 }
 
 /* What is unsent is bounded, however large a single piece is. */

@@ -62,6 +62,7 @@ struct server *server_open(struct stream_loop *loop,
                            : HTTP_MAX_HEADERS};
     list_init(&server->listeners);
     list_init(&server->conns);
+    list_init(&server->guests);
     list_init(&server->dirty);
     for (size_t i = 0; i < SERVER_ADDRESSES; i++)
         list_init(&server->addresses[i]);
@@ -227,8 +228,30 @@ void server_conn_gone(struct server *server)
     cb(arg);
 }
 
+static void drain_guests(struct server *server, uint64_t within_ms)
+{
+    for (struct list *n = server->guests.next, *next; n != &server->guests;
+         n = next) {
+        struct server_guest *guest = LIST_ENTRY(n, struct server_guest, node);
+        next = n->next;
+        guest->events->on_drain(guest, within_ms);
+    }
+}
+
+void server_guest_gone(struct server_guest *guest)
+{
+    struct server *server = guest->server;
+
+    list_remove(&guest->node);
+    server_address_drop(guest->address);
+    server->conn_count--;
+    metrics_set(server->gauge_conns, server->conn_count);
+    server_conn_gone(server);
+}
+
 static void close_conns(struct server *server)
 {
+    drain_guests(server, 0);
     for (struct list *n = server->conns.next, *next; n != &server->conns;
          n = next) {
         next = n->next;
@@ -258,10 +281,12 @@ void server_drain(struct server *server, uint64_t idle_ms, uint64_t end_ms,
                   void (*cb)(void *arg), void *arg)
 {
     server->draining = true;
+    server->drain_idle_ms = idle_ms;
     server->drain_rest_ms = end_ms - idle_ms;
     server->on_drained = cb;
     server->drained_arg = arg;
     stop_listening(server);
+    drain_guests(server, idle_ms);
     if (server->conn_count)
         wheel_start(server->wheel, &server->drain_timer, idle_ms,
                     on_drain_idle);

@@ -55,10 +55,38 @@ void server_set_tls(struct server *server, struct stream_tls *tls);
 /*
  * Stop accepting; answer the next request of each connection with
  * Connection: close; close idle ones idle_ms from now, all end_ms from now.
+ * Guests are asked to be gone within idle_ms.
  * cb runs once, when the last connection is gone.
  */
 void server_drain(struct server *server, uint64_t idle_ms, uint64_t end_ms,
                   void (*cb)(void *arg), void *arg);
+
+/*
+ * A connection that has left HTTP, for an event stream or a WebSocket, by
+ * request_leave().  It counts as one until it is gone.  Inside its owner's
+ * struct; nothing of HTTP is kept.
+ */
+struct server_guest {
+    struct list node;
+    struct server *server;
+    struct address *address;
+    const struct server_guest_events *events;
+};
+
+struct server_guest_events {
+    /*
+     * Once, later: the answer is on its way and the stream is the guest's, who
+     * takes it by stream_hand_over() and starts reading; behind is what came
+     * behind the request.  NULL: the client is gone, and so is the guest.
+     */
+    void (*on_left)(struct server_guest *guest, struct stream *stream,
+                    struct span behind);
+    /* Be gone within_ms from now; again with 0 when that has passed. */
+    void (*on_drain)(struct server_guest *guest, uint64_t within_ms);
+};
+
+/* Its stream has closed; the last use of the guest. */
+void server_guest_gone(struct server_guest *guest);
 
 /* How late the loop's last timer was, or the latest of all. */
 uint64_t server_lag_us(const struct server *server, bool most);

@@ -3,6 +3,7 @@
  *
  *   answered, and first in line --> conn_out() -- end of the read, or of the
  *   loop's turn --> conn_send() --> one stream_write()
+ *                -- the last one, of a guest --> depart(): the stream is its
  *
  * Failure modes: behind the last answer the connection lingers: what the
  * client still sends is read and dropped for a moment, so that it sees the
@@ -110,11 +111,18 @@ static void on_open(void *arg)
 
 static void drop_requests(struct conn *conn);
 
+void guest_lose(struct server_guest *guest)
+{
+    guest->events->on_left(guest, NULL, (struct span){0});
+}
+
 void conn_close(struct conn *conn)
 {
     if (conn->closing)
         return;
     conn->closing = true;
+    if (conn->guest)
+        guest_lose(conn->guest);
     wheel_stop(conn->server->wheel, &conn->timer);
     list_remove(&conn->dirty);
     drop_requests(conn);
@@ -280,6 +288,8 @@ void conn_send(struct conn *conn, struct buf *out)
     out->len = 0;
     if (err < 0) {
         conn_close(conn);
+    } else if (conn->guest) {
+        conn_mark_dirty(conn); /* it leaves when the turn is over */
     } else if (conn->last && conn->waiting == 0) {
         linger(conn);
     } else {
@@ -299,6 +309,29 @@ void conn_mark_dirty(struct conn *conn)
         list_append(&conn->server->dirty, &conn->dirty);
 }
 
+/* All answers are on their way: the stream is the guest's, HTTP is over. */
+static void depart(struct conn *conn)
+{
+    struct server_guest *guest = conn->guest;
+    struct server *server = conn->server;
+    struct stream *stream = conn->stream;
+    struct buf behind = conn->tail;
+
+    wheel_stop(server->wheel, &conn->timer);
+    list_remove(&conn->dirty);
+    list_remove(&conn->node);
+    guest->server = server;
+    guest->address = conn->address;
+    list_append(&server->guests, &guest->node);
+    buf_deinit(&conn->out);
+    mem_free(conn);
+    stream_read_stop(stream);
+    guest->events->on_left(guest, stream, buf_span(&behind));
+    buf_deinit(&behind);
+    if (server->closing || server->draining)
+        guest->events->on_drain(guest, server->drain_idle_ms);
+}
+
 static void flush(struct conn *conn)
 {
     conn_send(conn, &conn->out);
@@ -306,7 +339,12 @@ static void flush(struct conn *conn)
         return;
     if (conn->out.len == 0)
         buf_deinit(&conn->out);
-    conn_resume(conn);
+    if (conn->guest && conn->out.len == 0 && conn->ended)
+        conn_close(conn); /* it would not be told of the end again */
+    else if (conn->guest && conn->out.len == 0)
+        depart(conn);
+    else
+        conn_resume(conn);
 }
 
 /* Those that become dirty meanwhile wait for the next turn. */
@@ -335,14 +373,19 @@ static void retire(struct conn *conn, struct request *req)
 
     list_remove(&req->node);
     conn->waiting--;
+    if (list_is_empty(&conn->requests))
+        conn->upgrading = false;
+    conn->guest = req->guest;
     if (req->late)
         req->conn = NULL;
     else
         request_free(req);
-    if (keep_alive)
+    if (keep_alive && !conn->guest)
         return;
     conn->last = true;
     drop_requests(conn);
+    if (conn->guest)
+        stream_read_stop(conn->stream);
 }
 
 void conn_answered(struct conn *conn)
@@ -381,7 +424,8 @@ static void on_end(void *arg, int err)
     conn->ended = true;
     conn->last = true;
     drop_half_request(conn);
-    if (err < 0 || (conn->waiting == 0 && conn_unsent(conn) == 0))
+    if (err < 0 || conn->guest ||
+        (conn->waiting == 0 && conn_unsent(conn) == 0))
         conn_close(conn);
     else
         conn_rearm(conn);

@@ -147,6 +147,7 @@ static void begin_request(struct conn *conn, struct span head, size_t behind)
     }
     req->keep_alive = req->head.keep_alive && !lacks_length(&req->head);
     conn->last = !req->keep_alive;
+    conn->upgrading = http_header(&req->head, "upgrade").ptr != NULL;
     if (req->head.chunked || req->head.content_length)
         expect_body(req, behind);
     else
@@ -194,7 +195,8 @@ static bool read_head(struct conn *conn, struct span *bytes)
 
 static bool has_room(const struct conn *conn)
 {
-    return conn->waiting < conn->server->options.max_pipelined &&
+    return !conn->upgrading &&
+           conn->waiting < conn->server->options.max_pipelined &&
            conn_unsent(conn) + conn->in_line < CONN_OUT_HIGH;
 }
 
@@ -254,7 +256,9 @@ static void take_input(struct conn *conn, struct span bytes)
     if (!conn->closing) {
         bool corked = conn->corked;
         conn->corked = false;
-        keep_tail(conn, is_over(conn) ? (struct span){0} : bytes);
+        if (is_over(conn) && !conn->guest)
+            bytes = (struct span){0};
+        keep_tail(conn, bytes);
         if (corked) {
             conn_send(conn, out);
         } else {
@@ -296,6 +300,10 @@ void conn_read(struct conn *conn, struct span bytes)
 {
     if (conn->closing)
         return;
+    if (conn->guest) { /* bounded by one read: reading has stopped */
+        buf_append(&conn->tail, bytes);
+        return;
+    }
     if (is_over(conn)) {
         drop_input(conn, bytes);
         return;

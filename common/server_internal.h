@@ -69,7 +69,8 @@ struct conn {
     size_t in_line;          /* bytes of answers that others stand before */
     uint64_t sent;           /* when the present wait began */
     enum conn_wait wait;
-    uint32_t waiting; /* requests in the list */
+    struct server_guest *guest; /* who gets the stream, once all is sent */
+    uint32_t waiting;           /* requests in the list */
     uint32_t lingered;
     bool tls;
     bool corked;    /* on_read() will send what is answered now */
@@ -78,6 +79,7 @@ struct conn {
     bool lingering; /* the last answer is out; input is dropped */
     bool more;      /* behind the request being read there is more */
     bool paused;    /* reading stopped: too many wait, or too much is unsent */
+    bool upgrading; /* nothing is read behind a request that asks for it */
     bool closing;
 };
 
@@ -98,6 +100,7 @@ struct request {
     uint64_t handled_us; /* when its handler began */
     uint64_t waits_us;   /* since when it waits for an answer; 0: never did */
     struct span id, trace, address, sub, scopes;
+    struct server_guest *guest; /* request_leave() */
     int status;
     unsigned retry_after_s; /* 0: the default */
     enum request_state state;
@@ -141,7 +144,7 @@ struct server {
     struct wheel *wheel;
     struct server_options options;
     struct http_limits limits;
-    struct list listeners, conns, dirty;
+    struct list listeners, conns, guests, dirty;
     struct list addresses[SERVER_ADDRESSES];
     struct hash_key address_key;
     size_t conn_count, listener_count, inflight;
@@ -165,6 +168,7 @@ struct server {
     uint64_t slow_floor_us;  /* what is faster is not looked at */
     struct request *current; /* with its handler, if that has not ended it */
     bool draining, closing;
+    uint64_t drain_idle_ms;
     uint64_t drain_rest_ms; /* from closing idle connections to all */
     void (*on_drained)(void *arg);
     void *drained_arg;
@@ -200,6 +204,8 @@ size_t conn_unsent(const struct conn *conn);
 void conn_send(struct conn *conn, struct buf *out);
 void conn_flush_dirty(struct server *server);
 void conn_drain_idle(struct server *server);
+/* Its client is gone before it had the stream. */
+void guest_lose(struct server_guest *guest);
 
 /* server_input.c */
 void conn_read(struct conn *conn, struct span bytes);

@@ -288,6 +288,21 @@ static void on_written(uv_write_t *req, int status)
         stream->events->on_drain(stream->arg);
 }
 
+/* What the socket takes at once; UV_ENOTCONN. */
+static int try_write(struct stream *stream, uv_buf_t *bufs, size_t count)
+{
+    int sent = uv_try_write(&stream->uv, bufs, (unsigned)count);
+
+    if (sent == UV_EAGAIN)
+        return 0;
+    if (sent < 0) {
+        stream->broken = true;
+        return UV_ENOTCONN;
+    }
+    stream->given += (size_t)sent;
+    return sent;
+}
+
 int stream_write_raw(struct stream *stream, struct span bytes)
 {
     uv_buf_t buf =
@@ -297,30 +312,78 @@ int stream_write_raw(struct stream *stream, struct span bytes)
         return UV_ENOTCONN;
     if (stream->out)
         return keep(stream, bytes);
-    int sent = uv_try_write(&stream->uv, &buf, 1);
-    if (sent == UV_EAGAIN)
-        sent = 0;
-    if (sent < 0) {
-        stream->broken = true;
-        return UV_ENOTCONN;
-    }
-    stream->given += (size_t)sent;
+    int sent = try_write(stream, &buf, 1);
+    if (sent < 0)
+        return sent;
     struct span rest = span_skip(bytes, (size_t)sent);
     return rest.len ? keep(stream, rest) : 0;
 }
 
-int stream_write(struct stream *stream, struct span bytes)
+/* 0, or why nothing may be sent; len: of it all. */
+static int may_write(const struct stream *stream, size_t len)
 {
     size_t kept = stream_kept(stream);
 
     if (!stream->open || stream->broken || stream->ending || stream->closing)
         return UV_ENOTCONN;
-    if (kept && kept + bytes.len > stream->max_kept)
-        return UV_ENOBUFS;
-    if (bytes.len == 0)
-        return 0;
+    return kept && kept + len > stream->max_kept ? UV_ENOBUFS : 0;
+}
+
+int stream_write(struct stream *stream, struct span bytes)
+{
+    int err = may_write(stream, bytes.len);
+
+    if (err < 0 || bytes.len == 0)
+        return err;
     return stream->session ? stream_session_write(stream, bytes)
                            : stream_write_raw(stream, bytes);
+}
+
+/* One record rather than several, and one piece to keep. */
+static int write_joined(struct stream *stream, const struct span *parts,
+                        size_t count, size_t skip)
+{
+    struct buf all;
+
+    buf_init(&all, MEM_CONN);
+    for (size_t i = 0; i < count; i++)
+        buf_append(&all, parts[i]);
+    struct span rest = span_skip(buf_span(&all), skip);
+    int err = stream->session ? stream_session_write(stream, rest)
+                              : keep(stream, rest);
+    buf_deinit(&all);
+    return err;
+}
+
+int stream_write_parts(struct stream *stream, const struct span *parts,
+                       size_t count)
+{
+    uv_buf_t bufs[STREAM_PARTS];
+    size_t len = 0;
+
+    assert(count <= STREAM_PARTS);
+    for (size_t i = 0; i < count; i++) {
+        bufs[i] = uv_buf_init((char *)(uintptr_t)parts[i].ptr,
+                              (unsigned)parts[i].len);
+        len += parts[i].len;
+    }
+    int err = may_write(stream, len);
+    if (err < 0 || len == 0)
+        return err;
+    if (stream->session || stream->out)
+        return write_joined(stream, parts, count, 0);
+    int sent = try_write(stream, bufs, count);
+    if (sent < 0 || (size_t)sent == len)
+        return sent < 0 ? sent : 0;
+    return write_joined(stream, parts, count, (size_t)sent);
+}
+
+void stream_hand_over(struct stream *stream, const struct stream_events *events,
+                      void *arg, size_t max_kept)
+{
+    stream->events = events;
+    stream->arg = arg;
+    stream->max_kept = max_kept;
 }
 
 /* A handshake is not held up. */

@@ -98,10 +98,21 @@ void stream_peer(const struct stream *stream, char out[STREAM_ADDRESS_MAX]);
  * before on_open, after stream_end(), or when a write has failed.
  */
 int stream_write(struct stream *stream, struct span bytes);
+/*
+ * The same for bytes in several places, at most STREAM_PARTS, as one write.
+ * What was to be sent is sent as a whole or not at all, but for an error.
+ */
+#define STREAM_PARTS 64
+int stream_write_parts(struct stream *stream, const struct span *parts,
+                       size_t count);
 /* As they go out: ciphertext, with TLS. */
 size_t stream_kept(const struct stream *stream);
 /* Bytes that the socket has taken since the stream is open, as they go out. */
 uint64_t stream_sent(const struct stream *stream);
+
+/* From now on another's: its events, what it may keep. */
+void stream_hand_over(struct stream *stream, const struct stream_events *events,
+                      void *arg, size_t max_kept);
 
 /* Stop and go on reading (backpressure); what was read already still comes. */
 void stream_read_stop(struct stream *stream);
