@@ -58,7 +58,7 @@ end
 
 if done == 1 then
   if limit.kind == 'b' then give_bucket() elseif limit.kind == 'l' then give_log() else give_window() end
-  redis.call('PUBLISH', ARGV[14], KEYS[1])
+  redis.call('SPUBLISH', ARGV[14], KEYS[1])
 end
 if limit.kind == 'b' then return {now, done, limit.full, limit.fraction, 0} end
 if limit.kind == 'l' then return {now, done, limit.sum - limit.base, limit.newest, 0} end

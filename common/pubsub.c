@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/hash.h"
 #include "common/list.h"
 #include "common/pubsub.h"
 #include "common/redis_link.h"
@@ -16,11 +17,12 @@
 #define PING_MS 200
 #define SILENCE_US 1000000
 #define MAX_TRACKED 8
+#define BUCKETS 128 /* of channels, which each message is looked up in */
 
 static const struct span invalidate = {"__redis__:invalidate", 20};
 
 struct channel {
-    struct list node;
+    struct list node, in_bucket;
     pubsub_message_cb cb;
     void *arg;
     size_t len;
@@ -33,7 +35,8 @@ struct pubsub {
     const char *const *track;
     const struct pubsub_events *events;
     void *arg;
-    struct list channels;
+    struct list channels, buckets[BUCKETS];
+    struct hash_key hash_key;
     size_t count;
     struct wheel_timer timer;
     uint64_t heard_us;
@@ -63,7 +66,10 @@ struct pubsub *pubsub_open(struct stream_loop *loop,
     pubsub->track = track;
     pubsub->events = events;
     pubsub->arg = arg;
+    pubsub->hash_key = hash_random_key();
     list_init(&pubsub->channels);
+    for (size_t i = 0; i < BUCKETS; i++)
+        list_init(&pubsub->buckets[i]);
     pubsub->link = redis_link_open(loop, options, &link_events, pubsub);
     return pubsub;
 }
@@ -107,17 +113,24 @@ static void track(struct pubsub *pubsub, long long id)
     command(pubsub, argv, argc);
 }
 
+/*
+ * Channels are sharded: on a cluster a message goes to the nodes of its own
+ * slot, not to all.
+ */
 static void subscribe_all(struct pubsub *pubsub)
 {
-    struct span argv[2 + PUBSUB_MAX_CHANNELS] = {SPAN("SUBSCRIBE"), invalidate};
-    size_t argc = 2;
+    struct span argv[1 + PUBSUB_MAX_CHANNELS] = {SPAN("SSUBSCRIBE")};
+    struct span tracked[] = {SPAN("SUBSCRIBE"), invalidate};
+    size_t argc = 1;
 
+    command(pubsub, tracked, 2);
     for (struct list *n = pubsub->channels.next; n != &pubsub->channels;
          n = n->next) {
         struct channel *channel = LIST_ENTRY(n, struct channel, node);
         argv[argc++] = (struct span){channel->name, channel->len};
     }
-    command(pubsub, argv, argc);
+    if (argc > 1)
+        command(pubsub, argv, argc);
 }
 
 static void ping(struct pubsub *pubsub)
@@ -185,11 +198,17 @@ static void on_keys(struct pubsub *pubsub, const struct redisReply *keys)
     }
 }
 
+static struct list *bucket_of(struct pubsub *pubsub, struct span name)
+{
+    return &pubsub->buckets[hash_bucket(&pubsub->hash_key, name) % BUCKETS];
+}
+
 static struct channel *find(struct pubsub *pubsub, struct span name)
 {
-    for (struct list *n = pubsub->channels.next; n != &pubsub->channels;
-         n = n->next) {
-        struct channel *channel = LIST_ENTRY(n, struct channel, node);
+    struct list *bucket = bucket_of(pubsub, name);
+
+    for (struct list *n = bucket->next; n != bucket; n = n->next) {
+        struct channel *channel = LIST_ENTRY(n, struct channel, in_bucket);
         if (span_eq(name, (struct span){channel->name, channel->len}))
             return channel;
     }
@@ -199,11 +218,9 @@ static struct channel *find(struct pubsub *pubsub, struct span name)
 static void on_message(struct pubsub *pubsub, struct span name,
                        const struct redisReply *payload)
 {
-    struct channel *channel;
+    struct channel *channel = find(pubsub, name);
 
-    if (span_eq(name, invalidate))
-        on_keys(pubsub, payload);
-    else if ((channel = find(pubsub, name)))
+    if (channel)
         channel->cb(channel->arg, name, text_of(payload));
 }
 
@@ -223,8 +240,10 @@ static void on_reply(void *arg, const struct redisReply *reply)
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2)
         return;
     struct span kind = text_of(reply->element[0]);
-    if (span_eq(kind, SPAN("message")) && reply->elements == 3)
+    if (span_eq(kind, SPAN("smessage")) && reply->elements == 3)
         on_message(pubsub, text_of(reply->element[1]), reply->element[2]);
+    else if (span_eq(kind, SPAN("message")) && reply->elements == 3)
+        on_keys(pubsub, reply->element[2]);
     else if (span_eq(kind, SPAN("pong")))
         begin_epoch(pubsub);
 }
@@ -253,7 +272,7 @@ static void on_down(void *arg)
 int pubsub_subscribe(struct pubsub *pubsub, struct span channel,
                      pubsub_message_cb cb, void *arg)
 {
-    struct span argv[] = {SPAN("SUBSCRIBE"), channel};
+    struct span argv[] = {SPAN("SSUBSCRIBE"), channel};
 
     if (find(pubsub, channel))
         return UV_EEXIST;
@@ -263,6 +282,7 @@ int pubsub_subscribe(struct pubsub *pubsub, struct span channel,
     *added = (struct channel){.cb = cb, .arg = arg, .len = channel.len};
     memcpy(added->name, channel.ptr, channel.len);
     list_append(&pubsub->channels, &added->node);
+    list_append(bucket_of(pubsub, channel), &added->in_bucket);
     pubsub->count++;
     if (pubsub->tracking && redis_link_is_up(pubsub->link))
         command(pubsub, argv, 2);
@@ -272,13 +292,14 @@ int pubsub_subscribe(struct pubsub *pubsub, struct span channel,
 static void free_channel(struct pubsub *pubsub, struct channel *channel)
 {
     list_remove(&channel->node);
+    list_remove(&channel->in_bucket);
     mem_free(channel);
     pubsub->count--;
 }
 
 void pubsub_unsubscribe(struct pubsub *pubsub, struct span name)
 {
-    struct span argv[] = {SPAN("UNSUBSCRIBE"), name};
+    struct span argv[] = {SPAN("SUNSUBSCRIBE"), name};
     struct channel *channel = find(pubsub, name);
 
     if (!channel)

@@ -31,7 +31,7 @@ struct pubsub *pubsub_open(struct stream_loop *loop,
                            const struct pubsub_events *events, void *arg);
 
 /*
- * A channel has one subscriber here.  Kept over reconnects; messages between
+ * A channel, of sharded pub/sub (SPUBLISH), has one subscriber here.  Kept over reconnects; messages between
  * are lost, which on_epoch tells.  UV_EEXIST, UV_ENOBUFS past
  * PUBSUB_MAX_CHANNELS.
  */
