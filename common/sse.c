@@ -88,7 +88,7 @@ static int take_field(struct sse_reader *reader, struct span name,
                       struct span value)
 {
     if (span_eq(name, SPAN("data"))) {
-        if (reader->data.len + value.len >= reader->max_event)
+        if (reader->data.len + value.len > reader->max_event)
             return UV_EMSGSIZE;
         buf_append(&reader->data, value);
         buf_append_char(&reader->data, '\n');

@@ -28,7 +28,7 @@ struct sse_event {
 
 struct sse_reader {
     struct buf line, data, type, id, pending_id;
-    size_t max_event;  /* bytes of an event and of a line */
+    size_t max_event;  /* bytes of a line, and of an event's data */
     uint64_t retry_ms; /* the last one; 0: none */
     bool begun;        /* a BOM has been looked for */
     bool after_cr;
@@ -41,6 +41,6 @@ void sse_reader_init(struct sse_reader *reader, size_t max_event,
                      void *arg);
 void sse_reader_deinit(struct sse_reader *reader);
 
-/* 0, or UV_EMSGSIZE past max_event.  on_event runs inside; its spans end with
-   it. */
+/* 0, or UV_EMSGSIZE past max_event: then the stream is not to be read on.
+   on_event runs inside; its spans end with it. */
 int sse_read(struct sse_reader *reader, struct span bytes);
