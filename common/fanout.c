@@ -120,7 +120,7 @@ static void widen(struct fanout_topic *topic)
 
     topic->capacity = old.capacity ? 2 * old.capacity : RING_LEAST;
     topic->ring =
-        mem_alloc(MEM_CACHE, topic->capacity * sizeof(topic->ring[0]));
+        mem_alloc(MEM_CACHE, topic->capacity * sizeof(struct fanout_message *));
     for (uint64_t place = old.first; place < old.next; place++)
         *slot(topic, place) = *slot(&old, place);
     mem_free(old.ring);
