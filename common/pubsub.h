@@ -31,9 +31,9 @@ struct pubsub *pubsub_open(struct stream_loop *loop,
                            const struct pubsub_events *events, void *arg);
 
 /*
- * A channel, of sharded pub/sub (SPUBLISH), has one subscriber here.  Kept over reconnects; messages between
- * are lost, which on_epoch tells.  UV_EEXIST, UV_ENOBUFS past
- * PUBSUB_MAX_CHANNELS.
+ * A channel, of sharded pub/sub (SPUBLISH), has one subscriber here.  Kept over
+ * reconnects; messages between are lost, which on_epoch tells.  UV_EEXIST,
+ * UV_ENOBUFS past PUBSUB_MAX_CHANNELS.
  */
 #define PUBSUB_MAX_CHANNELS 256
 int pubsub_subscribe(struct pubsub *pubsub, struct span channel,
