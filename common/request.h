@@ -116,9 +116,9 @@ void request_on_drain(struct request *req, void (*cb)(void *arg), void *arg);
 void request_end(struct request *req);
 
 /*
- * The last answer on its connection, which leaves HTTP: status, a type (or
- * NULL), the headers added, no body; then see server.h.  UV_ECANCELED: nobody
- * is there any more, the request is over, and the guest hears nothing.
+ * The last answer on its connection, to a GET; then it leaves HTTP.  status, a
+ * type (or NULL), the headers added, no body; then see server.h.  UV_ECANCELED:
+ * nobody is there any more, the request is over, and the guest hears nothing.
  */
 struct server_guest;
 int request_leave(struct request *req, int status, const char *type,

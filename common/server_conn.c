@@ -328,7 +328,7 @@ static void depart(struct conn *conn)
     stream_read_stop(stream);
     guest->events->on_left(guest, stream, buf_span(&behind));
     buf_deinit(&behind);
-    if (server->closing || server->draining)
+    if (server->draining)
         guest->events->on_drain(guest, server->drain_idle_ms);
 }
 

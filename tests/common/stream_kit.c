@@ -242,3 +242,36 @@ int kit_teardown(void **state)
     free(kit);
     return 0;
 }
+
+/* Parts cost no more on their way than the same bytes in one piece do. */
+static void send_few(struct kit *kit, struct span bytes)
+{
+    struct stream *stream = kit->server.stream;
+    struct span parts[] = {
+        {bytes.ptr + 9, 5}, {bytes.ptr, 0}, {bytes.ptr + 14, 4}};
+    uint64_t begun = stream_sent(stream);
+
+    assert_int_equal(stream_write(stream, (struct span){bytes.ptr, 9}), 0);
+    uint64_t whole = stream_sent(stream) - begun;
+    assert_int_equal(stream_write_parts(stream, parts, 3), 0);
+    assert_int_equal(stream_sent(stream) - begun, 2 * whole);
+    UNTIL(kit, kit->client.got.len == 18);
+}
+
+void kit_send_parts(struct kit *kit, struct span bytes)
+{
+    struct stream *stream = kit->server.stream;
+    size_t sent = 18;
+
+    send_few(kit, bytes);
+    stream_read_stop(kit->client.stream);
+    for (; stream_kept(stream) == 0; sent += 20000) {
+        assert_true(sent + 20000 <= bytes.len);
+        struct span parts[] = {{bytes.ptr + sent, 7000},
+                               {bytes.ptr + sent + 7000, 13000}};
+        assert_int_equal(stream_write_parts(stream, parts, 2), 0);
+    }
+    stream_read_start(kit->client.stream);
+    UNTIL(kit, kit->client.got.len == sent);
+    assert_memory_equal(kit->client.got.ptr, bytes.ptr, sent);
+}

@@ -75,6 +75,9 @@ void kit_reset(struct kit *kit);
         }                                      \
     } while (0)
 
+/* The server sends bytes in parts, a few and past what the socket takes. */
+void kit_send_parts(struct kit *kit, struct span bytes);
+
 static inline struct span peer_got(const struct peer *peer)
 {
     return buf_span(&peer->got);
