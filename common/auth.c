@@ -37,10 +37,18 @@ struct auth *auth_create(struct token_keys *keys, bool open)
     return auth;
 }
 
+static void forget(struct verified *kept)
+{
+    if (!kept)
+        return;
+    mem_free(kept->claims.mercure);
+    mem_free(kept);
+}
+
 static void forget_all(struct auth *auth)
 {
     for (size_t i = 0; auth->cached && i < AUTH_MAX_CACHED; i++)
-        mem_free(auth->cached[i]);
+        forget(auth->cached[i]);
     mem_free(auth->cached);
     auth->cached = NULL;
 }
@@ -75,6 +83,7 @@ static bool is_of(const struct verified *kept, uint64_t hash, struct span token)
            span_eq((struct span){kept->token, kept->len}, token);
 }
 
+/* Takes over what the claims own. */
 static struct verified *keep(const struct token_claims *claims, uint64_t hash,
                              struct span token)
 {
@@ -85,6 +94,11 @@ static struct verified *keep(const struct token_claims *claims, uint64_t hash,
     kept->len = token.len;
     memcpy(kept->token, token.ptr, token.len);
     return kept;
+}
+
+static bool has_ended(const struct token_claims *claims, int64_t now_s)
+{
+    return claims->exp != 0 && claims->exp <= now_s;
 }
 
 /* The claims of a token that is good now, or NULL. */
@@ -98,10 +112,10 @@ static const struct token_claims *verify(struct auth *auth, struct span token,
     uint64_t hash = hash_bucket(&auth->hash_key, token);
     struct verified **place = place_of(auth, hash);
     if (is_of(*place, hash, token))
-        return (*place)->claims.exp > now_s ? &(*place)->claims : NULL;
+        return has_ended(&(*place)->claims, now_s) ? NULL : &(*place)->claims;
     if (token_verify(auth->keys, token, now_s, &claims) < 0)
         return NULL;
-    mem_free(*place);
+    forget(*place);
     *place = keep(&claims, hash, token);
     return &(*place)->claims;
 }
@@ -134,7 +148,9 @@ int auth_identify(struct auth *auth, struct span authorization,
     if (!claims)
         return UV_EACCES;
     *identity = (struct auth_identity){.sub = span_str(claims->sub),
-                                       .scopes = span_str(claims->scope)};
+                                       .scopes = span_str(claims->scope),
+                                       .mercure = span_str(claims->mercure),
+                                       .expires_at = claims->exp};
     return 0;
 }
 

@@ -13,8 +13,11 @@
 struct auth;
 
 struct auth_identity {
-    struct span sub;    /* borrowed until the next auth_ call */
-    struct span scopes; /* an open service's anonymous: every one but admin */
+    /* Borrowed until the next auth_ call. */
+    struct span sub;     /* "" of a Mercure token that has none */
+    struct span scopes;  /* an open service's anonymous: every one but admin */
+    struct span mercure; /* the claim, a JSON object; ptr NULL when absent */
+    int64_t expires_at;  /* seconds since 1970; 0: never, or no token */
     bool all_but_admin;
 };
 

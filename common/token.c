@@ -200,14 +200,27 @@ static bool take_text(jwt_t *jwt, const char *name, char *out, size_t size)
     return value && *value && (size_t)snprintf(out, size, "%s", value) < size;
 }
 
-/* A NumericDate may have a fraction: of that we need not know. */
-static int64_t expiry_of(jwt_t *jwt)
+/* It may be missing, but what is there must fit. */
+static bool take_text_if_any(jwt_t *jwt, const char *name, char *out,
+                             size_t size)
+{
+    return !jwt_get_grant(jwt, name) || take_text(jwt, name, out, size);
+}
+
+/*
+ * 0: it has no exp; -1: that has passed, or is no time.  A NumericDate may have
+ * a fraction: of that we need not know.
+ */
+static int64_t expiry_of(jwt_t *jwt, int64_t now_s)
 {
     char *text = jwt_get_grants_json(jwt, "exp");
     double seconds = text ? strtod(text, NULL) : 0;
+    bool is_time = seconds > 0 && seconds < EXP_MAX;
 
+    if (!text)
+        return 0;
     free(text);
-    return seconds > 0 && seconds < EXP_MAX ? (int64_t)seconds : 0;
+    return is_time && (int64_t)seconds > now_s ? (int64_t)seconds : -1;
 }
 
 /* Its nbf, if it has one, has come; what is no number never does. */
@@ -223,21 +236,49 @@ static bool has_begun(jwt_t *jwt, int64_t now_s)
     return begun;
 }
 
+/* The claim's text, free()d by the caller; NULL: there is no such object. */
+static char *mercure_of(jwt_t *jwt)
+{
+    char *text = jwt_get_grants_json(jwt, "mercure");
+
+    if (text && text[0] == '{')
+        return text;
+    free(text);
+    return NULL;
+}
+
+static char *copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+
+    return memcpy(mem_alloc(MEM_AUTH, size), text, size);
+}
+
+static bool read_texts(jwt_t *jwt, struct token_claims *read)
+{
+    return take_text_if_any(jwt, "sub", read->sub, sizeof(read->sub)) &&
+           take_text_if_any(jwt, "scope", read->scope, sizeof(read->scope)) &&
+           take_text_if_any(jwt, "jti", read->jti, sizeof(read->jti));
+}
+
 static int read_claims(jwt_t *jwt, int64_t now_s, struct token_claims *claims)
 {
-    struct token_claims read = {.exp = expiry_of(jwt)};
+    struct token_claims read = {.exp = expiry_of(jwt, now_s)};
 
-    if (jwt_get_alg(jwt) != JWT_ALG_HS256 || read.exp <= now_s ||
-        !has_begun(jwt, now_s))
+    if (jwt_get_alg(jwt) != JWT_ALG_HS256 || read.exp < 0 ||
+        !has_begun(jwt, now_s) || !read_texts(jwt, &read))
         return UV_EACCES;
-    if (!take_text(jwt, "sub", read.sub, sizeof(read.sub)) ||
-        !take_text(jwt, "scope", read.scope, sizeof(read.scope)))
-        return UV_EACCES;
-    if (jwt_get_grant(jwt, "jti") &&
-        !take_text(jwt, "jti", read.jti, sizeof(read.jti)))
-        return UV_EACCES;
-    *claims = read;
-    return 0;
+    bool whole = read.exp && read.sub[0] && read.scope[0];
+    char *mercure = mercure_of(jwt);
+    bool good = mercure ? strlen(mercure) <= TOKEN_MERCURE_MAX : whole;
+    if (good) {
+        if (!whole)
+            read.scope[0] = '\0';
+        read.mercure = mercure ? copy_text(mercure) : NULL;
+        *claims = read;
+    }
+    free(mercure);
+    return good ? 0 : UV_EACCES;
 }
 
 int token_verify(const struct token_keys *keys, struct span token,
@@ -259,27 +300,46 @@ int token_verify(const struct token_keys *keys, struct span token,
     return err;
 }
 
+static bool put_text(jwt_t *jwt, const char *name, const char *value)
+{
+    return !*value || jwt_add_grant(jwt, name, value) == 0;
+}
+
+static bool put_mercure(jwt_t *jwt, const char *mercure)
+{
+    size_t size = strlen(mercure) + sizeof("{\"mercure\":}");
+    char *text = mem_alloc(MEM_AUTH, size);
+
+    snprintf(text, size, "{\"mercure\":%s}", mercure);
+    bool put = jwt_add_grants_json(jwt, text) == 0;
+    mem_free(text);
+    return put;
+}
+
+static bool put_claims(jwt_t *jwt, const struct token_claims *claims)
+{
+    return put_text(jwt, "sub", claims->sub) &&
+           put_text(jwt, "scope", claims->scope) &&
+           put_text(jwt, "jti", claims->jti) &&
+           (!claims->exp ||
+            jwt_add_grant_int(jwt, "exp", (long)claims->exp) == 0) &&
+           (!claims->mercure || put_mercure(jwt, claims->mercure));
+}
+
 char *token_mint(const struct token_keys *keys,
                  const struct token_claims *claims)
 {
     const struct key *key = &keys->keys[keys->current];
     jwt_t *jwt = NULL;
     char *encoded = NULL;
-    char *out;
+    char *out = NULL;
 
-    if (jwt_new(&jwt) != 0 ||
-        jwt_set_alg(jwt, JWT_ALG_HS256, key->secret, key->secret_len) != 0 ||
-        jwt_add_header(jwt, "kid", key->kid) != 0 ||
-        jwt_add_grant(jwt, "sub", claims->sub) != 0 ||
-        jwt_add_grant(jwt, "scope", claims->scope) != 0 ||
-        jwt_add_grant_int(jwt, "exp", (long)claims->exp) != 0 ||
-        (claims->jti[0] && jwt_add_grant(jwt, "jti", claims->jti) != 0) ||
-        !(encoded = jwt_encode_str(jwt))) {
-        jwt_free(jwt);
-        return NULL;
-    }
-    size_t size = strlen(encoded) + 1;
-    out = memcpy(mem_alloc(MEM_AUTH, size), encoded, size);
+    if (jwt_new(&jwt) == 0 &&
+        jwt_set_alg(jwt, JWT_ALG_HS256, key->secret, key->secret_len) == 0 &&
+        jwt_add_header(jwt, "kid", key->kid) == 0 && put_claims(jwt, claims))
+        encoded = jwt_encode_str(jwt);
+    if (encoded)
+        out = copy_text(encoded);
     free(encoded);
     jwt_free(jwt);
     return out;

@@ -1,5 +1,7 @@
 /* test_token.c - key sets, tokens, scopes. */
 #include <jwt.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +233,140 @@ static void test_token_is_not_good_before_it_begins(void **state)
     token_keys_destroy(keys);
 }
 
+/* Other software's: who, what and until when may all be missing. */
+static void test_token_for_a_mercure_hub_needs_only_its_claim(void **state)
+{
+    static const struct {
+        const char *more, *sub, *scope;
+        long exp;
+        int err;
+        const char *mercure, *kept_scope;
+    } cases[] = {
+        {"{\"mercure\":{}}", NULL, NULL, 0, 0, "{}", ""},
+        {"{\"mercure\":{ \"publish\": [\"*\"] }}", NULL, NULL, 0, 0,
+         "{\"publish\":[\"*\"]}", ""},
+        {"{\"mercure\":{\"payload\":{\"name\":\"\\u00e9\"}}}", "me", NULL,
+         NOW + 1, 0, "{\"payload\":{\"name\":\"\xc3\xa9\"}}", ""},
+        {"{\"mercure\":{}}", "me", "a", NOW + 1, 0, "{}", "a"},
+        /* Whoever nothing names or ends has no scope. */
+        {"{\"mercure\":{}}", NULL, "a", NOW + 1, 0, "{}", ""},
+        {"{\"mercure\":{}}", "me", "a", 0, 0, "{}", ""},
+        {"{\"mercure\":{},\"scope\":[\"a\"]}", "me", NULL, NOW + 1, 0, "{}",
+         ""},
+        /* An end that is there counts. */
+        {"{\"mercure\":{}}", NULL, NULL, NOW, UV_EACCES, NULL, NULL},
+        {"{\"mercure\":{},\"exp\":\"x\"}", NULL, NULL, 0, UV_EACCES, NULL,
+         NULL},
+        {"{\"mercure\":{},\"exp\":null}", NULL, NULL, 0, UV_EACCES, NULL, NULL},
+        {"{\"mercure\":{},\"exp\":-1}", NULL, NULL, 0, UV_EACCES, NULL, NULL},
+        {"{\"mercure\":{},\"nbf\":1000001}", NULL, NULL, 0, UV_EACCES, NULL,
+         NULL},
+        {"{\"mercure\":{}}", "", NULL, 0, UV_EACCES, NULL, NULL},
+        /* No object is no claim. */
+        {"{\"mercure\":[\"*\"]}", NULL, NULL, 0, UV_EACCES, NULL, NULL},
+        {"{\"mercure\":\"*\"}", NULL, NULL, 0, UV_EACCES, NULL, NULL},
+        {"{\"mercure\":null}", NULL, NULL, 0, UV_EACCES, NULL, NULL},
+        {"{\"mercure\":true}", "me", "a", NOW + 1, 0, NULL, "a"},
+        {"{}", NULL, NULL, 0, UV_EACCES, NULL, NULL},
+    };
+    struct token_keys *keys = two_keys();
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct token_claims claims = {.exp = 5};
+        char *text = forge_with(cases[i].more, JWT_ALG_HS256, NULL,
+                                cases[i].sub, cases[i].scope, cases[i].exp);
+        assert_int_equal(token_verify(keys, span_str(text), NOW, &claims),
+                         cases[i].err);
+        assert_int_equal(claims.exp, cases[i].err ? 5 : cases[i].exp);
+        if (cases[i].mercure)
+            assert_string_equal(claims.mercure, cases[i].mercure);
+        else
+            assert_null(claims.mercure);
+        if (!cases[i].err)
+            assert_string_equal(claims.scope, cases[i].kept_scope);
+        mem_free(claims.mercure);
+        free(text);
+    }
+    token_keys_destroy(keys);
+}
+
+static size_t encode(char *out, const void *bytes, size_t len)
+{
+    int size = EVP_EncodeBlock((unsigned char *)out, bytes, (int)len);
+
+    out[strcspn(out, "=")] = '\0';
+    for (int i = 0; i < size; i++)
+        out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
+    return strlen(out);
+}
+
+/* A token of these very bytes: libjwt writes claims in its own way. */
+static void sign(const char *claims, char token[2 * TOKEN_MAX])
+{
+    static const char head[] = "{\"alg\":\"HS256\",\"kid\":\"k1\"}";
+    unsigned char secret[32];
+    unsigned char mac[32];
+    size_t len = encode(token, head, sizeof(head) - 1);
+
+    for (unsigned char i = 0; i < sizeof(secret); i++)
+        secret[i] = i;
+    token[len++] = '.';
+    len += encode(token + len, claims, strlen(claims));
+    HMAC(EVP_sha256(), secret, sizeof(secret), (unsigned char *)token, len, mac,
+         NULL);
+    token[len++] = '.';
+    encode(token + len, mac, sizeof(mac));
+}
+
+/* A claim may be longer as JSON than it was: 0.1 has 17 digits there. */
+static void test_token_mercure_claim_has_a_limit(void **state)
+{
+    static const struct {
+        int numbers, err;
+    } cases[] = {{190, 0}, {220, UV_EACCES}};
+    struct token_keys *keys = two_keys();
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char more[TOKEN_MAX] = "{\"mercure\":{\"payload\":[0.1";
+        struct token_claims claims = {0};
+        char text[2 * TOKEN_MAX];
+        for (int n = 1; n < cases[i].numbers; n++)
+            strcat(more, ",0.1");
+        sign(strcat(more, "]}}"), text);
+        assert_in_range(strlen(text), 1, TOKEN_MAX);
+        assert_int_equal(token_verify(keys, span_str(text), NOW, &claims),
+                         cases[i].err);
+        mem_free(claims.mercure);
+    }
+    token_keys_destroy(keys);
+}
+
+static void test_token_that_is_minted_has_its_mercure_claim(void **state)
+{
+    struct token_keys *keys = two_keys();
+    char claim[] = "{\"publish\":[\"a\"],\"subscribe\":[]}";
+    char bad[] = "{\"publish\"";
+    struct token_claims given = {.mercure = claim};
+    struct token_claims claims;
+    char *token = token_mint(keys, &given);
+    (void)state;
+
+    assert_non_null(token);
+    assert_int_equal(token_verify(keys, span_str(token), NOW, &claims), 0);
+    assert_string_equal(claims.mercure, claim);
+    assert_string_equal(claims.sub, "");
+    assert_string_equal(claims.scope, "");
+    assert_int_equal(claims.exp, 0);
+    mem_free(claims.mercure);
+    mem_free(token);
+    given.mercure = bad;
+    assert_null(token_mint(keys, &given));
+    token_keys_destroy(keys);
+    assert_int_equal(mem_live(MEM_AUTH), 0);
+}
+
 static void test_token_scope_allows_what_it_says(void **state)
 {
     static const struct {
@@ -273,6 +409,9 @@ int main(void)
         cmocka_unit_test(test_token_with_any_byte_changed_is_refused),
         cmocka_unit_test(test_token_made_by_others_is_held_to_the_rules),
         cmocka_unit_test(test_token_is_not_good_before_it_begins),
+        cmocka_unit_test(test_token_for_a_mercure_hub_needs_only_its_claim),
+        cmocka_unit_test(test_token_mercure_claim_has_a_limit),
+        cmocka_unit_test(test_token_that_is_minted_has_its_mercure_claim),
         cmocka_unit_test(test_token_scope_allows_what_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,7 @@
-"""tokens.py keys | mint KEYS --sub NAME --scope "..." [--ttl S]
+"""tokens.py keys | mint KEYS --sub NAME --scope "..." [--mercure JSON] [--ttl S]
+
+With --mercure, a claim for a Mercure hub, the others may be left out, and
+--ttl 0 makes a token that does not end.
 
 Makes a key set as TOKEN_KEYS takes it, and tokens signed by its current key.
 """
@@ -36,14 +39,20 @@ def main(argv):
         print(json.dumps(make_keys()))
         return
     parser = argparse.ArgumentParser(prog="lab token")
-    parser.add_argument("--sub", required=True)
-    parser.add_argument("--scope", required=True)
+    parser.add_argument("--sub")
+    parser.add_argument("--scope")
+    parser.add_argument("--mercure", type=json.loads, metavar="JSON")
     parser.add_argument("--ttl", type=int, default=86400)
     args = parser.parse_args(argv[2:])
+    if args.mercure is None and not (args.sub and args.scope and args.ttl):
+        parser.error("--sub, --scope and an end are needed without --mercure")
+    if args.mercure is not None and not isinstance(args.mercure, dict):
+        parser.error("--mercure: a JSON object is needed")
     with open(argv[1], encoding="utf-8") as file:
         keys = json.load(file)
-    print(mint(keys, {"sub": args.sub, "scope": args.scope, "jti": secrets.token_hex(8),
-                      "exp": int(time.time()) + args.ttl}))
+    claims = {"sub": args.sub, "scope": args.scope, "mercure": args.mercure,
+              "jti": secrets.token_hex(8), "exp": args.ttl and int(time.time()) + args.ttl}
+    print(mint(keys, {name: claims[name] for name in claims if claims[name] not in (None, 0)}))
 
 
 if __name__ == "__main__":
