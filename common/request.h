@@ -52,8 +52,15 @@ struct span request_address(const struct request *req);
 struct span request_scheme(const struct request *req);
 struct span request_host(const struct request *req);
 
-/* Who asks: the token's sub, or "anonymous". */
+/* Who asks: the token's sub ("": a Mercure token without), or "anonymous". */
 struct span request_subject(const struct request *req);
+/* The token's mercure claim, a JSON object; ptr NULL when it has none. */
+struct span request_mercure(const struct request *req);
+/* When its token ends, seconds since 1970; 0: never, or it has none. */
+int64_t request_expires_at(const struct request *req);
+/* All of this; NULL: a token is missing or bad. */
+struct auth_identity; /* "common/auth.h" */
+const struct auth_identity *request_identity(const struct request *req);
 /* Does the caller hold wanted on object?  See token_scope_allows(). */
 bool request_allows(const struct request *req, struct span wanted,
                     struct span object);

@@ -38,9 +38,9 @@ static void answer_options(struct request *req)
     if (request_allowed_origin(req).ptr) {
         add_allow(req, "Access-Control-Allow-Methods");
         request_add_header(req, "Access-Control-Allow-Headers",
-                           SPAN("Authorization, Content-Type, "
-                                "Idempotency-Key, X-Request-Id, "
-                                "traceparent"));
+                           SPAN("Authorization, Cache-Control, Content-Type, "
+                                "Idempotency-Key, Last-Event-ID, "
+                                "X-Request-Id, traceparent"));
         request_add_header(req, "Access-Control-Max-Age", SPAN("600"));
     }
     request_reply(req, 204, NULL, (struct span){0});
@@ -131,7 +131,7 @@ static bool check_scope(struct request *req)
 
     if (!check_local(req))
         return false;
-    if (!route->scope)
+    if (!route->scope && !(route->flags & ROUTE_MERCURE))
         return true;
     if (!request_identify(req)) {
         request_add_header(req, "WWW-Authenticate", SPAN("Bearer"));
@@ -139,7 +139,8 @@ static bool check_scope(struct request *req)
                         "a valid bearer token is needed");
         return false;
     }
-    if (!request_allows(req, span_str(route->scope), (struct span){0})) {
+    if (route->scope &&
+        !request_allows(req, span_str(route->scope), (struct span){0})) {
         request_problem(req, 403, "forbidden", NULL,
                         "the token's scope does not cover this");
         return false;

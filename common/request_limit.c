@@ -4,7 +4,8 @@
  *   request_limit() -- known here --> goes on, or 429
  *                   -- else limiter_ask() --> on_limited() --> the same, later
  *
- * The caller is the subject of its token, else its address.
+ * The caller is the subject of its token, else (nobody, or a Mercure token that
+ * names none) its address.
  */
 #include "common/server_internal.h"
 
@@ -18,11 +19,13 @@ static void on_limited(struct limit_call *call, int status);
 
 static struct span key_of(struct request *req)
 {
-    bool open = req->all_but_admin;
-    struct span who = open ? request_address(req) : request_subject(req);
+    const struct auth_identity *identity = request_identity(req);
+    bool nameless =
+        !identity || identity->all_but_admin || identity->sub.len == 0;
+    struct span who = nameless ? request_address(req) : identity->sub;
 
-    return arena_printf(&req->arena, "%c:%.*s", open ? 'a' : 's', (int)who.len,
-                        who.ptr);
+    return arena_printf(&req->arena, "%c:%.*s", nameless ? 'a' : 's',
+                        (int)who.len, who.ptr);
 }
 
 static void refuse(struct request *req, const struct limit_left *left)

@@ -148,14 +148,22 @@ bool request_is_local(const struct request *req)
            span_eq(address, SPAN("::1"));
 }
 
-/* The token of "Cookie: a=b; token=…", or of __Host-token over TLS. */
+static struct span cookie_name(const struct request *req)
+{
+    const struct route *route = req->match.route;
+
+    if (route && route->flags & ROUTE_MERCURE)
+        return SPAN("mercureAuthorization=");
+    return span_eq(request_scheme(req), SPAN("https")) ? SPAN("__Host-token=")
+                                                       : SPAN("token=");
+}
+
+/* The token of "Cookie: a=b; token=…"; ptr NULL: there is none. */
 static struct span token_cookie(const struct request *req)
 {
     struct span rest = request_header(req, "cookie");
+    struct span name = cookie_name(req);
     struct span pair;
-    struct span name = span_eq(request_scheme(req), SPAN("https"))
-                           ? SPAN("__Host-token=")
-                           : SPAN("token=");
 
     while (span_cut(&rest, ';', &pair)) {
         pair = span_trim(pair);
@@ -165,10 +173,23 @@ static struct span token_cookie(const struct request *req)
     return (struct span){NULL, 0};
 }
 
+/* What is borrowed from the cache of tokens may go with the next one. */
+static void keep_identity(struct request *req,
+                          const struct auth_identity *identity)
+{
+    req->identity = *identity;
+    if (identity->all_but_admin)
+        return;
+    req->identity.sub = arena_copy(&req->arena, identity->sub);
+    req->identity.scopes = arena_copy(&req->arena, identity->scopes);
+    if (identity->mercure.ptr)
+        req->identity.mercure = arena_copy(&req->arena, identity->mercure);
+}
+
 bool request_identify(struct request *req)
 {
-    struct auth_identity identity = {.sub = SPAN("anonymous"),
-                                     .all_but_admin = true};
+    struct auth_identity identity = {
+        .sub = SPAN("anonymous"), .scopes = SPAN(""), .all_but_admin = true};
     struct span cookie = {0};
     int err = 0;
 
@@ -184,33 +205,44 @@ bool request_identify(struct request *req)
         return false;
     req->identified = true;
     req->by_cookie = cookie.ptr;
-    req->all_but_admin = identity.all_but_admin;
-    req->sub = identity.all_but_admin ? identity.sub
-                                      : arena_copy(&req->arena, identity.sub);
-    req->scopes = identity.all_but_admin
-                      ? SPAN("")
-                      : arena_copy(&req->arena, identity.scopes);
+    keep_identity(req, &identity);
     return true;
+}
+
+const struct auth_identity *request_identity(const struct request *req)
+{
+    if (!request_identify((struct request *)(uintptr_t)req))
+        return NULL;
+    return &req->identity;
 }
 
 struct span request_subject(const struct request *req)
 {
-    if (!request_identify((struct request *)(uintptr_t)req))
-        return SPAN("anonymous");
-    return req->sub;
+    const struct auth_identity *identity = request_identity(req);
+
+    return identity ? identity->sub : SPAN("anonymous");
+}
+
+struct span request_mercure(const struct request *req)
+{
+    const struct auth_identity *identity = request_identity(req);
+
+    return identity ? identity->mercure : (struct span){NULL, 0};
+}
+
+int64_t request_expires_at(const struct request *req)
+{
+    const struct auth_identity *identity = request_identity(req);
+
+    return identity ? identity->expires_at : 0;
 }
 
 bool request_allows(const struct request *req, struct span wanted,
                     struct span object)
 {
-    struct auth_identity identity;
+    const struct auth_identity *identity = request_identity(req);
 
-    if (!request_identify((struct request *)(uintptr_t)req))
-        return false;
-    identity = (struct auth_identity){.sub = req->sub,
-                                      .scopes = req->scopes,
-                                      .all_but_admin = req->all_but_admin};
-    return auth_allows(&identity, wanted, object);
+    return identity && auth_allows(identity, wanted, object);
 }
 
 struct span request_allowed_origin(const struct request *req)

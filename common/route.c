@@ -51,6 +51,7 @@ static void compile(struct compiled *compiled, const struct route *route,
     struct span text;
 
     assert(route->pattern[0] == '/');
+    assert(!route->scope || !(route->flags & ROUTE_MERCURE));
     *compiled = (struct compiled){.route = route, .index = index};
     while (span_cut(&rest, '/', &text)) {
         assert(compiled->count < MAX_SEGMENTS);

@@ -22,6 +22,9 @@ enum route_flags {
     ROUTE_ALWAYS = 4,     /* never shed: health */
     ROUTE_WRITE = 8,      /* limited for each caller */
     ROUTE_ANY_QUERY = 16, /* nobody reads it: it may be malformed */
+    /* A Mercure hub's: any good token will do, and its handler asks what that
+       allows; the cookie is mercureAuthorization; it has no scope here. */
+    ROUTE_MERCURE = 32,
 };
 
 struct route {

@@ -99,8 +99,9 @@ struct request {
     uint64_t started_us;
     uint64_t handled_us; /* when its handler began */
     uint64_t waits_us;   /* since when it waits for an answer; 0: never did */
-    struct span id, trace, address, sub, scopes;
-    struct server_guest *guest; /* request_leave() */
+    struct span id, trace, address;
+    struct auth_identity identity; /* once identified; in the arena */
+    struct server_guest *guest;    /* request_leave() */
     int status;
     unsigned retry_after_s; /* 0: the default */
     enum request_state state;
@@ -109,7 +110,7 @@ struct request {
     bool started;  /* request_begin() */
     bool chunked;  /* and its pieces are chunks */
     bool keep_alive; /* the connection goes on behind it */
-    bool identified, all_but_admin, by_cookie;
+    bool identified, by_cookie;
     void (*on_drain)(void *arg);
     void *drain_arg;
 };
