@@ -170,7 +170,7 @@ static bool has_escaped_slash(struct span s)
 }
 
 static bool fit_segment(const struct segment *segment, struct span text,
-                        struct route_match *match)
+                        unsigned flags, struct route_match *match)
 {
     if (!segment->name.ptr)
         return span_eq(segment->literal, text);
@@ -179,7 +179,7 @@ static bool fit_segment(const struct segment *segment, struct span text,
         !span_eq(span_skip(text, text.len - suffix), segment->literal))
         return false;
     struct span value = {text.ptr, text.len - suffix};
-    if (has_escaped_slash(value))
+    if (has_escaped_slash(value) && !(flags & ROUTE_MERCURE))
         return false;
     match->params[match->param_count].name = segment->name;
     match->params[match->param_count++].value = value;
@@ -191,7 +191,8 @@ static bool fit(const struct compiled *compiled, const struct path *path,
 {
     match->param_count = 0;
     for (size_t i = 0; i < path->count; i++)
-        if (!fit_segment(&compiled->segments[i], path->segments[i], match))
+        if (!fit_segment(&compiled->segments[i], path->segments[i],
+                         compiled->route->flags, match))
             return false;
     return true;
 }

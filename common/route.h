@@ -23,7 +23,8 @@ enum route_flags {
     ROUTE_WRITE = 8,      /* limited for each caller */
     ROUTE_ANY_QUERY = 16, /* nobody reads it: it may be malformed */
     /* A Mercure hub's: any good token will do, and its handler asks what that
-       allows; the cookie is mercureAuthorization; it has no scope here. */
+       allows; the cookie is mercureAuthorization; it has no scope here.  A
+       {name} may be an IRI, with %2F. */
     ROUTE_MERCURE = 32,
 };
 

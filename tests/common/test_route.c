@@ -20,6 +20,7 @@ static const struct route first[] = {
     {REQUEST_POST, "/v1/links/{id}:cancel", NULL, handler, 0},
     {REQUEST_GET, "/v1/{a}/x/{b}", NULL, handler, 0},
     {REQUEST_GET, "/v1/links/x/{c}", NULL, handler, 0},
+    {REQUEST_GET, "/hub/{topic}/{who}", NULL, handler, ROUTE_MERCURE},
     {0},
 };
 
@@ -79,6 +80,8 @@ static void test_match_finds_the_most_exact_pattern(void **state)
         {REQUEST_GET, "/v1/other/x/y", "/v1/{a}/x/{b}", READ},
         {REQUEST_GET, "/a%2Fb", NULL, 0},
         {REQUEST_GET, "/a%2fb", NULL, 0},
+        {REQUEST_GET, "/hub/a%2Fb/%2f", "/hub/{topic}/{who}", READ},
+        {REQUEST_GET, "/hub/a/b/c", NULL, 0},
         {REQUEST_GET, "/%2", "/{code}", READ},
         {REQUEST_GET, "/1/2/3/4/5/6/7/8/9", NULL, 0},
     };
