@@ -263,6 +263,31 @@ static void test_rights_have_limits(void **state)
     assert_int_equal(mem_live(MEM_CACHE), 0);
 }
 
+/* As many as there may be of a template, and those behind "*" are not kept. */
+static void test_rights_count_the_states_of_what_they_keep(void **state)
+{
+    static const char wide[] = "{a:30}";
+    struct selector *selector;
+    (void)state;
+
+    assert_int_equal(selector_create(SPAN("{a:30}"), &selector), SELECTOR_OK);
+    size_t most = RIGHTS_MAX_STATES / selector_states(selector);
+    selector_unref(selector);
+    assert_in_range(most, 2, RIGHTS_MAX_SELECTORS - 1);
+    for (size_t more = 0; more < 2; more++) {
+        struct auth_identity identity =
+            identity_of("", claim_of(1, most - 1 + more, wide));
+        struct rights *rights = NULL;
+        assert_int_equal(rights_create(&identity, &rights) != NULL, more);
+        rights_unref(rights);
+    }
+    char claim[65536];
+    snprintf(claim, sizeof(claim), "{\"publish\":[\"*\",%s",
+             claim_of(most, most, wide) + strlen("{\"publish\":["));
+    rights_unref(rights_of("", claim));
+    assert_int_equal(mem_live(MEM_CACHE), 0);
+}
+
 static void test_rights_of_no_topics_take_no_memory(void **state)
 {
     static const struct {
@@ -345,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_rights_hold_an_empty_topic_to_their_patterns),
         cmocka_unit_test(test_rights_refuse_a_claim_that_says_nothing_clear),
         cmocka_unit_test(test_rights_have_limits),
+        cmocka_unit_test(test_rights_count_the_states_of_what_they_keep),
         cmocka_unit_test(test_rights_of_no_topics_take_no_memory),
         cmocka_unit_test(test_rights_live_until_the_last_lets_go),
         cmocka_unit_test(test_rights_payload_is_any_json),
