@@ -3,14 +3,15 @@
 -- KEYS  the log, the partition's references, then, if the update has an id of
 --       its publisher's, where that is remembered
 -- ARGV  the record (record.h), the topic, the epochs that the worker knows of
---       the log and the references ('': none), how many entries the log keeps
---       (about), its life (ms), how many references (about), the channel to
---       wake, how long an id is remembered (ms)
+--       the log, with its last offset, and of the references ('': none), how
+--       many entries the log keeps (about), its life (ms), how many references
+--       (about), the channel to wake, how long an id is remembered (ms)
 -- {the log's id, ts (ms), replayed (0, 1), the references' id}.
 -- An id of a stream is "epoch-offset".  Offsets of an epoch count from 1 and
 -- have no holes, and an epoch, a time in us, never comes twice: a stream that
 -- is gone begins a new one, and so does one of which a worker knows a later
--- epoch (Redis lost it, and its clock stepped back).
+-- epoch (Redis lost it, and its clock stepped back), or a later offset (Redis
+-- lost its end).
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local ts = string.format('%d', math.floor(now / 1000))
@@ -22,13 +23,13 @@ if KEYS[3] then
   end
 end
 
-local function add(key, epoch, most, ...)
+local function add(key, epoch, known, most, ...)
   local id = epoch ~= '' and redis.pcall('XADD', key, 'NOMKSTREAM', 'MAXLEN', '~', most, epoch .. '-*', ...)
   if type(id) ~= 'string' then -- there is none, or none of such an epoch
     local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
-    id = last and string.match(last[1], '^%d+') .. '-*' or string.format('%d-1', now)
-  elseif string.sub(id, -2) == '-0' then -- its own epoch was an earlier one
-    redis.call('XDEL', key, id)
+    id = last and string.match(last[1], '^%d+') .. '-*' or string.format('%d-1', math.max(now, (tonumber(epoch) or 0) + 1))
+  elseif tonumber(string.sub(id, #epoch + 2)) <= known then
+    redis.call('XDEL', key, id) -- of an earlier epoch it would be 0
     id = string.format('%d-1', math.max(now, epoch + 1))
   else
     return id
@@ -36,10 +37,10 @@ local function add(key, epoch, most, ...)
   return redis.call('XADD', key, 'MAXLEN', '~', most, id, ...)
 end
 
-local id = add(KEYS[1], ARGV[3], ARGV[5], 'ts', ts, 'record', ARGV[1])
-local life = tonumber(ARGV[6])
+local id = add(KEYS[1], ARGV[3], tonumber(ARGV[4]), ARGV[6], 'ts', ts, 'record', ARGV[1])
+local life = tonumber(ARGV[7])
 if redis.call('PTTL', KEYS[1]) < life then redis.call('PEXPIRE', KEYS[1], life * 2) end
-local reference = add(KEYS[2], ARGV[4], ARGV[7], 'topic', ARGV[2], 'id', id)
-if KEYS[3] then redis.call('SET', KEYS[3], id .. ' ' .. ts, 'PX', ARGV[9]) end
-redis.call('SPUBLISH', ARGV[8], reference .. ' ' .. id .. ' ' .. ts .. ' ' .. ARGV[1])
+local reference = add(KEYS[2], ARGV[5], 0, ARGV[8], 'topic', ARGV[2], 'id', id)
+if KEYS[3] then redis.call('SET', KEYS[3], id .. ' ' .. ts, 'PX', ARGV[10]) end
+redis.call('SPUBLISH', ARGV[9], reference .. ' ' .. id .. ' ' .. ts .. ' ' .. ARGV[1])
 return {id, ts, 0, reference}

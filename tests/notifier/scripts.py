@@ -24,8 +24,8 @@ class Script:
 def publisher(store):
     script = Script(store, "publish.lua")
 
-    def publish(record="r", epoch="", references="", once=False, most=1000, topic="t"):
-        return script([LOG, REFS] + [ONCE] * once, record, topic, epoch, references, most, LIFE_MS, 100, CHANNEL, 60000)
+    def publish(record="r", epoch="", offset=0, references="", once=False, most=1000, topic="t"):
+        return script([LOG, REFS] + [ONCE] * once, record, topic, epoch, offset, references, most, LIFE_MS, 100, CHANNEL, 60000)
     return publish
 
 
@@ -69,7 +69,7 @@ def test_log_of_an_earlier_epoch_than_is_known_begins_a_later_one(redis):
     assert now[0] > known, (now, known)
     same(split(publish("last", epoch=epoch)[0]), (now[0], 2))
     for place in ((epoch, 2), (0, 0)):  # what was before is not what comes next
-        answer = history([LOG], *place, 10)
+        answer = history([LOG], *place, 10, 1000)
         same((int(answer[0]), int(answer[1])), (now[0], 2))
         same([entry[1][3] for entry in answer[2]], ["later", "last"])
 
@@ -117,11 +117,11 @@ def test_whoever_listens_is_woken_with_the_update_itself(redis):
 
 def test_history_is_read_from_a_place_on(redis):
     publish, history = publisher(redis), Script(redis, "history.lua")
-    same(history([LOG], 0, 0, 10), [])
+    same(history([LOG], 0, 0, 10, 1000), [])
     epoch = split([publish("r%d" % n)[0] for n in range(1, 8)][0])[0]
 
     def offsets(*args):
-        answer = history([LOG], *args)
+        answer = history([LOG], *args, 1000)
         same([int(n) for n in answer[:2]], [epoch, 7])
         return [split(entry[0])[1] for entry in answer[2]]
     same(offsets(epoch, 4, 10), [4, 5, 6, 7])
@@ -130,6 +130,47 @@ def test_history_is_read_from_a_place_on(redis):
     same(offsets(0, 0, 0), [])
     for other in (epoch - 1, epoch + 1, 0):  # of another epoch: all there is
         same(offsets(other, 4, 10), [1, 2, 3, 4, 5, 6, 7])
+
+
+def test_history_stops_behind_so_many_bytes(redis):
+    publish, history = publisher(redis), Script(redis, "history.lua")
+    for n in range(40):
+        publish("%010d" % n)
+    for room, count in ((1, 1), (10, 1), (11, 2), (100, 10), (399, 40), (1000, 40)):
+        same(len(history([LOG], 0, 0, 100, room)[2]), count, room)
+    same(len(history([LOG], 0, 0, 33, 1000)[2]), 33)
+
+
+def test_log_whose_end_is_lost_begins_a_later_epoch(redis):
+    publish = publisher(redis)
+    first = split([publish()[0] for _ in range(5)][-1])
+    last = "%d-%d" % first
+    redis.cli("XDEL", LOG, last)
+    redis.cli("XSETID", LOG, "%d-4" % first[0])
+    again = split(publish(epoch=first[0], offset=5)[0])
+    same(again[1], 1)
+    assert again[0] > first[0], (again, first)
+    same(split(publish(epoch=again[0], offset=1)[0]), (again[0], 2))
+
+
+def test_references_bring_the_updates_they_are_about(redis):
+    publish, references = publisher(redis), Script(redis, "references.lua")
+    same(references([REFS], 0, 0, 10, 1000, "no:log:{p001}:"), [])
+    ids = [publish("r%d" % n) for n in range(1, 6)]
+    epoch = split(ids[0][3])[0]
+    redis.cli("XDEL", LOG, ids[2][0])
+    whole = [[ids[n][3], "t", ids[n][0], *([ids[n][1], "r%d" % (n + 1)] if n != 2 else ["", ""])] for n in range(5)]
+
+    def read(*args):
+        answer = references([REFS], *args, "no:log:{p001}:")
+        same([int(n) for n in answer[:2]], [epoch, 5])
+        return answer[2]
+    same(read(epoch, 1, 10, 1000), [[str(part) for part in entry] for entry in whole])
+    same([entry[0] for entry in read(epoch, 4, 10, 1000)], [ids[3][3], ids[4][3]])
+    same(len(read(epoch, 1, 3, 1000)), 3)
+    same(len(read(epoch, 1, 10, 3)), 2)
+    same(read(epoch, 1, 0, 1000), [])
+    same(len(read(epoch - 1, 5, 10, 1000)), 5)
 
 
 run(sys.modules[__name__], redis=redis)

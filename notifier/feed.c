@@ -1,0 +1,464 @@
+/*
+ * feed.c - see feed.h.
+ *
+ *   on_wake() -- next --> accept()
+ *             -- later --> read_references() --> on_references(): accept()
+ *                each; until what was heard of is there
+ *
+ * Failure modes: the link was away (each partition is read from where it
+ * stood), Redis does not answer (it is tried again), references are not there
+ * any more, or fewer than before (distrust(): what was lost is told).
+ */
+#include <hiredis/hiredis.h>
+
+#include "common/app.h"
+#include "common/metrics.h"
+#include "notifier/feed.h"
+#include "notifier/keys.h"
+#include "notifier/reply.h"
+#include "notifier/scripts.h"
+
+#define PATTERN_COUNT 1024 /* messages of a pattern's ring */
+#define PATTERN_BYTES ((size_t)4 << 20)
+#define RETRY_MS 500
+#define MARK SPAN("id: ")
+
+struct partition {
+    struct feed *feed;
+    struct log_id target; /* what was heard of while it was read */
+    uint32_t index;
+    bool known; /* where it stands */
+    bool reading;
+    bool wanting; /* it could not be read */
+    bool fresh;   /* something came since the reading began */
+};
+
+struct feed {
+    struct feed_options options;
+    struct wheel *wheel;
+    struct position_key *key; /* borrowed */
+    struct wheel_timer retry;
+    struct list patterns;
+    size_t pattern_count;
+    struct list waiting;
+    size_t known;
+    struct partition partitions[HASH_PARTITIONS];
+    struct log_id places[HASH_PARTITIONS];
+    uint64_t *readings, *lost, *pattern_gauge;
+};
+
+static void on_wake(void *arg, struct span channel, struct span payload);
+static void read_references(struct partition *partition);
+static void on_references(void *arg, int status,
+                          const struct redisReply *reply);
+
+static void listen_to(struct feed *feed, uint32_t index)
+{
+    struct partition *partition = &feed->partitions[index];
+    struct arena arena;
+
+    *partition = (struct partition){.feed = feed, .index = index};
+    arena_init(&arena, MEM_APP, 0);
+    pubsub_subscribe(app_pubsub(feed->options.app), keys_wake(&arena, index),
+                     on_wake, partition);
+    arena_deinit(&arena);
+}
+
+struct feed *feed_create(const struct feed_options *options)
+{
+    struct feed *feed = mem_zalloc(MEM_APP, sizeof(*feed));
+    struct metrics *metrics = app_metrics(options->app);
+
+    feed->options = *options;
+    feed->wheel = stream_loop_wheel(app_loop(options->app));
+    list_init(&feed->patterns);
+    list_init(&feed->waiting);
+    feed->readings =
+        metrics_cell(metrics, METRICS_COUNTER, "notifier_reference_reads_total",
+                     "", "Readings of partitions' references.");
+    feed->lost =
+        metrics_cell(metrics, METRICS_COUNTER, "notifier_references_lost_total",
+                     "", "Times that a partition had lost references.");
+    feed->pattern_gauge =
+        metrics_cell(metrics, METRICS_GAUGE, "notifier_patterns", "",
+                     "Patterns followed, by all workers.");
+    for (uint32_t i = 0; i < HASH_PARTITIONS; i++)
+        listen_to(feed, i);
+    return feed;
+}
+
+void feed_destroy(struct feed *feed)
+{
+    wheel_stop(feed->wheel, &feed->retry);
+    mem_free(feed);
+}
+
+void feed_set_key(struct feed *feed, struct position_key *key)
+{
+    feed->key = key;
+}
+
+void feed_set_live(struct feed *feed, bool live)
+{
+    for (uint32_t i = 0; live && i < HASH_PARTITIONS; i++)
+        if (!feed->partitions[i].reading)
+            read_references(&feed->partitions[i]);
+}
+
+/* ---- where partitions stand */
+
+const struct log_id *feed_places(const struct feed *feed)
+{
+    return feed->places;
+}
+
+struct log_id feed_place(const struct feed *feed, uint32_t partition)
+{
+    return feed->places[partition];
+}
+
+bool feed_is_known(const struct feed *feed)
+{
+    return feed->known == HASH_PARTITIONS;
+}
+
+static void tell_known(struct feed *feed)
+{
+    struct list waiting;
+
+    list_init(&waiting);
+    list_move(&feed->waiting, &waiting);
+    for (struct list *node; (node = list_pop(&waiting));) {
+        struct feed_wait *wait = LIST_ENTRY(node, struct feed_wait, node);
+        wait->cb(wait);
+    }
+}
+
+static void set_place(struct partition *partition, struct log_id place)
+{
+    struct feed *feed = partition->feed;
+
+    feed->places[partition->index] = place;
+    if (partition->known)
+        return;
+    partition->known = true;
+    if (++feed->known == HASH_PARTITIONS)
+        tell_known(feed);
+}
+
+void feed_await(struct feed *feed, struct feed_wait *wait)
+{
+    list_append(&feed->waiting, &wait->node);
+}
+
+/* ---- patterns */
+
+struct pattern *feed_use(struct feed *feed, struct selector *selector)
+{
+    struct span text = selector_text(selector);
+
+    for (struct list *n = feed->patterns.next; n != &feed->patterns;
+         n = n->next) {
+        struct pattern *pattern = LIST_ENTRY(n, struct pattern, node);
+        if (span_eq(selector_text(pattern->selector), text)) {
+            pattern->uses++;
+            return pattern;
+        }
+    }
+    if (feed->pattern_count == FEED_PATTERNS_MAX)
+        return NULL;
+    struct pattern *pattern = mem_zalloc(MEM_CACHE, sizeof(*pattern));
+    fanout_topic_init(feed->options.fanout, &pattern->ring, PATTERN_COUNT,
+                      PATTERN_BYTES, false);
+    pattern->feed = feed;
+    pattern->selector = selector_ref(selector);
+    pattern->uses = 1;
+    list_append(&feed->patterns, &pattern->node);
+    metrics_set(feed->pattern_gauge, ++feed->pattern_count);
+    return pattern;
+}
+
+void pattern_leave(struct pattern *pattern)
+{
+    struct feed *feed = pattern->feed;
+
+    if (--pattern->uses > 0)
+        return;
+    fanout_topic_deinit(&pattern->ring);
+    selector_unref(pattern->selector);
+    list_remove(&pattern->node);
+    metrics_set(feed->pattern_gauge, --feed->pattern_count);
+    mem_free(pattern);
+}
+
+/* The id of who follows patterns: where all partitions stand behind it. */
+static void put_line(struct feed *feed, struct message *message)
+{
+    if (message->all_line.len)
+        return;
+    struct position position = {.has_partitions = true,
+                                .partitions = feed->places};
+    char *out = buf_reserve(&message->all_line, POSITION_MAX + 8);
+    size_t len = MARK.len;
+    memcpy(out, MARK.ptr, len);
+    len += position_seal(feed->key, &position, false, out + len);
+    out[len++] = '\n';
+    buf_commit(&message->all_line, len);
+    message->base.size += len;
+}
+
+static void publish_to_patterns(struct feed *feed, struct message *message)
+{
+    struct span topic = message->record.topics[0];
+
+    for (struct list *n = feed->patterns.next; n != &feed->patterns;
+         n = n->next) {
+        struct pattern *pattern = LIST_ENTRY(n, struct pattern, node);
+        if (!selector_matches(pattern->selector, topic))
+            continue;
+        put_line(feed, message);
+        fanout_publish(&pattern->ring, &message->base);
+    }
+}
+
+static void tell_patterns(struct partition *partition, uint64_t from,
+                          struct log_id to, enum message_gap gap)
+{
+    struct feed *feed = partition->feed;
+
+    for (struct list *n = feed->patterns.next; n != &feed->patterns;
+         n = n->next) {
+        struct pattern *pattern = LIST_ENTRY(n, struct pattern, node);
+        struct message *message =
+            message_create_gap(selector_text(pattern->selector), from, to, gap);
+        message->reference = to;
+        message->partition = partition->index;
+        put_line(feed, message);
+        fanout_publish(&pattern->ring, &message->base);
+        message_unref(message);
+    }
+}
+
+/* ---- what comes */
+
+static bool is_wanted(const struct feed *feed, struct span topic)
+{
+    return !list_is_empty(&feed->patterns) ||
+           topics_find(feed->options.topics, topic);
+}
+
+/* The next reference, and what it is about. */
+static void accept_reference(struct partition *partition,
+                             const struct reply_reference *reference)
+{
+    struct feed *feed = partition->feed;
+    struct log_id id = reference->log_id;
+
+    set_place(partition, reference->id);
+    partition->fresh = true;
+    if (!reference->record.len) {
+        topics_hear_lost(feed->options.topics, reference->topic, id);
+        tell_patterns(partition, reference->id.offset, reference->id,
+                      MESSAGE_GAP_TRIMMED);
+        return;
+    }
+    if (!is_wanted(feed, reference->topic))
+        return;
+    struct message *message =
+        message_create(id, reference->ts, reference->record);
+    if (!message)
+        return;
+    message->reference = reference->id;
+    message->partition = partition->index;
+    topics_hear(feed->options.topics, message);
+    publish_to_patterns(feed, message);
+    message_unref(message);
+}
+
+/* What was between is lost for good. */
+static void distrust(struct partition *partition, struct log_id to,
+                     enum message_gap gap)
+{
+    struct feed *feed = partition->feed;
+    uint64_t from = feed->places[partition->index].offset + 1;
+
+    metrics_add(feed->lost, 1);
+    set_place(partition, to);
+    topics_distrust(feed->options.topics, partition->index);
+    tell_patterns(partition, from, to, gap);
+}
+
+enum order { ORDER_NEXT, ORDER_OLD, ORDER_LATER };
+
+static enum order order_of(const struct partition *partition, struct log_id id)
+{
+    struct log_id place = partition->feed->places[partition->index];
+
+    if (!partition->known)
+        return ORDER_NEXT;
+    if (place.epoch == 0)
+        return id.offset == 1 ? ORDER_NEXT : ORDER_LATER;
+    if (id.epoch != place.epoch)
+        return id.epoch < place.epoch ? ORDER_OLD : ORDER_LATER;
+    if (id.offset == place.offset + 1)
+        return ORDER_NEXT;
+    return id.offset <= place.offset ? ORDER_OLD : ORDER_LATER;
+}
+
+/* "reference log-id ts record", as publish.lua says it. */
+static bool read_wake(struct span text, struct reply_reference *reference)
+{
+    struct span id;
+    struct span log_id;
+    struct span ts;
+    struct record record;
+
+    if (!span_cut(&text, ' ', &id) || !span_cut(&text, ' ', &log_id) ||
+        !span_cut(&text, ' ', &ts) || !text.ptr ||
+        !log_id_parse(id, &reference->id) ||
+        !log_id_parse(log_id, &reference->log_id) ||
+        !span_to_u64(ts, UINT64_MAX, &reference->ts) ||
+        !record_parse(text, &record))
+        return false;
+    reference->topic = record.topics[0];
+    reference->record = text;
+    return true;
+}
+
+static void on_wake(void *arg, struct span channel, struct span payload)
+{
+    struct partition *partition = arg;
+    struct reply_reference reference;
+    (void)channel;
+
+    if (!read_wake(payload, &reference))
+        return;
+    switch (order_of(partition, reference.id)) {
+    case ORDER_OLD:
+        break;
+    case ORDER_NEXT:
+        accept_reference(partition, &reference);
+        break;
+    case ORDER_LATER:
+        if (log_id_is_before(partition->target, reference.id))
+            partition->target = reference.id;
+        if (!partition->reading)
+            read_references(partition);
+        break;
+    }
+}
+
+/* ---- readings */
+
+static void on_retry(struct wheel_timer *timer)
+{
+    struct feed *feed = LIST_ENTRY(timer, struct feed, retry);
+
+    for (uint32_t i = 0; i < HASH_PARTITIONS; i++)
+        if (feed->partitions[i].wanting && !feed->partitions[i].reading)
+            read_references(&feed->partitions[i]);
+}
+
+static void want(struct partition *partition)
+{
+    struct feed *feed = partition->feed;
+
+    partition->reading = false;
+    partition->wanting = true;
+    if (!wheel_is_started(&feed->retry))
+        wheel_start(feed->wheel, &feed->retry, RETRY_MS, on_retry);
+}
+
+static void read_references(struct partition *partition)
+{
+    struct feed *feed = partition->feed;
+    struct log_id place = feed->places[partition->index];
+    char epoch[SPAN_U64_MAX];
+    char offset[SPAN_U64_MAX];
+    struct arena arena;
+
+    partition->reading = true;
+    partition->wanting = partition->fresh = false;
+    arena_init(&arena, MEM_CACHE, 0);
+    struct span key = keys_references(&arena, partition->index);
+    struct span argv[] = {
+        key,
+        span_from_u64(epoch, place.epoch),
+        span_from_u64(offset, place.offset + 1),
+        partition->known ? SPAN(REPLY_MAX_ENTRIES) : SPAN("0"),
+        SPAN(REPLY_MAX_BYTES),
+        keys_log_prefix(&arena, partition->index),
+    };
+    metrics_add(feed->readings, 1);
+    int err = redis_eval(app_redis(feed->options.app), &script_references, 1,
+                         &(struct redis_call){.key = key,
+                                              .argv = argv,
+                                              .argc = 6,
+                                              .repeatable = true,
+                                              .cb = on_references,
+                                              .arg = partition});
+    arena_deinit(&arena);
+    if (err < 0)
+        want(partition);
+}
+
+static void take_reference(struct partition *partition,
+                           const struct redisReply *entry)
+{
+    struct reply_reference reference;
+
+    if (!reply_reference(entry, &reference))
+        return;
+    struct log_id place = partition->feed->places[partition->index];
+    struct log_id before = {reference.id.epoch, reference.id.offset - 1};
+    if (reference.id.epoch != place.epoch && place.epoch != 0)
+        distrust(partition, before, MESSAGE_GAP_EPOCH);
+    else if (log_id_is_before(place, before) && before.offset != 0)
+        distrust(partition, before, MESSAGE_GAP_TRIMMED);
+    if (order_of(partition, reference.id) == ORDER_NEXT)
+        accept_reference(partition, &reference);
+}
+
+/* They end before what was heard of them: Redis lost their end, or all. */
+static bool is_cut(const struct partition *partition, struct log_id last)
+{
+    return partition->known && !partition->fresh &&
+           log_id_is_before(last, partition->feed->places[partition->index]);
+}
+
+/* True: there is more to read. */
+static bool take_references(struct partition *partition,
+                            const struct reply_log *log)
+{
+    const struct log_id *place = &partition->feed->places[partition->index];
+
+    if (!partition->known)
+        set_place(partition, log->last);
+    else if (is_cut(partition, log->last))
+        distrust(partition, log->last, MESSAGE_GAP_EPOCH);
+    for (size_t i = 0; i < log->count; i++)
+        take_reference(partition, log->entries[i]);
+    if (log->count == 0)
+        partition->target = (struct log_id){0};
+    return log_id_is_before(*place, log->last) && log->count > 0;
+}
+
+static void on_references(void *arg, int status, const struct redisReply *reply)
+{
+    struct partition *partition = arg;
+    struct reply_log log;
+
+    if (status == UV_ECANCELED) /* the link is closed */
+        return;
+    if (status == 0 && !reply_log(reply, &log))
+        status = UV_EPROTO;
+    if (status < 0) {
+        want(partition);
+        return;
+    }
+    partition->reading = false;
+    if (take_references(partition, &log) ||
+        log_id_is_before(partition->feed->places[partition->index],
+                         partition->target))
+        read_references(partition);
+}

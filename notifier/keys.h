@@ -1,0 +1,14 @@
+/* keys.h - names of the notifier's keys in Redis. */
+#pragma once
+
+#include "common/key.h"
+
+#define NOTIFIER_PREFIX "no"
+
+/* All in arena. */
+struct span keys_log(struct arena *arena, struct span topic);
+struct span keys_once(struct arena *arena, struct span topic, struct span id);
+/* What stands before a topic in the key of its log. */
+struct span keys_log_prefix(struct arena *arena, uint32_t partition);
+struct span keys_references(struct arena *arena, uint32_t partition);
+struct span keys_wake(struct arena *arena, uint32_t partition);

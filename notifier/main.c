@@ -1,0 +1,51 @@
+/* main.c - the notifier: its options, its routes. */
+#include "notifier/notifier.h"
+
+static struct notifier_config config;
+
+#define OPTION(member) offsetof(struct notifier_config, member)
+
+static const struct config_option options[] = {
+    {"topics", CONFIG_STRING, OPTION(topics_file), NULL, 1, 1024,
+     "JSON file that says how topics are kept"},
+    {"references", CONFIG_INTEGER, OPTION(references), "4096", 16, 1000000,
+     "entries that a partition's references keep, about"},
+    {"retry", CONFIG_DURATION, OPTION(retry_ms), "2s", 10, 600000,
+     "after which an event stream's client comes back, at most"},
+    {"ping", CONFIG_DURATION, OPTION(ping_ms), "25s", 100, 600000,
+     "between two pings of a connection"},
+    {"max-kept", CONFIG_BYTES, OPTION(max_kept), "256k", 4096, 67108864,
+     "bytes that may wait for one connection"},
+    {0},
+};
+
+static const struct route routes[] = {
+    {REQUEST_POST, NOTIFIER_HUB, NULL, publish, ROUTE_MERCURE | ROUTE_WRITE},
+    {REQUEST_GET, NOTIFIER_HUB, NULL, subscribe, ROUTE_MERCURE},
+    {0},
+};
+
+static bool check_options(char *reason, size_t reason_size)
+{
+    return notifier_check(&config, reason, reason_size);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct app_service service = {
+        .name = "notifier",
+        .prefix = NOTIFIER_PREFIX,
+        .port = 8103,
+        .routes = routes,
+        .options = options,
+        .config = &config,
+        .secrets = notifier_secrets,
+        .open = notifier_open,
+        .on_secrets = notifier_on_secrets,
+        .on_epoch = notifier_on_epoch,
+        .close = notifier_close,
+        .check = check_options,
+    };
+
+    return app_run(&service, argc, argv);
+}

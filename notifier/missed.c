@@ -1,0 +1,369 @@
+/*
+ * missed.c - what a subscriber missed, from rings, logs and references.
+ *
+ *   missed_step() -- the ring has what comes next: the follow joins
+ *                 -- else a chunk --> missed_take(): its messages, gaps
+ *
+ * What waits for the client holds the next step up: a chunk at a time.
+ */
+#include "common/clock.h"
+#include "notifier/resume_internal.h"
+
+#define OWN_MAX (FANOUT_OWN_MAX * 2)
+
+/* ---- what the ring has */
+
+static bool is_aged(const struct topic_setting *setting,
+                    const struct message *message)
+{
+    return message->ts &&
+           (int64_t)(message->ts + setting->max_age_ms) < clock_wall_ms();
+}
+
+static bool is_had(struct log_id have, const struct message *message)
+{
+    return !log_id_is_before(have, message->id);
+}
+
+/* The first place whose message it has not had; false: not in the ring. */
+bool missed_find_place(const struct follow *follow, uint64_t *place)
+{
+    const struct fanout_topic *ring = &follow->topic->ring;
+    uint64_t low = ring->first;
+    uint64_t high = ring->next;
+
+    if (log_id_eq(follow->have, topic_last(follow->topic))) {
+        *place = ring->next;
+        return true;
+    }
+    if (low == high)
+        return false;
+    const struct message *oldest = message_of(fanout_at(ring, low));
+    uint64_t from = oldest->gap ? oldest->from : oldest->id.offset;
+    if (oldest->id.epoch != follow->have.epoch ||
+        oldest->gap == MESSAGE_GAP_EPOCH || from > follow->have.offset + 1)
+        return false;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (is_had(follow->have, message_of(fanout_at(ring, middle))))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *place = low;
+    return low == ring->next ||
+           !is_aged(follow->topic->setting, message_of(fanout_at(ring, low)));
+}
+
+bool missed_has_more(const struct resume *resume)
+{
+    return !log_id_eq(resume->missed->places[resume->partition],
+                      resume->missed->targets[resume->partition]);
+}
+
+void missed_read_log(struct resume *resume)
+{
+    const struct follow *follow = resume_follow(resume);
+
+    resume->chunk_wait.behind = follow->have;
+    chunks_read_log(resume->subscriber->app->chunks, topic_name(follow->topic),
+                    &resume->chunk_wait);
+}
+
+void missed_read_references(struct resume *resume)
+{
+    resume->chunk_wait.behind = resume->missed->places[resume->partition];
+    chunks_read_references(resume->subscriber->app->chunks, resume->partition,
+                           &resume->chunk_wait);
+}
+
+/* ---- MISSED: writing */
+
+struct out {
+    struct subscriber *subscriber;
+    size_t count, own_len;
+    struct span parts[STREAM_PARTS];
+    char own[OWN_MAX];
+};
+
+/* What the stream does not take it keeps; when it has ended it says so. */
+static void flush(struct out *out)
+{
+    if (out->count)
+        stream_write_parts(out->subscriber->reader.stream, out->parts,
+                           out->count);
+    out->count = out->own_len = 0;
+}
+
+static void put_own(struct out *out, size_t len)
+{
+    if (len)
+        out->parts[out->count++] = (struct span){out->own + out->own_len, len};
+    out->own_len += len;
+}
+
+static void put_message(struct out *out, struct message *message)
+{
+    if (out->count + FANOUT_PARTS_MAX > STREAM_PARTS ||
+        out->own_len + FANOUT_OWN_MAX > OWN_MAX)
+        flush(out);
+    struct form form = {.own = out->own + out->own_len};
+    out->subscriber->events->form(out->subscriber, message, &form);
+    put_own(out, form.head_len);
+    for (size_t i = 0; i < 2; i++)
+        if (form.shared[i].len)
+            out->parts[out->count++] = form.shared[i];
+    put_own(out, form.tail_len);
+    metrics_add(out->subscriber->app->delivered, 1);
+}
+
+static void put_gap(struct out *out, struct span topic, uint64_t from,
+                    struct log_id to, enum message_gap gap)
+{
+    struct message *message = message_create_gap(topic, from, to, gap);
+
+    put_message(out, message);
+    flush(out); /* while it lives */
+    message_unref(message);
+    metrics_add(out->subscriber->app->gaps, 1);
+}
+
+/* ---- MISSED: of topics */
+
+static void skip_to(struct out *out, struct follow *follow, struct log_id to)
+{
+    uint64_t from = follow->have.offset + 1;
+
+    if (!log_id_is_before(follow->have, to))
+        return;
+    follow->have = to;
+    if (!follow->quiet)
+        put_gap(out, topic_name(follow->topic), from, to, MESSAGE_GAP_TRIMMED);
+}
+
+static void tell_lost(struct out *out, struct follow *follow)
+{
+    follow->lost = false;
+    follow->quiet = true;
+    put_gap(out, topic_name(follow->topic), follow->lost_from, follow->have,
+            MESSAGE_GAP_EPOCH);
+}
+
+static void put_entry(struct out *out, struct follow *follow,
+                      const struct chunk_entry *entry)
+{
+    struct log_id place = entry->place;
+
+    if (place.epoch != follow->have.epoch) { /* it began again meanwhile */
+        follow->lost_from = follow->have.offset + 1;
+        follow->have = (struct log_id){place.epoch, 0};
+        tell_lost(out, follow);
+    }
+    skip_to(out, follow, (struct log_id){place.epoch, place.offset - 1});
+    follow->quiet = false;
+    follow->have = place;
+    if (follow_wants(follow, entry->message))
+        put_message(out, entry->message);
+}
+
+static void deliver_log(struct resume *resume, const struct chunk *chunk)
+{
+    struct follow *follow = resume_follow(resume);
+    struct out out = {.subscriber = resume->subscriber};
+    struct log_id aged = {0};
+
+    for (size_t i = 0; i < chunk->count; i++) {
+        const struct chunk_entry *entry = &chunk->entries[i];
+        if (!log_id_is_before(follow->have, entry->place))
+            continue;
+        if (is_aged(follow->topic->setting, entry->message))
+            aged = entry->place;
+        else
+            put_entry(&out, follow, entry);
+    }
+    if (log_id_is_before(follow->have, aged))
+        skip_to(&out, follow, aged);
+    else if (chunk->count == 0 ||
+             !log_id_is_before(resume->chunk_wait.behind, follow->have))
+        skip_to(&out, follow, topic_last(follow->topic));
+    flush(&out);
+}
+
+static enum step miss_topic(struct resume *resume, struct follow *follow)
+{
+    uint64_t place;
+
+    if (follow->lost) {
+        struct out out = {.subscriber = resume->subscriber};
+        tell_lost(&out, follow);
+    }
+    if (!missed_find_place(follow, &place)) {
+        missed_read_log(resume);
+        return STEP_WAIT;
+    }
+    follow_join(follow, place);
+    resume_go_on(resume);
+    return STEP_MORE;
+}
+
+/* ---- MISSED: of patterns */
+
+static void tell_patterns(struct out *out, const struct resume *resume,
+                          uint64_t from, enum message_gap gap)
+{
+    struct subscriber *subscriber = resume->subscriber;
+    struct log_id to = resume->missed->places[resume->partition];
+
+    subscriber->places[resume->partition] = to;
+    for (struct list *n = subscriber->follows.next; n != &subscriber->follows;
+         n = n->next) {
+        struct follow *follow = LIST_ENTRY(n, struct follow, node);
+        if (follow->pattern && !follow->live)
+            put_gap(out, follow_text(follow), from, to, gap);
+    }
+}
+
+static void put_to_patterns(struct out *out, struct subscriber *subscriber,
+                            struct message *message)
+{
+    struct span topic = message->record.topics[0];
+
+    for (struct list *n = subscriber->follows.next; n != &subscriber->follows;
+         n = n->next) {
+        struct follow *follow = LIST_ENTRY(n, struct follow, node);
+        if (follow->pattern && !follow->live &&
+            selector_matches(follow->pattern->selector, topic) &&
+            follow_wants(follow, message))
+            put_message(out, message);
+    }
+}
+
+/* Up to this place nothing is left, except what is there. */
+static void skip_references(struct resume *resume, struct log_id to)
+{
+    struct log_id *place = &resume->missed->places[resume->partition];
+
+    if (!log_id_is_before(*place, to))
+        return;
+    if (!resume->hole && !resume->quiet)
+        resume->hole = place->offset + 1;
+    *place = resume->subscriber->places[resume->partition] = to;
+}
+
+static void tell_hole(struct out *out, struct resume *resume)
+{
+    uint64_t from = resume->hole;
+
+    resume->hole = 0;
+    if (from)
+        tell_patterns(out, resume, from, MESSAGE_GAP_TRIMMED);
+}
+
+static bool is_there(const struct resume *resume, const struct message *message)
+{
+    return message && !is_aged(settings_of(resume->subscriber->app->settings,
+                                           message->record.topics[0]),
+                               message);
+}
+
+static void deliver_references(struct resume *resume, const struct chunk *chunk)
+{
+    struct missed *missed = resume->missed;
+    struct log_id *place = &missed->places[resume->partition];
+    struct log_id target = missed->targets[resume->partition];
+    struct out out = {.subscriber = resume->subscriber};
+
+    for (size_t i = 0; i < chunk->count; i++) {
+        const struct chunk_entry *entry = &chunk->entries[i];
+        if (!log_id_is_before(*place, entry->place) ||
+            log_id_is_before(target, entry->place) ||
+            !is_there(resume, entry->message))
+            continue;
+        skip_references(resume, (struct log_id){entry->place.epoch,
+                                                entry->place.offset - 1});
+        tell_hole(&out, resume);
+        *place = entry->place;
+        resume->subscriber->places[resume->partition] = entry->place;
+        put_to_patterns(&out, resume->subscriber, entry->message);
+    }
+    if (chunk->count == 0 ||
+        !log_id_is_before(chunk->entries[chunk->count - 1].place, target))
+        skip_references(resume, target);
+    else
+        skip_references(resume, chunk->entries[chunk->count - 1].place);
+    if (!missed_has_more(resume))
+        tell_hole(&out, resume);
+    flush(&out);
+}
+
+static void join_patterns(struct resume *resume)
+{
+    struct subscriber *subscriber = resume->subscriber;
+
+    for (struct list *n = subscriber->follows.next; n != &subscriber->follows;
+         n = n->next) {
+        struct follow *follow = LIST_ENTRY(n, struct follow, node);
+        if (follow->pattern && !follow->live)
+            follow_join(follow, follow->start);
+    }
+}
+
+/* Are the places where they are to join still in the rings? */
+static bool may_join(const struct resume *resume)
+{
+    const struct subscriber *subscriber = resume->subscriber;
+
+    for (struct list *n = subscriber->follows.next; n != &subscriber->follows;
+         n = n->next) {
+        struct follow *follow = LIST_ENTRY(n, struct follow, node);
+        if (follow->pattern && !follow->live &&
+            follow->start < follow->pattern->ring.first)
+            return false;
+    }
+    return true;
+}
+
+static enum step miss_patterns(struct resume *resume)
+{
+    struct missed *missed = resume->missed;
+
+    for (; resume->partition < HASH_PARTITIONS; resume->partition++) {
+        if (missed->lost[resume->partition]) {
+            struct out out = {.subscriber = resume->subscriber};
+            missed->lost[resume->partition] = false;
+            tell_patterns(&out, resume, 0, MESSAGE_GAP_EPOCH);
+        }
+        if (missed_has_more(resume)) {
+            missed_read_references(resume);
+            return STEP_WAIT;
+        }
+    }
+    if (may_join(resume)) {
+        join_patterns(resume);
+        return STEP_DONE;
+    }
+    resume_settle_patterns(resume);
+    resume->partition = 0;
+    return STEP_MORE;
+}
+
+enum step missed_step(struct resume *resume)
+{
+    if (stream_kept(resume->subscriber->reader.stream) > 0)
+        return STEP_WAIT; /* resume_drained() */
+    if (resume_is_at_end(resume))
+        return resume->missed ? miss_patterns(resume) : STEP_DONE;
+    struct follow *follow = resume_follow(resume);
+    if (follow->topic)
+        return miss_topic(resume, follow);
+    resume_go_on(resume);
+    return STEP_MORE;
+}
+
+void missed_take(struct resume *resume, const struct chunk *chunk)
+{
+    if (resume_is_at_end(resume))
+        deliver_references(resume, chunk);
+    else
+        deliver_log(resume, chunk);
+}

@@ -1,0 +1,61 @@
+/*
+ * notifier.h - publish and subscribe: what its routes share.
+ *
+ *   publish.c publication.c    POST /.well-known/mercure; one update to its
+ * logs subscribe.c                GET /.well-known/mercure: event streams
+ *   position_route.c           GET /v1/position
+ *   subscriber.c resume.c      one client, from a position to what comes
+ *   feed.c topics.c chunks.c   what this worker hears, and reads, of all logs
+ *   message.c record.c         an update, in memory and as text
+ *   position.c log_id.c        where somebody stands
+ *   selector*.c rights.c       what a client asks for, and what it may
+ */
+#pragma once
+
+#include "common/app.h"
+#include "common/metrics.h"
+#include "common/request.h"
+#include "notifier/chunks.h"
+#include "notifier/feed.h"
+#include "notifier/keys.h"
+#include "notifier/position.h"
+#include "notifier/settings.h"
+#include "notifier/topics.h"
+
+#define NOTIFIER_HUB "/.well-known/mercure"
+
+struct notifier_config {
+    const char *topics_file;
+    int64_t references, retry_ms, ping_ms, max_kept, history;
+};
+
+struct notifier {
+    struct app *app;
+    const struct notifier_config *config;
+    struct settings *settings;
+    struct fanout *fanout;
+    struct topics *topics;
+    struct feed *feed;
+    struct chunks *chunks;
+    struct position_key *position_key; /* NULL: the secret is not there yet */
+    uint64_t *delivered, *late, *gaps, *published, *replayed, *streams;
+};
+
+void publish(struct request *req, void *arg);
+void subscribe(struct request *req, void *arg);
+void read_position(struct request *req, void *arg);
+
+/* What the caller may, the caller's to unref; NULL: answered. */
+struct rights;
+struct rights *rights_of(struct request *req);
+
+/* 400, as Mercure's hub answers: a line of text. */
+void refuse_text(struct request *req, int status, const char *line);
+
+/* life.c, for main.c's table. */
+extern const char *const notifier_secrets[];
+void *notifier_open(struct app *app);
+void notifier_on_secrets(void *state);
+void notifier_on_epoch(void *state, bool live);
+void notifier_close(void *state);
+bool notifier_check(const void *config, char *reason, size_t reason_size);

@@ -1,0 +1,49 @@
+/*
+ * publication.h - one update on its way into the logs of its topics.
+ *
+ *   publication_send() -- publish.lua for each topic --> all have answered -->
+ * cb
+ *
+ * With an id of its publisher's, a repetition does nothing and is answered as
+ * the first was; so what failed between two topics is done by sending it again.
+ */
+#pragma once
+
+#include "common/arena.h"
+#include "notifier/log_id.h"
+#include "notifier/record.h"
+
+#define PUBLICATION_ID_MAX 256 /* bytes of a publisher's id */
+#define PUBLICATION_TYPE_MAX 256
+#define PUBLICATION_NEW_ID 45 /* bytes of one of ours */
+#define PUBLICATION_TOPIC_MAX 1024
+
+struct notifier;
+
+struct publication {
+    struct record record; /* borrowed until cb */
+    bool has_id;          /* its publisher's: once */
+    void (*cb)(struct publication *publication, int status);
+    void *arg;
+    /* From here on publication.c's; ids, of each topic, and replayed are there
+       when cb runs. */
+    struct log_id ids[RECORD_TOPICS_MAX];
+    bool replayed; /* all of it was there */
+    struct notifier *app;
+    size_t left, replays;
+    int status;
+};
+
+/* "urn:uuid:…", random. */
+struct span publication_new_id(char room[PUBLICATION_NEW_ID]);
+
+/*
+ * The caller's memory until cb, which runs once, later: 0, or what the first
+ * script that failed came to.  UV_E*: nothing was sent, cb never runs.
+ */
+int publication_send(struct notifier *app, struct publication *publication);
+
+/*
+ * What is wrong with an update's topics, id or type; NULL: nothing.  Static.
+ */
+const char *publication_check(const struct record *record);
