@@ -118,6 +118,17 @@ struct span request_header(const struct request *req, const char *name)
     return http_header(&req->head, name);
 }
 
+bool request_header_next(const struct request *req, const char *name,
+                         uint32_t *index, struct span *value)
+{
+    return http_header_next(&req->head, name, index, value);
+}
+
+bool request_is_1_0(const struct request *req)
+{
+    return req->head.is_1_0;
+}
+
 struct span request_body(const struct request *req)
 {
     return buf_span(&req->body);

@@ -36,6 +36,14 @@ struct span request_query(struct request *req, const char *name);
 /* The first header of that name (any case), trimmed; ptr NULL when absent. */
 struct span request_header(const struct request *req, const char *name);
 
+/* Each header of that name, from *index on, which is 0 at first; false: no
+   more.  Trimmed. */
+bool request_header_next(const struct request *req, const char *name,
+                         uint32_t *index, struct span *value);
+
+/* Did the client speak HTTP/1.0, which knows no upgrade? */
+bool request_is_1_0(const struct request *req);
+
 struct span request_body(const struct request *req);
 
 /*

@@ -324,7 +324,7 @@ static int may_write(const struct stream *stream, size_t len)
 {
     size_t kept = stream_kept(stream);
 
-    if (!stream->open || stream->broken || stream->ending || stream->closing)
+    if (!stream->open || stream->broken || stream->sealed || stream->closing)
         return UV_ENOTCONN;
     return kept && kept + len > stream->max_kept ? UV_ENOBUFS : 0;
 }
@@ -421,12 +421,18 @@ static void shut(struct stream *stream)
         mem_free(req);
 }
 
+void stream_seal(struct stream *stream)
+{
+    stream->sealed = true;
+}
+
 void stream_end(struct stream *stream)
 {
     if (!stream->open || stream->ending || stream->closing)
         return;
     if (stream->session)
         stream_session_end(stream);
+    stream->sealed = true;
     stream->ending = true;
     if (!stream->out)
         shut(stream);

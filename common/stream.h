@@ -118,6 +118,9 @@ void stream_hand_over(struct stream *stream, const struct stream_events *events,
 void stream_read_stop(struct stream *stream);
 void stream_read_start(struct stream *stream);
 
+/* Nothing more is written, by whomever: UV_ENOTCONN.  What is kept is sent. */
+void stream_seal(struct stream *stream);
+
 /* Send what is kept, then an end of stream; reading goes on. */
 void stream_end(struct stream *stream);
 

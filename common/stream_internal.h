@@ -42,6 +42,7 @@ struct stream {
     bool open;      /* bytes may be written */
     bool ended;     /* on_end has run */
     bool ending;    /* stream_end() was called */
+    bool sealed;    /* stream_seal() was called */
     bool shut;      /* and uv_shutdown() too */
     bool broken;    /* a write failed */
     bool closing;   /* stream_close() was called */

@@ -26,7 +26,8 @@ enum ws_code {
     WS_CODE_GOING_AWAY = 1001,
     WS_CODE_PROTOCOL = 1002,
     WS_CODE_UNSUPPORTED = 1003,
-    WS_CODE_NONE = 1005, /* never sent: a close frame without a code */
+    WS_CODE_NONE = 1005,     /* never sent: a close frame without a code */
+    WS_CODE_ABNORMAL = 1006, /* never sent: an end without a close frame */
     WS_CODE_NOT_UTF8 = 1007,
     WS_CODE_TOO_BIG = 1009,
 };
