@@ -285,6 +285,16 @@ const char *app_instance_id(const struct app *app)
     return app->instance_id;
 }
 
+struct limiter *app_limiter(const struct app *app)
+{
+    return app->limiter;
+}
+
+struct limit_spec *app_write_limit(const struct app *app)
+{
+    return app->write_limit;
+}
+
 const char *app_public_url(const struct app *app)
 {
     return app->public_url;

@@ -17,6 +17,8 @@
 #include "common/route.h"
 
 struct app;
+struct limiter;
+struct limit_spec;
 struct web_file;
 
 #define APP_SECRET_LEN 32
@@ -75,6 +77,9 @@ size_t app_workers(const struct app *app);
 /* Who a token is from: 0 or UV_EACCES; token.ptr NULL: nobody's. */
 int app_identify(const struct app *app, struct span token,
                  struct auth_identity *identity);
+/* How fast a caller may write, for doors beside HTTP; NULL: --write-rate 0. */
+struct limiter *app_limiter(const struct app *app);
+struct limit_spec *app_write_limit(const struct app *app);
 /* Ends in no slash; "" unless --public-url. */
 const char *app_public_url(const struct app *app);
 /* What app_service.config points to, parsed. */

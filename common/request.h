@@ -120,6 +120,12 @@ void request_too_many(struct request *req, const char *slug,
 
 /* The 4xx or 5xx that err, a UV_E* code, stands for; 503 has Retry-After. */
 void request_fail(struct request *req, int err);
+/* The same where there is no request: static. */
+struct request_failure {
+    int status;
+    const char *slug, *detail;
+};
+const struct request_failure *request_failure_of(int err);
 /* What a 429 or 503 of these asks the client to wait; 1 s by default. */
 void request_set_retry_after(struct request *req, unsigned seconds);
 

@@ -122,35 +122,39 @@ void request_too_many(struct request *req, const char *slug, const char *detail)
     request_problem(req, 429, slug, NULL, detail);
 }
 
-void request_fail(struct request *req, int err)
+const struct request_failure *request_failure_of(int err)
 {
     static const struct {
-        int err, status;
-        const char *slug, *detail;
+        int err;
+        struct request_failure failure;
     } kinds[] = {
-        {UV_ETIMEDOUT, 503, "timeout", "the store did not answer in time"},
-        {UV_ENOTCONN, 503, "store-away", "the store cannot be reached"},
-        {UV_ECONNRESET, 503, "store-away",
-         "the store went away; what was asked may have been done"},
-        {UV_ECANCELED, 503, "shutting-down", "this server is ending"},
-        {UV_ENOBUFS, 503, "overload", "too much is waiting for the store"},
-        {UV_EAGAIN, 503, "overload", "try again"},
-        {UV_EACCES, 403, "forbidden", "this is not yours to do"},
-        {UV_ENOENT, 404, "not-found", "there is no such thing"},
+        {UV_ETIMEDOUT, {503, "timeout", "the store did not answer in time"}},
+        {UV_ENOTCONN, {503, "store-away", "the store cannot be reached"}},
+        {UV_ECONNRESET,
+         {503, "store-away",
+          "the store went away; what was asked may have been done"}},
+        {UV_ECANCELED, {503, "shutting-down", "this server is ending"}},
+        {UV_ENOBUFS, {503, "overload", "too much is waiting for the store"}},
+        {UV_EAGAIN, {503, "overload", "try again"}},
+        {UV_EACCES, {403, "forbidden", "this is not yours to do"}},
+        {UV_ENOENT, {404, "not-found", "there is no such thing"}},
     };
-    size_t i = 0;
+    static const struct request_failure other = {
+        503, "store-error", "the store answered with an error"};
 
-    while (i < sizeof(kinds) / sizeof(kinds[0]) && kinds[i].err != err)
-        i++;
-    if (i == sizeof(kinds) / sizeof(kinds[0])) {
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (kinds[i].err == err)
+            return &kinds[i].failure;
+    return &other;
+}
+
+void request_fail(struct request *req, int err)
+{
+    const struct request_failure *failure = request_failure_of(err);
+
+    if (failure->status == 503)
         add_retry_after(req);
-        request_problem(req, 503, "store-error", NULL,
-                        "the store answered with an error");
-        return;
-    }
-    if (kinds[i].status == 503)
-        add_retry_after(req);
-    request_problem(req, kinds[i].status, kinds[i].slug, NULL, kinds[i].detail);
+    request_problem(req, failure->status, failure->slug, NULL, failure->detail);
 }
 
 void request_refuse(struct request *req, int status, const char *slug,

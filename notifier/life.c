@@ -2,7 +2,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "notifier/connection.h"
 #include "notifier/notifier.h"
+
+#define PONG_MS 10000
+#define CLOSE_MS 5000
 
 #define SECRET_POSITIONS "positions"
 
@@ -27,6 +31,8 @@ static void make_cells(struct notifier *self)
     self->replayed = metrics_cell(metrics, METRICS_COUNTER,
                                   "notifier_publish_replayed_total", "",
                                   "Updates whose id had been published.");
+    self->connections = metrics_cell(metrics, METRICS_GAUGE, "notifier_sockets",
+                                     "", "WebSockets that are open.");
     self->streams = metrics_cell(metrics, METRICS_GAUGE, "notifier_streams", "",
                                  "Event streams that are open.");
 }
@@ -47,6 +53,17 @@ void *notifier_open(struct app *app)
             chunks_create(app_loop(app), app_redis(app), app_metrics(app)),
     };
     make_cells(self);
+    socket_kind_init(&self->sockets, app_loop(app),
+                     &(struct socket_options){
+                         .events = &connection_events,
+                         .subprotocol = CONNECTION_PROTOCOL,
+                         .max_message = CONNECTION_MESSAGE_MAX,
+                         .max_kept = (size_t)config->max_kept,
+                         .ping_ms = (uint32_t)config->ping_ms,
+                         .pong_ms = PONG_MS,
+                         .close_ms = CLOSE_MS,
+                         .text_only = true,
+                     });
     self->topics =
         topics_create(&(struct topics_options){.loop = app_loop(app),
                                                .redis = app_redis(app),
@@ -88,6 +105,7 @@ void notifier_close(void *state)
 {
     struct notifier *self = state;
 
+    socket_kind_deinit(&self->sockets);
     feed_destroy(self->feed);
     topics_destroy(self->topics);
     chunks_destroy(self->chunks);

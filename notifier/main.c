@@ -22,6 +22,8 @@ static const struct config_option options[] = {
 static const struct route routes[] = {
     {REQUEST_POST, NOTIFIER_HUB, NULL, publish, ROUTE_MERCURE | ROUTE_WRITE},
     {REQUEST_GET, NOTIFIER_HUB, NULL, subscribe, ROUTE_MERCURE},
+    {REQUEST_GET, "/v1/ws", NULL, connect_socket, 0},
+    {REQUEST_GET, "/v1/position", "notify:subscribe", read_position, 0},
     {0},
 };
 

@@ -15,6 +15,7 @@ static void on_free(struct fanout_message *base)
     buf_deinit(&message->event);
     buf_deinit(&message->line);
     buf_deinit(&message->all_line);
+    buf_deinit(&message->named);
     buf_deinit(&message->frame);
     mem_free(message);
 }
@@ -35,6 +36,7 @@ static struct message *make(struct log_id id, uint64_t ts, struct span text)
     buf_init(&message->event, MEM_CACHE);
     buf_init(&message->line, MEM_CACHE);
     buf_init(&message->all_line, MEM_CACHE);
+    buf_init(&message->named, MEM_CACHE);
     buf_init(&message->frame, MEM_CACHE);
     return message;
 }

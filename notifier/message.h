@@ -24,6 +24,7 @@ struct message {
     struct buf event;     /* of an event stream, without its id */
     struct buf line;     /* "id: …\n", of who follows nothing but its topic */
     struct buf all_line; /* the same of who follows patterns */
+    struct buf named;    /* a position like that of line, with its name */
     struct buf frame;    /* of a WebSocket, up to the position's value */
     size_t len;
     char text[];

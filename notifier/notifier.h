@@ -15,6 +15,7 @@
 #include "common/app.h"
 #include "common/metrics.h"
 #include "common/request.h"
+#include "common/socket.h"
 #include "notifier/chunks.h"
 #include "notifier/feed.h"
 #include "notifier/keys.h"
@@ -38,12 +39,19 @@ struct notifier {
     struct feed *feed;
     struct chunks *chunks;
     struct position_key *position_key; /* NULL: the secret is not there yet */
-    uint64_t *delivered, *late, *gaps, *published, *replayed, *streams;
+    struct socket_kind sockets;
+    uint64_t *delivered, *late, *gaps, *published, *replayed;
+    uint64_t *streams, *connections;
 };
 
 void publish(struct request *req, void *arg);
 void subscribe(struct request *req, void *arg);
 void read_position(struct request *req, void *arg);
+void connect_socket(struct request *req, void *arg);
+
+/* connection.c */
+extern const struct socket_events connection_events;
+#define CONNECTION_PROTOCOL "notifier.v1.json"
 
 /* What the caller may, the caller's to unref; NULL: answered. */
 struct rights;

@@ -17,6 +17,7 @@
  */
 
 #define RETRY_MS 500
+#define FEED_MS 5000 /* until all partitions are known */
 
 #include "notifier/resume_internal.h"
 
@@ -108,6 +109,8 @@ void resume_cancel(struct subscriber *subscriber)
     if (!resume)
         return;
     subscriber->resume = NULL;
+    if (resume->gone)
+        *resume->gone = true;
     list_remove(&resume->topic_wait.node);
     list_remove(&resume->feed_wait.node);
     list_remove(&resume->chunk_wait.node);
@@ -136,6 +139,8 @@ static void finish(struct resume *resume, int status)
     }
     if (!was_ready)
         subscriber->events->on_ready(subscriber, status);
+    else if (subscriber->events->on_live)
+        subscriber->events->on_live(subscriber);
 }
 
 static void on_retry(struct wheel_timer *timer)
@@ -164,8 +169,18 @@ static void on_topic(struct topic_wait *wait, int status)
         run(resume);
 }
 
+static void on_no_feed(struct wheel_timer *timer)
+{
+    struct resume *resume = LIST_ENTRY(timer, struct resume, timer);
+
+    list_remove(&resume->feed_wait.node);
+    finish(resume, UV_ETIMEDOUT);
+}
+
 static void on_feed(struct feed_wait *wait)
 {
+    wheel_stop(wheel_of(LIST_ENTRY(wait, struct resume, feed_wait)),
+               &LIST_ENTRY(wait, struct resume, feed_wait)->timer);
     run(LIST_ENTRY(wait, struct resume, feed_wait));
 }
 
@@ -260,10 +275,9 @@ static enum step stand(struct resume *resume)
         return STEP_WAIT;
     }
     if (follow->pattern && !feed_is_known(app->feed)) {
-        if (resume->subscriber->events->is_stream)
-            feed_await(app->feed, &resume->feed_wait);
-        else
-            put_off(resume, UV_ENOTCONN);
+        feed_await(app->feed, &resume->feed_wait);
+        if (!resume->subscriber->events->is_stream)
+            wheel_start(wheel_of(resume), &resume->timer, FEED_MS, on_no_feed);
         return STEP_WAIT;
     }
     if (follow->topic)
@@ -359,6 +373,7 @@ static enum step take_step(struct resume *resume)
 static bool tell_ready(struct resume *resume)
 {
     struct subscriber *subscriber = resume->subscriber;
+    bool gone = false;
 
     for (struct list *n = subscriber->follows.next; n != &subscriber->follows;
          n = n->next) {
@@ -367,8 +382,11 @@ static bool tell_ready(struct resume *resume)
             follow->recovered = resume->recovered;
     }
     begin_phase(resume, MISSED);
+    resume->gone = &gone;
     subscriber->events->on_ready(subscriber, 0);
-    return subscriber->resume == resume;
+    if (!gone)
+        resume->gone = NULL;
+    return !gone;
 }
 
 /* The phase is over; false: so is the resume. */

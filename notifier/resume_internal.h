@@ -30,6 +30,7 @@ struct resume {
     struct feed_wait feed_wait;
     struct chunk_wait chunk_wait;
     struct wheel_timer timer; /* until it is tried again */
+    bool *gone;               /* set when it is cancelled; NULL: nobody looks */
 };
 
 static inline struct follow *resume_follow(const struct resume *resume)

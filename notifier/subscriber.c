@@ -189,10 +189,9 @@ size_t subscriber_position(const struct subscriber *subscriber, bool named,
     for (struct list *n = subscriber->follows.next; n != &subscriber->follows;
          n = n->next) {
         const struct follow *follow = LIST_ENTRY(n, struct follow, node);
-        if (!follow->topic)
-            continue;
-        topics[position.topic_count++] = (struct position_topic){
-            .name = topic_name(follow->topic), .id = follow->have};
+        if (follow->topic || named) /* a pattern's name tells who resumes */
+            topics[position.topic_count++] = (struct position_topic){
+                .name = follow_text(follow), .id = follow->have};
     }
     position.has_partitions = subscriber->pattern_count > 0;
     if (position.has_partitions)

@@ -30,8 +30,11 @@ struct form {
 
 struct subscriber_events {
     /* Once for each subscriber_add(), later: 0, or why it cannot be; what was
-       asked for is followed not at all then. */
+       asked for is followed not at all then.  It may end the subscriber. */
     void (*on_ready)(struct subscriber *subscriber, int status);
+    /* After a good one: all that was missed is written, what comes follows.  Of
+       who asks more than once; it may end the subscriber, too. */
+    void (*on_live)(struct subscriber *subscriber);
     void (*form)(struct subscriber *subscriber, struct message *message,
                  struct form *form);
     /* It is too slow, and follows nothing any more. */
@@ -97,7 +100,7 @@ void subscriber_set_stream(struct subscriber *subscriber,
 void subscriber_deinit(struct subscriber *subscriber);
 
 /*
- * Follow what is not followed yet.  Not while another is not ready.  False:
+ * Follow what is not followed yet.  Not while another is not live.  False:
  * FEED_PATTERNS_MAX; nothing has changed.  Borrows the selectors; position is
  * copied as far as it is needed.
  */

@@ -1,8 +1,12 @@
 """kit.py - fixtures and short cuts of the notifier's service tests."""
+import base64
 import contextlib
+import itertools
+import json
 import os
 import select
 import socket
+import struct
 import sys
 import time
 import urllib.parse
@@ -167,6 +171,136 @@ class Stream:
             while True:
                 self._step(until)
         return True
+
+    def close(self):
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+# ---- WebSockets
+
+PROTOCOL = "notifier.v1.json"
+PATH = "/v1/ws"
+
+
+class Refused(Exception):
+    """No upgrade: status is the answer's."""
+
+    def __init__(self, status):
+        super().__init__("status %d" % status)
+        self.status = status
+
+
+class Socket:
+    """A client of /v1/ws: requests and their answers, events, the close code."""
+
+    def __init__(self, server, token=None, headers=None, protocol=PROTOCOL):
+        self.sock = socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE)
+        fields = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                  "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(), "Sec-WebSocket-Protocol": protocol}
+        if token:
+            fields["Authorization"] = "Bearer " + token
+        self.sock.sendall(render("GET", PATH, None, fields | (headers or {})))
+        self.rest, self.code, self.reason = b"", None, None
+        self.ids = itertools.count(1)
+        self.events = []  # that came while an answer was waited for
+        while b"\r\n\r\n" not in self.rest:
+            self._more(DEADLINE)
+        head, self.rest = self.rest.split(b"\r\n\r\n", 1)
+        status = int(head.split()[1])
+        if status != 101:
+            self.sock.close()
+            raise Refused(status)
+
+    def _more(self, timeout):
+        ready, _, _ = select.select([self.sock], [], [], max(timeout, 0))
+        if not ready:
+            raise TimeoutError("nothing came")
+        try:
+            some = self.sock.recv(65536)
+        except ConnectionResetError:
+            some = b""
+        if not some:
+            raise Closed()
+        self.rest += some
+
+    def _take(self, size, until):
+        while len(self.rest) < size:
+            self._more(until - time.monotonic())
+        piece, self.rest = self.rest[:size], self.rest[size:]
+        return piece
+
+    def frame(self, opcode, payload):
+        mask = os.urandom(4)
+        size = len(payload)
+        head = bytes([0x80 | opcode]) + (
+            bytes([0x80 | size]) if size < 126 else
+            struct.pack(">BH", 0xfe, size) if size < 65536 else struct.pack(">BQ", 0xff, size))
+        body = bytes(b ^ m for b, m in zip(payload, itertools.cycle(mask)))
+        self.sock.sendall(head + mask + body)
+
+    def send(self, text):
+        self.frame(1, text.encode())
+
+    def message(self, timeout=DEADLINE):
+        """The next message; pings are answered, a close is noted and answered."""
+        until = time.monotonic() + timeout
+        while True:
+            first, size = self._take(2, until)
+            if size == 126:
+                size = struct.unpack(">H", self._take(2, until))[0]
+            elif size == 127:
+                size = struct.unpack(">Q", self._take(8, until))[0]
+            payload = self._take(size, until)
+            if first == 0x81:
+                return json.loads(payload)
+            if first == 0x89:
+                self.frame(10, payload)
+            elif first == 0x88:
+                self.code = struct.unpack(">H", payload[:2])[0] if payload else 1005
+                self.reason = payload[2:].decode()
+                with contextlib.suppress(OSError):
+                    self.frame(8, payload)
+                raise Closed()
+
+    def ask(self, op, **members):
+        """A request's answer; events before it are kept."""
+        number = next(self.ids)
+        self.send(json.dumps({"id": number, "op": op} | members))
+        while True:
+            message = self.message()
+            if message.get("id") == number:
+                return message
+            self.events.append(message)
+
+    def get(self, op, **members):
+        answer = self.ask(op, **members)
+        assert answer["ok"], answer
+        return answer
+
+    def refused(self, op, status, type_, **members):
+        answer = self.ask(op, **members)
+        assert not answer["ok"], answer
+        same((answer["error"]["status"], answer["error"]["type"]), (status, type_), answer)
+        return answer["error"]
+
+    def event(self, timeout=DEADLINE):
+        return self.events.pop(0) if self.events else self.message(timeout)
+
+    def data_of(self, count):
+        return [self.event()["data"] for _ in range(count)]
+
+    def ends(self, timeout=DEADLINE):
+        """The close code; what comes before it is dropped."""
+        with contextlib.suppress(Closed):
+            while True:
+                self.message(timeout)
+        return self.code
 
     def close(self):
         self.sock.close()
