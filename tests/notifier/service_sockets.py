@@ -4,7 +4,7 @@ import secrets
 import signal
 import time
 
-from kit import (Refused, Socket, Stream, directory, eventually, main, publish, redis, same, service, start, tokens,
+from kit import (DEADLINE, Refused, Socket, Stream, directory, eventually, main, publish, redis, same, service, start, tokens,
                  write_file)
 
 KEYS = tokens.make_keys()
@@ -251,6 +251,7 @@ def test_drain_is_told_and_closes(redis):
         same(event["type"], "drain")
         assert 0 <= event["retry_after_ms"] <= 5000, event
         same(socket.ends(), 1001)
+    server.process.wait(DEADLINE)  # a second SIGTERM would cut it short
     server.close()
 
 
