@@ -285,6 +285,11 @@ const char *app_instance_id(const struct app *app)
     return app->instance_id;
 }
 
+struct nodes *app_nodes(const struct app *app)
+{
+    return app->nodes;
+}
+
 struct limiter *app_limiter(const struct app *app)
 {
     return app->limiter;

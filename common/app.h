@@ -19,6 +19,7 @@
 struct app;
 struct limiter;
 struct limit_spec;
+struct nodes;
 struct web_file;
 
 #define APP_SECRET_LEN 32
@@ -72,6 +73,8 @@ const unsigned char *app_secret(const struct app *app, const char *name);
 const char *app_node_id(const struct app *app);
 /* Unique among all processes that ever ran: node, pid and a random part. */
 const char *app_instance_id(const struct app *app);
+/* The registry of living ones; NULL once this one has left it. */
+struct nodes *app_nodes(const struct app *app);
 /* Living workers of the service, on all machines; 0: Redis does not say. */
 size_t app_workers(const struct app *app);
 /* Who a token is from: 0 or UV_EACCES; token.ptr NULL: nobody's. */

@@ -31,6 +31,7 @@ static void put_form(struct subscriber *subscriber, struct message *message,
                      struct form *form);
 static void on_live(struct subscriber *subscriber);
 static void on_late(struct subscriber *subscriber);
+static void on_presence(struct subscriber *subscriber, struct span event);
 
 const struct socket_events connection_events = {.on_open = on_open,
                                                 .on_message = on_message,
@@ -38,11 +39,12 @@ const struct socket_events connection_events = {.on_open = on_open,
                                                 .on_leave = on_leave,
                                                 .on_close = on_close};
 
-static const struct subscriber_events subscriber_events = {.on_ready =
-                                                               op_on_ready,
-                                                           .on_live = on_live,
-                                                           .form = put_form,
-                                                           .on_late = on_late};
+static const struct subscriber_events subscriber_events = {
+    .on_ready = op_on_ready,
+    .on_live = on_live,
+    .form = put_form,
+    .on_late = on_late,
+    .on_presence = on_presence};
 
 static struct connection *connection_of(struct socket *socket)
 {
@@ -305,6 +307,12 @@ static void on_late(struct subscriber *subscriber)
 {
     connection_end(LIST_ENTRY(subscriber, struct connection, subscriber),
                    CODE_LATE, "too slow a reader");
+}
+
+static void on_presence(struct subscriber *subscriber, struct span event)
+{
+    connection_send(LIST_ENTRY(subscriber, struct connection, subscriber),
+                    event);
 }
 
 /* ---- what comes */

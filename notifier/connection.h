@@ -49,6 +49,7 @@ struct op {
     int64_t id;
     struct arena arena;    /* all that the request holds */
     struct wanted *wanted; /* of one that subscribes */
+    struct span selector;  /* of one that asks who is there */
 };
 
 /* Take a message apart and do it; see ops.c. */

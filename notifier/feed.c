@@ -331,6 +331,11 @@ static void on_wake(void *arg, struct span channel, struct span payload)
     struct reply_reference reference;
     (void)channel;
 
+    if (payload.len && payload.ptr[0] == '@') {
+        partition->feed->options.on_other(partition->feed->options.arg,
+                                          payload);
+        return;
+    }
     if (!read_wake(payload, &reference))
         return;
     switch (order_of(partition, reference.id)) {

@@ -23,6 +23,9 @@ struct feed_options {
     struct app *app;
     struct fanout *fanout;
     struct topics *topics;
+    /* A wake-up that is about no update, but begins with '@'. */
+    void (*on_other)(void *arg, struct span payload);
+    void *arg;
 };
 
 /* Listens to all partitions. */

@@ -4,6 +4,7 @@
 
 #include "notifier/connection.h"
 #include "notifier/notifier.h"
+#include "notifier/subscription.h"
 
 #define PONG_MS 10000
 #define CLOSE_MS 5000
@@ -36,6 +37,36 @@ static void make_cells(struct notifier *self)
     self->streams = metrics_cell(metrics, METRICS_GAUGE, "notifier_streams", "",
                                  "Event streams that are open.");
 }
+
+static void on_other(void *arg, struct span payload)
+{
+    struct notifier *self = arg;
+
+    roster_hear(self->roster, payload);
+}
+
+static void on_change(void *arg, const struct roster_change *change)
+{
+    struct notifier *self = arg;
+
+    presence_change(self->presence, change);
+}
+
+static void on_swept(void *arg, const struct roster_change *change)
+{
+    subscription_tell(arg, change->selector, change->subscriber,
+                      change->said.payload, false);
+}
+
+static void on_again(void *arg)
+{
+    struct notifier *self = arg;
+
+    presence_again(self->presence);
+}
+
+static const struct roster_events roster_events = {
+    .on_change = on_change, .on_swept = on_swept, .on_again = on_again};
 
 void *notifier_open(struct app *app)
 {
@@ -70,8 +101,13 @@ void *notifier_open(struct app *app)
                                                .fanout = self->fanout,
                                                .settings = self->settings,
                                                .metrics = app_metrics(app)});
-    self->feed = feed_create(&(struct feed_options){
-        .app = app, .fanout = self->fanout, .topics = self->topics});
+    self->roster = roster_open(app, &roster_events, self);
+    self->presence = presence_create(app, self->roster);
+    self->feed = feed_create(&(struct feed_options){.app = app,
+                                                    .fanout = self->fanout,
+                                                    .topics = self->topics,
+                                                    .on_other = on_other,
+                                                    .arg = self});
     return self;
 }
 
@@ -99,6 +135,7 @@ void notifier_on_epoch(void *state, bool live)
     struct notifier *self = state;
 
     feed_set_live(self->feed, live);
+    roster_set_live(self->roster, live);
 }
 
 void notifier_close(void *state)
@@ -106,6 +143,8 @@ void notifier_close(void *state)
     struct notifier *self = state;
 
     socket_kind_deinit(&self->sockets);
+    presence_destroy(self->presence);
+    roster_close(self->roster);
     feed_destroy(self->feed);
     topics_destroy(self->topics);
     chunks_destroy(self->chunks);

@@ -3,6 +3,8 @@
  *
  *   publish.c publication.c    POST /.well-known/mercure; one update to its
  * logs subscribe.c                GET /.well-known/mercure: event streams
+ *   subscriptions.c            GET /.well-known/mercure/subscriptions…
+ *   roster.c presence.c        who subscribes to what, over all nodes
  *   position_route.c           GET /v1/position
  *   subscriber.c resume.c      one client, from a position to what comes
  *   feed.c topics.c chunks.c   what this worker hears, and reads, of all logs
@@ -20,6 +22,7 @@
 #include "notifier/feed.h"
 #include "notifier/keys.h"
 #include "notifier/position.h"
+#include "notifier/presence.h"
 #include "notifier/settings.h"
 #include "notifier/topics.h"
 
@@ -27,7 +30,8 @@
 
 struct notifier_config {
     const char *topics_file;
-    int64_t references, retry_ms, ping_ms, max_kept, history;
+    int64_t references, retry_ms, ping_ms, max_kept;
+    bool subscriptions;
 };
 
 struct notifier {
@@ -38,6 +42,8 @@ struct notifier {
     struct topics *topics;
     struct feed *feed;
     struct chunks *chunks;
+    struct roster *roster;
+    struct presence *presence;
     struct position_key *position_key; /* NULL: the secret is not there yet */
     struct socket_kind sockets;
     uint64_t *delivered, *late, *gaps, *published, *replayed;
@@ -48,6 +54,9 @@ void publish(struct request *req, void *arg);
 void subscribe(struct request *req, void *arg);
 void read_position(struct request *req, void *arg);
 void connect_socket(struct request *req, void *arg);
+void list_subscriptions(struct request *req, void *arg);
+void list_subscriptions_of(struct request *req, void *arg);
+void read_subscription(struct request *req, void *arg);
 
 /* connection.c */
 extern const struct socket_events connection_events;

@@ -32,6 +32,7 @@ struct asked {
     size_t count;
     struct since since;
     struct position position;
+    struct span user; /* for --subscriptions */
 };
 
 struct event_stream {
@@ -178,6 +179,7 @@ static void open_stream(struct notifier *app, struct request *req,
     self->guest.events = &guest_events;
     self->asked = asked;
     self->end_ms = end_of(app, request_expires_at(req));
+    asked->user = arena_copy(&asked->arena, request_subject(req));
     subscriber_init(&self->subscriber, app, rights, &subscriber_events);
     request_add_header(req, "Cache-Control", SPAN("no-cache"));
     request_add_header(req, "X-Accel-Buffering", SPAN("no"));
@@ -256,6 +258,13 @@ static uint64_t jittered(int64_t ms)
     return (uint64_t)ms / 2 + (uint64_t)random() % ((uint64_t)ms / 2 + 1);
 }
 
+static void enter_all(struct subscriber *subscriber, struct span user)
+{
+    for (struct list *n = subscriber->follows.next; n != &subscriber->follows;
+         n = n->next)
+        follow_enter(LIST_ENTRY(n, struct follow, node), user);
+}
+
 static void on_left(struct server_guest *guest, struct stream *stream,
                     struct span behind)
 {
@@ -287,6 +296,8 @@ static void on_left(struct server_guest *guest, struct stream *stream,
         end(self);
         return;
     }
+    if (app->config->subscriptions)
+        enter_all(&self->subscriber, asked->user);
     self->asked = NULL;
     drop_asked(asked);
 }

@@ -1,6 +1,8 @@
 /* subscriber.c - see subscriber.h. */
 #include "notifier/subscriber.h"
 #include "notifier/notifier.h"
+#include "notifier/publication.h"
+#include "notifier/subscription.h"
 
 static void put(struct fanout_follow *base, struct fanout_message *message,
                 struct fanout_write *write);
@@ -36,12 +38,80 @@ void follow_join(struct follow *follow, uint64_t place)
     follow->live = true;
 }
 
+struct watch {
+    struct presence_watch base;
+    struct subscriber *subscriber;
+};
+
+static struct span payload_of(const struct subscriber *subscriber)
+{
+    struct span payload = rights_payload(subscriber->rights);
+
+    return payload.ptr ? payload : SPAN("");
+}
+
+void follow_enter(struct follow *follow, struct span user)
+{
+    struct subscriber *subscriber = follow->subscriber;
+
+    if (follow->entry)
+        return;
+    if (!subscriber->id) {
+        subscriber->id = mem_alloc(MEM_CONN, PUBLICATION_NEW_ID);
+        publication_new_id(subscriber->id);
+    }
+    follow->entry = mem_alloc(MEM_CONN, sizeof(*follow->entry));
+    roster_enter(subscriber->app->roster, follow->entry, follow_text(follow),
+                 subscriber->id, user, payload_of(subscriber));
+    subscription_tell(subscriber->app, follow_text(follow),
+                      (struct span){subscriber->id, PUBLICATION_NEW_ID},
+                      payload_of(subscriber), true);
+}
+
+static void on_presence(struct presence_watch *base, struct span event)
+{
+    struct subscriber *subscriber =
+        LIST_ENTRY(base, struct watch, base)->subscriber;
+
+    subscriber->events->on_presence(subscriber, event);
+}
+
+void follow_watch(struct follow *follow)
+{
+    if (follow->watch)
+        return;
+    follow->watch = mem_zalloc(MEM_CONN, sizeof(*follow->watch));
+    follow->watch->subscriber = follow->subscriber;
+    follow->watch->base.cb = on_presence;
+    presence_watch(follow->subscriber->app->presence, &follow->watch->base,
+                   follow_text(follow));
+}
+
+static void leave_roster(struct follow *follow)
+{
+    struct subscriber *subscriber = follow->subscriber;
+
+    if (follow->watch)
+        presence_unwatch(&follow->watch->base);
+    mem_free(follow->watch);
+    follow->watch = NULL;
+    if (!follow->entry)
+        return;
+    subscription_tell(subscriber->app, follow_text(follow),
+                      (struct span){subscriber->id, PUBLICATION_NEW_ID},
+                      payload_of(subscriber), false);
+    roster_leave(follow->entry);
+    mem_free(follow->entry);
+    follow->entry = NULL;
+}
+
 void follow_drop(struct follow *follow)
 {
     struct subscriber *subscriber = follow->subscriber;
 
     if (follow->live)
         fanout_unfollow(&follow->base);
+    leave_roster(follow);
     if (follow->topic) {
         topic_leave(follow->topic);
         subscriber->topic_count--;
@@ -66,6 +136,8 @@ void subscriber_stop(struct subscriber *subscriber)
 void subscriber_deinit(struct subscriber *subscriber)
 {
     subscriber_stop(subscriber);
+    mem_free(subscriber->id);
+    subscriber->id = NULL;
     rights_unref(subscriber->rights);
     subscriber->rights = NULL;
 }

@@ -18,6 +18,7 @@
 
 struct notifier;
 struct resume;
+struct roster_entry;
 struct subscriber;
 
 /* A message as one subscriber gets it: the pieces of a write, in this order. */
@@ -39,6 +40,8 @@ struct subscriber_events {
                  struct form *form);
     /* It is too slow, and follows nothing any more. */
     void (*on_late)(struct subscriber *subscriber);
+    /* Who is there has changed, as JSON; it may end the subscriber. */
+    void (*on_presence)(struct subscriber *subscriber, struct span event);
     /* An event stream: asks once, and waits for Redis as long as that takes. */
     bool is_stream;
 };
@@ -49,6 +52,7 @@ struct subscriber {
     struct notifier *app;
     struct rights *rights;
     struct resume *resume; /* NULL: nothing is to be caught up with */
+    char *id;              /* urn:uuid:…, NULL: nobody asked for it yet */
     struct log_id *places; /* of partitions, while they are not the feed's */
     const struct subscriber_events *events;
     unsigned topic_count, pattern_count;
@@ -71,11 +75,13 @@ struct follow {
     struct fanout_follow base; /* once it is live */
     struct list node;
     struct subscriber *subscriber;
-    struct topic *topic;     /* one of these two */
-    struct pattern *pattern; /* */
-    struct log_id have;      /* of a topic: the last it has had */
-    uint64_t start;          /* of a pattern: where it joins */
-    uint64_t lost_from;      /* of a topic: the first offset that is lost */
+    struct topic *topic; /* one of these two */
+    struct pattern *pattern;
+    struct roster_entry *entry; /* NULL: nobody is told that it is there */
+    struct watch *watch;        /* NULL: it hears not who else is */
+    struct log_id have;         /* of a topic: the last it has had */
+    uint64_t start;             /* of a pattern: where it joins */
+    uint64_t lost_from;         /* of a topic: the first offset that is lost */
     enum since_kind since;
     bool live;
     bool lost; /* have was of a log that is gone; the client is to be told */
@@ -110,6 +116,11 @@ bool subscriber_add(struct subscriber *subscriber,
 void subscriber_remove(struct subscriber *subscriber, struct span selector);
 struct follow *subscriber_find(const struct subscriber *subscriber,
                                struct span selector);
+
+/* Put a follow on the roster, if it is not there. */
+void follow_enter(struct follow *follow, struct span user);
+/* And hear who is there, by on_presence. */
+void follow_watch(struct follow *follow);
 
 /* Its stream has drained. */
 void subscriber_drained(struct subscriber *subscriber);

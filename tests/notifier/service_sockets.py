@@ -186,9 +186,9 @@ def test_subprotocol_is_asked_for(service):
             raise AssertionError(protocol)
 
 
-def closed_server(redis, directory):
+def closed_server(redis, directory, *options):
     keys = write_file(directory, "keys", json.dumps(KEYS))
-    return start(redis, "--token-keys", keys, opened=False)
+    return start(redis, "--token-keys", keys, *options, opened=False)
 
 
 def token_of(sub, scope, ttl=600):
