@@ -80,9 +80,13 @@ size_t app_workers(const struct app *app);
 /* Who a token is from: 0 or UV_EACCES; token.ptr NULL: nobody's. */
 int app_identify(const struct app *app, struct span token,
                  struct auth_identity *identity);
-/* How fast a caller may write, for doors beside HTTP; NULL: --write-rate 0. */
+/* Of writing routes, and of what else a service limits; all workers share. */
 struct limiter *app_limiter(const struct app *app);
+/* How fast a caller may write, for doors beside HTTP; NULL: --write-rate 0. */
 struct limit_spec *app_write_limit(const struct app *app);
+/* A limit of that kind: rate a second, a burst of twice that, leased, so that
+   it costs no round trip.  name begins with '/', as none of a user's does. */
+struct limit_spec *app_limit(const char *name, uint64_t rate);
 /* Ends in no slash; "" unless --public-url. */
 const char *app_public_url(const struct app *app);
 /* What app_service.config points to, parsed. */

@@ -109,8 +109,8 @@ struct app {
     struct pubsub *pubsub;
     struct nodes *nodes; /* NULL once it has left the registry */
     struct auth *auth;
-    struct limiter *limiter; /* of writing routes, or NULL */
-    struct limit_spec *write_limit;
+    struct limiter *limiter;
+    struct limit_spec *write_limit; /* NULL: none */
     struct router *router;
     struct server *server;
     struct stream_tls *tls;

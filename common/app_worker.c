@@ -204,10 +204,7 @@ static void on_flushed(void *arg)
 {
     struct app *app = arg;
 
-    if (app->limiter != NULL)
-        limiter_drain(app->limiter, on_given_back, app);
-    else
-        on_given_back(app);
+    limiter_drain(app->limiter, on_given_back, app);
 }
 
 /* Tokens that this worker held are the others'. */
@@ -256,8 +253,7 @@ static void on_part_closed(void *arg)
     if (app->service->close != NULL)
         app->service->close(app->state);
     app->state = NULL;
-    if (app->limiter != NULL)
-        limiter_close(app->limiter);
+    limiter_close(app->limiter);
     limit_spec_unref(app->write_limit);
     wheel_stop(wheel, &app->drain_limit);
     wheel_stop(wheel, &app->tick);
@@ -322,7 +318,7 @@ static void on_invalidate(void *arg, struct span key)
 {
     struct app *app = arg;
 
-    if (app->limiter && !key.ptr)
+    if (!key.ptr)
         limiter_forget(app->limiter);
     if (app->service->on_invalidate != NULL)
         app->service->on_invalidate(app->state, key);
@@ -368,27 +364,31 @@ static size_t count_workers(void *arg)
     return app_workers(arg);
 }
 
-/* Writing routes: leased, so that they cost no round trip, and shared by all.
- */
+struct limit_spec *app_limit(const char *name, uint64_t rate)
+{
+    struct limit_spec like = {.numbers = {.rate = rate,
+                                          .per_us = 1000000,
+                                          .burst = 2 * rate,
+                                          .version = rate},
+                              .mode = LIMIT_LEASED,
+                              .policy = LIMIT_LOCAL,
+                              .deadline_ms = LIMIT_DEADLINE_MS,
+                              .loose = true};
+
+    snprintf(like.name, sizeof(like.name), "%s", name);
+    return limit_spec_create(&like);
+}
+
+/* Of writing routes, and what else a service limits. */
 static void open_limiter(struct app *app)
 {
     uint64_t rate = (uint64_t)app->options.write_rate;
     const char *random = strrchr(app->instance_id, '-');
     char name[64];
 
-    if (rate == 0)
-        return;
+    if (rate)
+        app->write_limit = app_limit("/write", rate);
     snprintf(name, sizeof(name), "%s_write", app->service->name);
-    app->write_limit = limit_spec_create(
-        &(struct limit_spec){.name = "/write", /* none of a user is */
-                             .numbers = {.rate = rate,
-                                         .per_us = 1000000,
-                                         .burst = 2 * rate,
-                                         .version = rate},
-                             .mode = LIMIT_LEASED,
-                             .policy = LIMIT_LOCAL,
-                             .deadline_ms = LIMIT_DEADLINE_MS,
-                             .loose = true});
     app->limiter = limiter_open(&(struct limiter_options){
         .loop = app->loop,
         .redis = app->redis,

@@ -64,6 +64,9 @@ struct span request_host(const struct request *req);
 struct span request_subject(const struct request *req);
 /* The token's mercure claim, a JSON object; ptr NULL when it has none. */
 struct span request_mercure(const struct request *req);
+/* Whom limits are for: the token's sub, else the client's address; with a
+   letter and a colon before it that say which. */
+struct span request_caller(struct request *req);
 /* When its token ends, seconds since 1970; 0: never, or it has none. */
 int64_t request_expires_at(const struct request *req);
 /* All of this; NULL: a token is missing or bad. */

@@ -17,7 +17,7 @@ struct write_check {
 
 static void on_limited(struct limit_call *call, int status);
 
-static struct span key_of(struct request *req)
+struct span request_caller(struct request *req)
 {
     const struct auth_identity *identity = request_identity(req);
     bool nameless =
@@ -43,17 +43,18 @@ bool request_limit(struct request *req)
     const struct server_options *options = &req->server->options;
     struct write_check *check;
 
-    if (!options->limiter || !(req->match.route->flags & ROUTE_WRITE))
+    if (!options->write_limit || !(req->match.route->flags & ROUTE_WRITE))
         return false;
     check = arena_alloc(&req->arena, sizeof(*check));
-    *check = (struct write_check){
-        .req = req,
-        .ask = {.spec = options->write_limit, .key = key_of(req), .cost = 1},
-        .call = {.asks = &check->ask,
-                 .count = 1,
-                 .arena = &req->arena,
-                 .cb = on_limited,
-                 .arg = check}};
+    *check = (struct write_check){.req = req,
+                                  .ask = {.spec = options->write_limit,
+                                          .key = request_caller(req),
+                                          .cost = 1},
+                                  .call = {.asks = &check->ask,
+                                           .count = 1,
+                                           .arena = &req->arena,
+                                           .cb = on_limited,
+                                           .arg = check}};
     if (!limiter_try(options->limiter, &check->call)) {
         int err = limiter_ask(options->limiter, &check->call);
         if (err < 0)

@@ -37,8 +37,8 @@ struct server_options {
     const char *const *trusted_proxies; /* CIDRs, NULL-ended; may be NULL */
     const char *const *cors_origins;    /* likewise */
     const char *public_url;             /* may be NULL */
-    struct limiter *limiter;            /* of writing routes; NULL: no limit */
-    struct limit_spec *write_limit;     /* theirs, for each caller */
+    struct limiter *limiter;            /* of writing routes */
+    struct limit_spec *write_limit;     /* theirs, of each caller; NULL: none */
     const char *authority; /* host:port that it listens on; may be NULL */
     bool access_log;
 };

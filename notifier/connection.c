@@ -76,6 +76,15 @@ static void end_at(struct connection *connection, uint64_t at, uint16_t code)
         wheel_stop(wheel_of(connection), &connection->timer);
 }
 
+static char *copy(struct span text)
+{
+    char *out = mem_alloc(MEM_CONN, text.len + 1);
+
+    memcpy(out, text.ptr, text.len);
+    out[text.len] = '\0';
+    return out;
+}
+
 bool connection_identify(struct connection *connection,
                          const struct auth_identity *identity,
                          const char **reason)
@@ -89,9 +98,7 @@ bool connection_identify(struct connection *connection,
     rights_unref(connection->subscriber.rights);
     connection->subscriber.rights = rights;
     mem_free(connection->subject);
-    connection->subject = mem_alloc(MEM_CONN, identity->sub.len + 1);
-    memcpy(connection->subject, identity->sub.ptr, identity->sub.len);
-    connection->subject[identity->sub.len] = '\0';
+    connection->subject = copy(identity->sub);
     if (connection->draining)
         return true;
     if (identity->expires_at)
@@ -116,8 +123,53 @@ static void destroy(struct connection *connection)
 {
     wheel_stop(wheel_of(connection), &connection->timer);
     subscriber_deinit(&connection->subscriber);
+    admission_leave(connection->subscriber.app->admission, connection->place);
+    mem_free(connection->caller);
     mem_free(connection->subject);
     mem_free(connection);
+}
+
+/* A connection that is asked for, until it is let in. */
+struct coming {
+    struct admission_ask admission;
+    struct connection *connection;
+};
+
+static void on_admitted(struct admission_ask *ask, uint64_t wait_ms)
+{
+    struct coming *coming = ask->arg;
+    struct connection *connection = coming->connection;
+    struct notifier *app = connection->subscriber.app;
+
+    if (wait_ms) {
+        metrics_add(app->put_off, 1);
+        request_set_retry_after(ask->req, (unsigned)(wait_ms / 1000 + 1));
+        request_too_many(ask->req, "accept-rate",
+                         "too many come at once; come again");
+        destroy(connection);
+    } else if (!socket_accept(ask->req, &connection->socket, &app->sockets)) {
+        destroy(connection);
+    }
+}
+
+static void admit(struct notifier *app, struct request *req,
+                  struct connection *connection)
+{
+    struct coming *coming = arena_zalloc(request_arena(req), sizeof(*coming));
+    bool full;
+
+    connection->place = admission_enter(app->admission, req, &full);
+    if (full) {
+        destroy(connection);
+        request_too_many(req, "too-many-streams",
+                         "this caller has as many as it may");
+        return;
+    }
+    connection->caller = copy(request_caller(req));
+    coming->connection = connection;
+    coming->admission =
+        (struct admission_ask){.req = req, .cb = on_admitted, .arg = coming};
+    admission_ask(app->admission, &coming->admission);
 }
 
 /* A token in a header or a cookie must be good; without one it may come yet. */
@@ -137,10 +189,11 @@ void connect_socket(struct request *req, void *arg)
         return;
     }
     struct connection *connection = create(app);
-    if (identity && !connection_identify(connection, identity, &reason))
-        request_problem(req, 403, "forbidden", NULL, reason);
-    else if (socket_accept(req, &connection->socket, &app->sockets))
+    if (!identity || connection_identify(connection, identity, &reason)) {
+        admit(app, req, connection);
         return;
+    }
+    request_problem(req, 403, "forbidden", NULL, reason);
     destroy(connection);
 }
 

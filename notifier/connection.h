@@ -40,6 +40,8 @@ struct connection {
     bool going_on;     /* what waited is being done */
     size_t name_bytes; /* of its exact topics */
     char *subject;     /* NULL: it has not said who it is */
+    char *place;       /* of its caller's; NULL: there is no limit */
+    char *caller;      /* whose limit its updates count for */
 };
 
 /* A request of a client, until it is answered. */
@@ -61,6 +63,8 @@ void op_open(struct op *op, struct buf *out, struct json_writer *w);
 void op_close(struct op *op, struct buf *out, struct json_writer *w);
 void op_fail(struct op *op, int status, const char *type, const char *detail);
 void op_fail_by(struct op *op, int err);
+/* 429: it may come again in so many ms. */
+void op_limited(struct op *op, uint64_t retry_ms, const char *detail);
 void op_invalid(struct op *op, const struct json_errors *errors);
 /* Its connection is gone, and so is it. */
 void op_drop(struct op *op);

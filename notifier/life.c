@@ -102,6 +102,8 @@ void *notifier_open(struct app *app)
                                                .settings = self->settings,
                                                .metrics = app_metrics(app)});
     self->roster = roster_open(app, &roster_events, self);
+    self->admission = admission_create(app, config->per_caller,
+                                       (uint64_t)config->accept_rate);
     self->presence = presence_create(app, self->roster);
     self->feed = feed_create(&(struct feed_options){.app = app,
                                                     .fanout = self->fanout,
@@ -143,6 +145,7 @@ void notifier_close(void *state)
     struct notifier *self = state;
 
     socket_kind_deinit(&self->sockets);
+    admission_destroy(self->admission);
     presence_destroy(self->presence);
     roster_close(self->roster);
     feed_destroy(self->feed);

@@ -5,6 +5,7 @@
  * logs subscribe.c                GET /.well-known/mercure: event streams
  *   subscriptions.c            GET /.well-known/mercure/subscriptions…
  *   roster.c presence.c        who subscribes to what, over all nodes
+ *   admission.c                how many a caller has, how fast they come
  *   position_route.c           GET /v1/position
  *   subscriber.c resume.c      one client, from a position to what comes
  *   feed.c topics.c chunks.c   what this worker hears, and reads, of all logs
@@ -18,6 +19,7 @@
 #include "common/metrics.h"
 #include "common/request.h"
 #include "common/socket.h"
+#include "notifier/admission.h"
 #include "notifier/chunks.h"
 #include "notifier/feed.h"
 #include "notifier/keys.h"
@@ -31,6 +33,7 @@
 struct notifier_config {
     const char *topics_file;
     int64_t references, retry_ms, ping_ms, max_kept;
+    int64_t per_caller, accept_rate;
     bool subscriptions;
 };
 
@@ -44,10 +47,11 @@ struct notifier {
     struct chunks *chunks;
     struct roster *roster;
     struct presence *presence;
+    struct admission *admission;
     struct position_key *position_key; /* NULL: the secret is not there yet */
     struct socket_kind sockets;
     uint64_t *delivered, *late, *gaps, *published, *replayed;
-    uint64_t *streams, *connections;
+    uint64_t *streams, *connections, *put_off;
 };
 
 void publish(struct request *req, void *arg);

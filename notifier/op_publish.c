@@ -6,6 +6,7 @@
  */
 #include <hiredis/hiredis.h>
 
+#include "common/limit.h"
 #include "notifier/op_internal.h"
 #include "notifier/rights.h"
 
@@ -45,24 +46,101 @@ static void read_record(struct op *op, const struct json_value *values,
                 arena_copy(&op->arena, op_text_at(topics, i));
 }
 
+/* An update, until it may be sent: as fast as its caller may write. */
+struct writing {
+    struct publication publication;
+    struct limit_ask ask;
+    struct limit_call call;
+};
+
+static void send_it(struct op *op, struct writing *writing)
+{
+    int err =
+        publication_send(op->connection->subscriber.app, &writing->publication);
+
+    if (err < 0)
+        op_fail_by(op, err);
+    else
+        op->connection->publishing++;
+}
+
+static void refuse_limited(struct op *op, const struct limit_left *left)
+{
+    op_limited(op, left->retry_us / 1000 + 1,
+               "this caller writes faster than it may");
+}
+
+static void on_limited(struct limit_call *call, int status)
+{
+    struct writing *writing = call->arg;
+    struct op *op = writing->publication.arg;
+
+    if (op->connection)
+        op->connection->publishing--;
+    if (status < 0 || !op->connection)
+        op_fail_by(op, status < 0 ? status : UV_ECANCELED);
+    else if (call->allowed)
+        send_it(op, writing);
+    else
+        refuse_limited(op, &writing->ask.left);
+}
+
+static void limit(struct op *op, struct writing *writing)
+{
+    struct app *app = op->connection->subscriber.app->app;
+    struct limiter *limiter = app_limiter(app);
+
+    if (!app_write_limit(app)) {
+        send_it(op, writing);
+        return;
+    }
+    writing->ask = (struct limit_ask){.spec = app_write_limit(app),
+                                      .key = span_str(op->connection->caller),
+                                      .cost = 1};
+    writing->call = (struct limit_call){.asks = &writing->ask,
+                                        .count = 1,
+                                        .arena = &op->arena,
+                                        .cb = on_limited,
+                                        .arg = writing};
+    if (limiter_try(limiter, &writing->call)) {
+        if (writing->call.allowed)
+            send_it(op, writing);
+        else
+            refuse_limited(op, &writing->ask.left);
+        return;
+    }
+    int err = limiter_ask(limiter, &writing->call);
+    if (err < 0)
+        op_fail_by(op, err);
+    else
+        op->connection->publishing++;
+}
+
+/* What is wrong with it has been answered then. */
+static bool check(struct op *op, const struct record *record)
+{
+    const char *wrong = publication_check(record);
+
+    if (wrong) {
+        op_fail(op, 422, "invalid", wrong);
+        return false;
+    }
+    if (rights_may_publish(op->connection->subscriber.rights, record->topics,
+                           record->topic_count))
+        return true;
+    op_fail(op, 403, "forbidden", "the token does not cover these topics");
+    return false;
+}
+
 void op_publish(struct op *op, const struct json_value *values)
 {
-    struct connection *connection = op->connection;
-    struct publication *publication =
-        arena_zalloc(&op->arena, sizeof(*publication));
+    struct writing *writing = arena_zalloc(&op->arena, sizeof(*writing));
+    struct publication *publication = &writing->publication;
     struct record *record = &publication->record;
 
     read_record(op, values, record);
-    const char *wrong = publication_check(record);
-    if (wrong) {
-        op_fail(op, 422, "invalid", wrong);
+    if (!check(op, record))
         return;
-    }
-    if (!rights_may_publish(connection->subscriber.rights, record->topics,
-                            record->topic_count)) {
-        op_fail(op, 403, "forbidden", "the token does not cover these topics");
-        return;
-    }
     publication->has_id = record->id.len > 0;
     if (!publication->has_id) {
         char room[PUBLICATION_NEW_ID];
@@ -70,11 +148,7 @@ void op_publish(struct op *op, const struct json_value *values)
     }
     publication->cb = on_published;
     publication->arg = op;
-    int err = publication_send(connection->subscriber.app, publication);
-    if (err < 0)
-        op_fail_by(op, err);
-    else
-        connection->publishing++;
+    limit(op, writing);
 }
 
 static void put_published(struct json_writer *w, const struct publication *p)

@@ -9,6 +9,7 @@
 #define SINCE_MAX POSITION_MAX
 #define FIELDS_MAX 8
 #define TYPE_MAX 256
+#define RETRY_MS 1000 /* of who finds Redis away */
 
 typedef void (*op_run)(struct op *op, const struct json_value *values);
 
@@ -149,7 +150,7 @@ void op_close(struct op *op, struct buf *out, struct json_writer *w)
 }
 
 static void fail(struct op *op, const struct request_failure *failure,
-                 bool retry)
+                 uint64_t retry_ms)
 {
     struct buf out;
     struct json_writer w = {.out = &out};
@@ -164,9 +165,9 @@ static void fail(struct op *op, const struct request_failure *failure,
     json_put_int(&w, failure->status);
     json_put_key(&w, "detail");
     json_put_string(&w, span_str(failure->detail));
-    if (retry) {
+    if (retry_ms) {
         json_put_key(&w, "retry_after_ms");
-        json_put_int(&w, 1000);
+        json_put_int(&w, (int64_t)retry_ms);
     }
     json_put_close(&w, '}');
     op_close(op, &out, &w);
@@ -176,14 +177,21 @@ void op_fail(struct op *op, int status, const char *type, const char *detail)
 {
     struct request_failure failure = {status, type, detail};
 
-    fail(op, &failure, status == 429 || status == 503);
+    fail(op, &failure, status == 503 ? RETRY_MS : 0);
 }
 
 void op_fail_by(struct op *op, int err)
 {
     const struct request_failure *failure = request_failure_of(err);
 
-    fail(op, failure, failure->status == 503);
+    fail(op, failure, failure->status == 503 ? RETRY_MS : 0);
+}
+
+void op_limited(struct op *op, uint64_t retry_ms, const char *detail)
+{
+    struct request_failure failure = {429, "rate-limited", detail};
+
+    fail(op, &failure, retry_ms);
 }
 
 void op_invalid(struct op *op, const struct json_errors *errors)

@@ -27,12 +27,16 @@
 
 /* What was asked for, until the stream is there. */
 struct asked {
+    struct notifier *app;
     struct arena arena;
     struct selector *selectors[SUBSCRIBER_SELECTORS_MAX];
     size_t count;
     struct since since;
     struct position position;
     struct span user; /* for --subscriptions */
+    struct rights *rights;
+    char *place;
+    struct admission_ask admission;
 };
 
 struct event_stream {
@@ -41,6 +45,7 @@ struct event_stream {
     struct stream *stream;
     struct wheel_timer timer; /* to ping, or to end */
     struct asked *asked;      /* NULL: it is followed */
+    char *place;              /* of its caller's; NULL: there is no limit */
     uint64_t end_ms;          /* of stream_loop_now(); 0: never */
     uint64_t sent;            /* by the last ping */
 };
@@ -161,6 +166,12 @@ static bool may_subscribe(struct request *req, struct rights **out)
     return true;
 }
 
+/* Between a half and all of what is said, so that not all come at once. */
+static uint64_t jittered(int64_t ms)
+{
+    return (uint64_t)ms / 2 + (uint64_t)random() % ((uint64_t)ms / 2 + 1);
+}
+
 static uint64_t end_of(const struct notifier *app, int64_t expires_at)
 {
     int64_t left = expires_at * 1000 - clock_wall_ms();
@@ -171,45 +182,95 @@ static uint64_t end_of(const struct notifier *app, int64_t expires_at)
            (left > 1 ? (uint64_t)left : 1);
 }
 
+/* It never came to a stream. */
+static void forget(struct event_stream *self)
+{
+    admission_leave(self->subscriber.app->admission, self->place);
+    subscriber_deinit(&self->subscriber);
+    drop_asked(self->asked);
+    mem_free(self);
+}
+
 static void open_stream(struct notifier *app, struct request *req,
-                        struct asked *asked, struct rights *rights)
+                        struct asked *asked)
 {
     struct event_stream *self = mem_zalloc(MEM_CONN, sizeof(*self));
 
     self->guest.events = &guest_events;
     self->asked = asked;
+    self->place = asked->place;
     self->end_ms = end_of(app, request_expires_at(req));
     asked->user = arena_copy(&asked->arena, request_subject(req));
-    subscriber_init(&self->subscriber, app, rights, &subscriber_events);
+    subscriber_init(&self->subscriber, app, asked->rights, &subscriber_events);
     request_add_header(req, "Cache-Control", SPAN("no-cache"));
     request_add_header(req, "X-Accel-Buffering", SPAN("no"));
     request_add_header(req, "Link",
                        SPAN("<" NOTIFIER_HUB ">; rel=\"mercure\""));
-    if (request_leave(req, 200, "text/event-stream", &self->guest) == 0)
+    if (request_leave(req, 200, "text/event-stream", &self->guest) < 0)
+        forget(self);
+}
+
+/* A browser comes again after retry; any other answer it takes for the last. */
+static void put_off(struct request *req, uint64_t wait_ms)
+{
+    request_add_header(req, "Cache-Control", SPAN("no-cache"));
+    request_reply(req, 200, "text/event-stream",
+                  arena_printf(request_arena(req), "retry: %llu\n\n",
+                               (unsigned long long)(wait_ms + jittered(2000))));
+}
+
+static void on_admitted(struct admission_ask *ask, uint64_t wait_ms)
+{
+    struct asked *asked = ask->arg;
+    struct notifier *app = asked->app;
+
+    if (wait_ms == 0) {
+        open_stream(app, ask->req, asked);
         return;
-    subscriber_deinit(&self->subscriber);
+    }
+    metrics_add(app->put_off, 1);
+    admission_leave(app->admission, asked->place);
+    rights_unref(asked->rights);
+    put_off(ask->req, wait_ms);
     drop_asked(asked);
-    mem_free(self);
+}
+
+static void admit(struct notifier *app, struct request *req,
+                  struct asked *asked)
+{
+    bool full;
+
+    asked->app = app;
+    asked->place = admission_enter(app->admission, req, &full);
+    if (full) {
+        rights_unref(asked->rights);
+        drop_asked(asked);
+        request_too_many(req, "too-many-streams",
+                         "this caller has as many as it may");
+        return;
+    }
+    asked->admission =
+        (struct admission_ask){.req = req, .cb = on_admitted, .arg = asked};
+    admission_ask(app->admission, &asked->admission);
 }
 
 void subscribe(struct request *req, void *arg)
 {
     struct notifier *app = arg;
     struct asked *asked = make_asked();
-    struct rights *rights;
     const char *wrong = read_topics(req, asked);
 
     if (wrong) {
         refuse_text(req, 400, wrong);
     } else if (!app->position_key) {
         request_fail(req, UV_ENOTCONN);
-    } else if (may_subscribe(req, &rights)) {
+    } else if (may_subscribe(req, &asked->rights)) {
         read_since(app, req, asked);
         if (request_method(req) != REQUEST_HEAD) {
-            open_stream(app, req, asked, rights);
+            admit(app, req, asked);
             return;
         }
-        rights_unref(rights);
+        rights_unref(asked->rights);
         request_reply(req, 200, "text/event-stream", SPAN(""));
     }
     drop_asked(asked);
@@ -235,6 +296,7 @@ static void end(struct event_stream *self)
     struct notifier *app = self->subscriber.app;
 
     wheel_stop(wheel_of(self), &self->timer);
+    admission_leave(app->admission, self->place);
     subscriber_deinit(&self->subscriber);
     drop_asked(self->asked);
     metrics_set(app->streams, *app->streams - 1);
@@ -250,12 +312,6 @@ static void wait(struct event_stream *self)
 
     wheel_start(wheel_of(self), &self->timer,
                 self->end_ms && left < ping ? left : ping, on_timer);
-}
-
-/* Between a half and all of what is said, so that not all come at once. */
-static uint64_t jittered(int64_t ms)
-{
-    return (uint64_t)ms / 2 + (uint64_t)random() % ((uint64_t)ms / 2 + 1);
 }
 
 static void enter_all(struct subscriber *subscriber, struct span user)
@@ -275,9 +331,7 @@ static void on_left(struct server_guest *guest, struct stream *stream,
     (void)behind;
 
     if (!stream) {
-        subscriber_deinit(&self->subscriber);
-        drop_asked(asked);
-        mem_free(self);
+        forget(self);
         return;
     }
     self->stream = stream;

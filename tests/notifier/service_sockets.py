@@ -4,7 +4,7 @@ import secrets
 import signal
 import time
 
-from kit import (DEADLINE, Refused, Socket, Stream, directory, eventually, main, publish, redis, same, service, start, tokens,
+from kit import (DEADLINE, FORM, HUB, WORKERS, Refused, Socket, Stream, directory, eventually, main, publish, redis, same, service, start, tokens,
                  write_file)
 
 KEYS = tokens.make_keys()
@@ -278,6 +278,48 @@ def test_position_route_is_where_a_page_begins(service):
         same(stream.next().data, "2")
     for query in ("", "?topic=", "?topic=a&more=1", "?topic=" + "x" * 1025):
         same(service.get("/v1/position" + query).status, 422, query)
+
+
+def test_caller_has_as_many_as_it_may(redis):
+    server = start(redis, "--max-per-caller", "2")
+    if WORKERS == "1":
+        with Socket(server), Stream(server, "a") as stream:
+            for _ in range(2):
+                same(Stream(server, "a", wait=False).status, 429)
+                same(refused_with(server), 429)
+            stream.close()
+            eventually(lambda: refused_with(server) is None, "a place again")
+    server.close()
+
+
+def refused_with(server, **more):
+    try:
+        Socket(server, **more).close()
+    except Refused as refused:
+        return refused.status
+    return None
+
+
+def test_who_comes_too_fast_is_asked_to_come_later(redis):
+    server = start(redis, "--accept-rate", "1")
+    same([refused_with(server) for _ in range(2)], [None, None])
+    same(refused_with(server), 429)
+    stream = Stream(server, "a", wait=False)  # 200, or a browser would give up
+    same((stream.status, stream.is_closed()), (200, True))
+    assert stream.retry > 0, stream.retry
+    assert server.metric("notifier_put_off_total") >= 2
+    server.close()
+
+
+def test_updates_of_sockets_have_a_rate_like_those_of_forms(redis):
+    server = start(redis, "--write-rate", "1")
+    with Socket(server) as socket:
+        for _ in range(2):
+            socket.get("publish", topics=["a"], data="x")
+        error = socket.refused("publish", 429, "rate-limited", topics=["a"], data="x")
+        assert 0 < error["retry_after_ms"] <= 1001, error
+        same(server.request("POST", HUB, b"topic=a", {"Content-Type": FORM}).status, 429)
+    server.close()
 
 
 main(__name__)

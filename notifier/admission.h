@@ -1,0 +1,39 @@
+/*
+ * admission.h - who may come in: how many streams and sockets a caller has at
+ * this worker, and how fast new ones are accepted over all workers.
+ *
+ *   admission_ask() -- known here --> cb, later or at once by what it returns
+ */
+#pragma once
+
+#include "common/limit.h"
+#include "common/request.h"
+
+struct admission;
+struct app;
+
+/* per_caller and rate 0: no limit. */
+struct admission *admission_create(struct app *app, int64_t per_caller,
+                                   uint64_t rate);
+void admission_destroy(struct admission *admission);
+
+/*
+ * Take a place for the caller of req.  What it returns is to be given back by
+ * admission_leave(); NULL and *full false: there is no limit; NULL and *full
+ * true: it has as many as it may.
+ */
+char *admission_enter(struct admission *admission, struct request *req,
+                      bool *full);
+void admission_leave(struct admission *admission, char *place);
+
+/* One that comes in: in its request's arena. */
+struct admission_ask {
+    struct request *req;
+    /* How long it is to wait, ms; 0: it may. */
+    void (*cb)(struct admission_ask *ask, uint64_t wait_ms);
+    void *arg;
+    struct limit_ask ask; /* admission.c's, as what follows */
+    struct limit_call call;
+};
+/* cb runs once, inside or later.  Whatever Redis says, it is asked. */
+void admission_ask(struct admission *admission, struct admission_ask *ask);
