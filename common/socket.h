@@ -91,8 +91,8 @@ _Static_assert(sizeof(struct socket) <= 160, "of many most are idle");
 
 /*
  * Answer a request for an upgrade.  False: it was refused (400, and 426 for
- * another version), or its client is gone: the request is over, the socket
- * untouched.
+ * another version), or its client is gone: the request is over, the socket is
+ * told nothing and holds nothing.
  */
 bool socket_accept(struct request *req, struct socket *socket,
                    struct socket_kind *kind);
