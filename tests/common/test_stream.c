@@ -148,6 +148,26 @@ static void test_stream_end_waits_for_kept_bytes(void **state)
     assert_int_equal(kit->server.drains, 1);
 }
 
+static void test_sealed_stream_sends_what_is_kept_and_reads(void **state)
+{
+    struct kit *kit = *state;
+    size_t sent;
+
+    fill_many();
+    kit_open(kit);
+    stream_read_stop(kit->client.stream);
+    sent = write_until_full(&kit->server, 50000);
+    stream_seal(kit->server.stream);
+    assert_int_equal(write_to(&kit->server, SPAN("x")), UV_ENOTCONN);
+    stream_read_start(kit->client.stream);
+    UNTIL(kit, kit->server.drains == 1 && kit->client.got.len == sent);
+    write_to(&kit->client, SPAN("still read"));
+    UNTIL(kit, kit->server.got.len == 10);
+    assert_int_equal(kit->client.ends, 0);
+    stream_end(kit->server.stream);
+    UNTIL(kit, kit->client.ends);
+}
+
 static void test_stream_may_be_closed_inside_each_callback(void **state)
 {
     struct kit *kit = *state;
@@ -328,6 +348,7 @@ int main(void)
         ON_TCP(test_stream_ends_one_way_at_a_time),
         ON_UNIX(test_stream_ends_one_way_at_a_time),
         ON_TCP(test_stream_end_waits_for_kept_bytes),
+        ON_TCP(test_sealed_stream_sends_what_is_kept_and_reads),
         ON_TCP(test_stream_may_be_closed_inside_each_callback),
         ON_TCP(test_stream_may_be_closed_when_drained_or_opened),
         ON_TCP(test_stream_close_drops_what_is_kept),
