@@ -21,7 +21,7 @@ static void test_close_waits_for_the_close_of_the_peer(void **state)
     kit_rest(kit);
     assert_int_equal(seat->messages + seat->closes, 0);
     assert_false(kit->ended[client]);
-    send_frame(client, WS_CLOSE, SPAN("\x11\x33"));
+    send_frame(client, WS_CLOSE, SPAN("\x03\xe8"));
     UNTIL(kit, kit->ended[client]);
     kit_leave(kit, client);
     UNTIL(kit, seat->closes);
