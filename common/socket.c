@@ -287,7 +287,6 @@ static void begin_end(struct socket *socket, unsigned code)
     socket->state = ENDING;
     ws_deinit(&socket->ws);
     stream_end(socket->stream);
-    go_on(socket);
 }
 
 static void on_end(void *arg, int err)

@@ -112,6 +112,7 @@ int sockets_setup(void **state)
                                                   .pong_ms = 60000,
                                                   .close_ms = 60000};
 
+    memset(seats, 0, sizeof(seats));
     seat_count = 0;
     at_open = at_leave = at_close = NULL;
     at_message = NULL;

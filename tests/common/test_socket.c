@@ -164,6 +164,33 @@ static void test_slow_socket_refuses_and_tells_when_it_is_drained(void **state)
     free(large);
 }
 
+static void send_large(struct seat *seat)
+{
+    char *large = calloc(1, LARGE);
+
+    socket_send(seat->socket, WS_TEXT, (struct span){large, LARGE});
+    free(large);
+}
+
+static void test_slow_socket_is_not_read_from_its_opening_on(void **state)
+{
+    struct seat *seat = &seats[0];
+    int client = kit_client(kit);
+
+    (void)state;
+    at_open = send_large;
+    kit_send(kit, client, UPGRADE("/ws"));
+    send_text(client, "behind");
+    while (!seat->opens)
+        kit_turn_loop(kit);
+    assert_int_equal(seat->messages, 1);
+    send_text(client, "more");
+    for (int i = 0; i < 20; i++)
+        kit_turn_loop(kit);
+    assert_int_equal(seat->messages, 1);
+    UNTIL(kit, seat->messages == 2 && seat->drains == 1);
+}
+
 /* What has gathered counts as what is kept. */
 static void answer_until_full(struct seat *seat, struct span bytes)
 {
@@ -240,6 +267,7 @@ int main(void)
         TEST(test_large_answer_keeps_its_place),
         TEST(test_message_of_one_may_be_sent_to_others),
         TEST(test_slow_socket_refuses_and_tells_when_it_is_drained),
+        TEST(test_slow_socket_is_not_read_from_its_opening_on),
         TEST(test_answers_of_one_read_are_bounded),
         TEST(test_ready_frames_are_written_beside_it),
         TEST(test_idle_socket_is_its_struct_and_its_stream),

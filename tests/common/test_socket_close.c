@@ -119,6 +119,22 @@ static void test_close_of_a_peer_that_does_not_read_has_a_deadline(void **state)
     free(large);
 }
 
+static void test_socket_that_closes_is_not_told_that_it_drained(void **state)
+{
+    char *large = calloc(1, LARGE);
+    int client;
+    struct seat *seat = join(&client);
+
+    (void)state;
+    socket_send(seat->socket, WS_TEXT, (struct span){large, LARGE});
+    socket_close(seat->socket, WS_CODE_NORMAL, SPAN(""));
+    UNTIL(kit, kit->got[client].len == LARGE + 10 + 4);
+    send_frame(client, WS_CLOSE, SPAN("\x03\xe8"));
+    UNTIL(kit, kit->ended[client]);
+    assert_int_equal(seat->drains, 0);
+    free(large);
+}
+
 static void test_close_frame_is_not_lost_behind_what_is_kept(void **state)
 {
     char *large = calloc(1, LARGE);
@@ -280,6 +296,7 @@ int main(void)
         TEST(test_close_inside_the_opening),
         TEST(test_close_before_the_opening_is_all_there_is),
         TEST(test_close_of_a_peer_that_does_not_read_has_a_deadline),
+        TEST(test_socket_that_closes_is_not_told_that_it_drained),
         TEST(test_close_frame_is_not_lost_behind_what_is_kept),
         TEST(test_drain_asks_and_waits),
         TEST(test_drain_ends_sockets_that_stay),
