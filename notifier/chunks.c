@@ -316,7 +316,7 @@ static void take(struct chunk *chunk, const struct redisReply *reply)
 static void on_chunk(void *arg, int status, const struct redisReply *reply)
 {
     struct chunk *chunk = arg;
-    struct reply_log log;
+    struct reply_log log = {0};
 
     chunk->reading = false;
     if (status == 0 && !reply_log(reply, &log))

@@ -403,9 +403,10 @@ static void put_form(struct subscriber *subscriber, struct message *message,
 
     tail[0] = '"';
     len += put_position(subscriber, message, tail + len);
-    memcpy(tail + len, "\"}", 2);
+    tail[len++] = '"';
+    tail[len++] = '}';
     form->shared[0] = message_frame(message);
-    form->tail_len = len + 2;
+    form->tail_len = len;
     form->head_len =
         ws_put_header(form->own, WS_TEXT, form->shared[0].len + form->tail_len);
     memcpy(form->own + form->head_len, tail, form->tail_len);

@@ -451,7 +451,7 @@ static bool take_references(struct partition *partition,
 static void on_references(void *arg, int status, const struct redisReply *reply)
 {
     struct partition *partition = arg;
-    struct reply_log log;
+    struct reply_log log = {0};
 
     if (status == UV_ECANCELED) /* the link is closed */
         return;

@@ -34,9 +34,9 @@ static void make_cells(struct notifier *self)
                                   "Updates whose id had been published.");
     self->connections = metrics_cell(metrics, METRICS_GAUGE, "notifier_sockets",
                                      "", "WebSockets that are open.");
-    self->put_off = metrics_cell(metrics, METRICS_COUNTER,
-                                 "notifier_put_off_total", "",
-                                 "Subscribers told to come again later.");
+    self->put_off =
+        metrics_cell(metrics, METRICS_COUNTER, "notifier_put_off_total", "",
+                     "Subscribers told to come again later.");
     self->streams = metrics_cell(metrics, METRICS_GAUGE, "notifier_streams", "",
                                  "Event streams that are open.");
 }

@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "notifier/resume_internal.h"
 
-#define OWN_MAX (FANOUT_OWN_MAX * 2)
+#define OWN_MAX ((size_t)FANOUT_OWN_MAX * 2)
 
 /* ---- what the ring has */
 

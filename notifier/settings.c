@@ -11,7 +11,7 @@
 
 #define FILE_MAX 262144
 #define COUNT_MAX 100000
-#define AGE_MAX_S (366 * 86400)
+#define AGE_MAX_S 31622400 /* 366 days */
 
 static const struct topic_setting otherwise = {
     .max_count = 1000, .max_age_ms = UINT64_C(86400000)};

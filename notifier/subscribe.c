@@ -11,6 +11,7 @@
  * token ended, it reads too slowly for too long (closed: it comes back with
  * its last id), a drain (closed at a random time of it).
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -215,8 +216,8 @@ static void put_off(struct request *req, uint64_t wait_ms)
 {
     request_add_header(req, "Cache-Control", SPAN("no-cache"));
     request_reply(req, 200, "text/event-stream",
-                  arena_printf(request_arena(req), "retry: %llu\n\n",
-                               (unsigned long long)(wait_ms + jittered(2000))));
+                  arena_printf(request_arena(req), "retry: %" PRIu64 "\n\n",
+                               wait_ms + jittered(2000)));
 }
 
 static void on_admitted(struct admission_ask *ask, uint64_t wait_ms)
@@ -367,8 +368,9 @@ static void on_ready(struct subscriber *subscriber, int status)
 
     memcpy(line, MARK.ptr, len);
     len += subscriber_position(subscriber, false, line + len);
-    memcpy(line + len, "\n\n", 2);
-    stream_write(self->stream, (struct span){line, len + 2});
+    line[len++] = '\n';
+    line[len++] = '\n';
+    stream_write(self->stream, (struct span){line, len});
 }
 
 /* Who follows one topic shares its id with all others of it. */

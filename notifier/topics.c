@@ -385,7 +385,7 @@ static bool take_log(struct topic *topic, const struct reply_log *log)
 static void on_log(void *arg, int status, const struct redisReply *reply)
 {
     struct topic *topic = arg;
-    struct reply_log log;
+    struct reply_log log = {0};
 
     if (status == 0 && !reply_log(reply, &log))
         status = UV_EPROTO;
