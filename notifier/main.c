@@ -1,4 +1,5 @@
 /* main.c - the notifier: its options, its routes. */
+#include "notifier/assets.h"
 #include "notifier/notifier.h"
 
 static struct notifier_config config;
@@ -25,17 +26,25 @@ static const struct config_option options[] = {
     {0},
 };
 
+static void page_script(struct request *req, void *arg)
+{
+    (void)arg;
+    web_reply_file(req, &asset_page_js);
+}
+
 static const struct route routes[] = {
-    {REQUEST_POST, NOTIFIER_HUB, NULL, publish, ROUTE_MERCURE | ROUTE_WRITE},
-    {REQUEST_GET, NOTIFIER_HUB, NULL, subscribe, ROUTE_MERCURE},
-    {REQUEST_GET, NOTIFIER_HUB "/subscriptions", NULL, list_subscriptions,
-     ROUTE_MERCURE},
-    {REQUEST_GET, NOTIFIER_HUB "/subscriptions/{topic}", NULL,
+    {REQUEST_POST, "/.well-known/mercure", NULL, publish,
+     ROUTE_MERCURE | ROUTE_WRITE},
+    {REQUEST_GET, "/.well-known/mercure", NULL, subscribe, ROUTE_MERCURE},
+    {REQUEST_GET, "/.well-known/mercure/subscriptions", NULL,
+     list_subscriptions, ROUTE_MERCURE},
+    {REQUEST_GET, "/.well-known/mercure/subscriptions/{topic}", NULL,
      list_subscriptions_of, ROUTE_MERCURE},
-    {REQUEST_GET, NOTIFIER_HUB "/subscriptions/{topic}/{subscriber}", NULL,
-     read_subscription, ROUTE_MERCURE},
+    {REQUEST_GET, "/.well-known/mercure/subscriptions/{topic}/{subscriber}",
+     NULL, read_subscription, ROUTE_MERCURE},
     {REQUEST_GET, "/v1/ws", NULL, connect_socket, 0},
     {REQUEST_GET, "/v1/position", "notify:subscribe", read_position, 0},
+    {REQUEST_GET, "/page.js", NULL, page_script, 0},
     {0},
 };
 
@@ -59,6 +68,8 @@ int main(int argc, char **argv)
         .on_epoch = notifier_on_epoch,
         .close = notifier_close,
         .check = check_options,
+        .openapi = &asset_openapi_yaml,
+        .page = &asset_index_html,
     };
 
     return app_run(&service, argc, argv);

@@ -1,0 +1,129 @@
+"""browser_notifier.py - the page as a person uses it."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+# pylint: disable=wrong-import-position
+from browser import PHONE, Browser  # noqa: E402
+from lab import Redis, Service, run, same  # noqa: E402
+
+
+def start(redis, *options):
+    return Service("notifier", "--single", *options, redis=redis)
+
+
+class Page(Browser):
+    """The notifier's page."""
+
+    def __init__(self, service):
+        super().__init__()
+        self.service = service
+        self.origin = "http://localhost:%d" % service.port
+
+    def home(self):
+        self.open(self.origin + "/")
+        self.wait(lambda: self.one("#link").text == "connected", "the connection")
+
+    def figure(self, name):
+        return int(self.one("#" + name).text.replace(",", "") or 0)
+
+    def click(self, selector, within=None):
+        self.run("arguments[0].scrollIntoView({block: 'center'})", self.one(selector, within))
+        super().click(selector, within)
+
+    def publish(self, topic, data, count=1):
+        self.type("#publish [name=topic]", topic)
+        self.type("#publish [name=data]", data)
+        self.type("#publish [name=count]", str(count))
+        self.click("#publish button.main")
+        self.wait(lambda: self.one("#status").text.startswith("Published %d" % count), "what is published")
+
+    def facts(self):
+        return {self.one("h3", row).text: self.one(".facts", row).text for row in self.all("#subscribers > li")}
+
+
+def page(service):
+    browser = Page(service)
+    yield browser
+    browser.close()
+
+
+def service(redis):
+    server = start(redis, "--open")
+    yield server
+    server.close()
+
+
+def redis():
+    server = Redis()
+    yield server
+    server.close()
+
+
+def test_subscribers_get_what_is_published(page):
+    page.home()
+    page.publish("orders/1", "sent", 3)
+    page.publish("other", "x")
+    page.wait(lambda: page.figure("live") >= 4, "the updates")
+    same(page.facts(), {"orders/1": "3 live, 0 caught up with, 0 gaps", "*": "4 live, 0 caught up with, 0 gaps"})
+    page.type("#subscribe [name=topic]", "orders/{id}")
+    page.click("#subscribe button")
+    page.wait(lambda: len(page.facts()) == 3, "a third subscriber")
+    page.publish("orders/7", "new")
+    page.wait(lambda: page.facts()["orders/{id}"].startswith("1 live"), "its update")
+    same(page.one("#present").text, "1")
+
+
+def test_what_is_published_while_it_is_cut_comes_when_it_is_back(page):
+    page.home()
+    page.publish("orders/1", "before")
+    page.wait(lambda: page.figure("live") >= 1, "an update")
+    page.click("#cut")
+    page.wait(lambda: page.one("#link").text == "cut", "the cut")
+    page.publish("orders/1", "missed", 20)
+    same(page.figure("replayed"), 0)
+    page.click("#cut")
+    page.wait(lambda: page.one("#link").text == "connected", "the connection")
+    page.wait(lambda: page.figure("replayed") == 20, "what was missed")
+    same((page.facts()["orders/1"], page.figure("gaps")), ("1 live, 20 caught up with, 0 gaps", 0))
+
+
+def test_page_comes_back_when_the_service_does(redis):
+    first = start(redis, "--open")
+    browser = Page(first)
+    try:
+        browser.home()
+        browser.publish("orders/1", "1")
+        browser.wait(lambda: browser.figure("live") >= 1, "an update")
+        first.close()
+        browser.wait(lambda: "coming back" in browser.one("#link").text, "the loss")
+        second = Service("notifier", "--single", "--open", redis=redis, port=first.port)
+        browser.wait(lambda: browser.one("#link").text == "connected", "the connection")
+        browser.publish("orders/1", "2")
+        browser.wait(lambda: browser.facts()["orders/1"].startswith("2 live"), "the next update")
+        same(browser.figure("gaps"), 0)
+    finally:
+        browser.close()
+    second.close()
+
+
+def test_wrong_input_is_marked_where_it_stands(page):
+    page.home()
+    page.type("#publish [name=topic]", "*")
+    page.click("#publish button.main")
+    page.wait(lambda: page.all("#publish [aria-invalid=true]"), "the marked field")
+    page.type("#subscribe [name=topic]", "")
+    page.click("#subscribe button")
+    page.wait(lambda: page.all("#subscribe [aria-invalid=true]"), "the marked field")
+
+
+def test_page_fits_a_phone_and_the_keyboard(page):
+    page.home()
+    page.publish("orders/1", "a long text that has no place on a phone " * 5, 3)
+    page.wait(lambda: page.figure("live") >= 3, "the updates")
+    page.check_looks(PHONE, (1000, 800))
+    page.check_quiet(page.origin)
+
+
+if __name__ == "__main__":
+    run(sys.modules[__name__], redis=redis, service=service, page=page)
