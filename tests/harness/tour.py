@@ -131,10 +131,14 @@ def call(method, path, body=None, headers=None, show=True):
 def step(text, prefix, *args, **more):
     """Say, call, and show which keys it changed."""
     say(text)
-    link = watch(prefix)
-    link.changes()  # are of what was not shown
+    watch(prefix).changes()  # are of what was not shown
     status, answer = call(*args, **more)
-    time.sleep(0.4)  # what is written behind the answer, at most 200 ms later
-    for line in link.changes():
-        print("  redis: " + line)
+    show_changes(prefix)
     return status, json.loads(answer) if answer[:1] == "{" else answer
+
+
+def show_changes(prefix):
+    """The keys that changed since the last time."""
+    time.sleep(0.4)  # what is written behind the answer, at most 200 ms later
+    for line in watch(prefix).changes():
+        print("  redis: " + line)

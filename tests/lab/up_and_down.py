@@ -20,8 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
 from lab import BUILD, DEADLINE, LIVE, TOP, Skip, eventually, request, run, same  # noqa: E402
 
-SERVICES = ("shortener", "ratelimit")
-PORTS = {"shortener": 1, "ratelimit": 2, "resp": 12}  # after LAB_PORT
+SERVICES = ("shortener", "ratelimit", "notifier")
+PORTS = {"shortener": 1, "ratelimit": 2, "notifier": 3, "resp": 12}  # after LAB_PORT
 # What apt and ninja would say: all is installed and built.
 STUBS = {"dpkg-query": "echo installed", "ninja": "exit 0"}
 
@@ -165,7 +165,7 @@ def test_up_prints_what_the_readme_shows(tree):
     with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
         readme = file.read()
     assert "```\n%s\n```" % columns(table) in columns(readme), table
-    same(sorted(tree.running()), ["ratelimit", "redis", "shortener"])
+    same(sorted(tree.running()), sorted(SERVICES + ("redis",)))
     tree.down()
 
 
@@ -249,7 +249,7 @@ def test_ctrl_c_stops_only_what_this_up_started(tree):
 
 def test_ctrl_c_stops_all_that_this_up_started(tree):
     process = foreground(tree)
-    same(sorted(tree.running()), ["ratelimit", "redis", "shortener"])
+    same(sorted(tree.running()), sorted(SERVICES + ("redis",)))
     process.send_signal(signal.SIGINT)
     ends(process, 0)
     same(tree.running(), {})
