@@ -4,6 +4,7 @@
 
 #include "notifier/connection.h"
 #include "notifier/notifier.h"
+#include "notifier/source.h"
 #include "notifier/subscription.h"
 
 #define PONG_MS 10000
@@ -113,6 +114,8 @@ void *notifier_open(struct app *app)
                                                     .topics = self->topics,
                                                     .on_other = on_other,
                                                     .arg = self});
+    self->sources =
+        sources_create(self, config->source, reason, sizeof(reason));
     return self;
 }
 
@@ -122,8 +125,15 @@ bool notifier_check(const void *config, char *reason, size_t reason_size)
     struct settings *settings =
         settings_load(c->topics_file, reason, reason_size);
 
+    if (!settings)
+        return false;
     settings_destroy(settings);
-    return settings != NULL;
+    struct sources *sources =
+        sources_create(NULL, c->source, reason, reason_size);
+    if (!sources)
+        return false;
+    sources_destroy(sources);
+    return true;
 }
 
 void notifier_on_secrets(void *state)
@@ -133,6 +143,7 @@ void notifier_on_secrets(void *state)
     self->position_key =
         position_key_create(app_secret(self->app, SECRET_POSITIONS));
     feed_set_key(self->feed, self->position_key);
+    sources_start(self->sources);
 }
 
 void notifier_on_epoch(void *state, bool live)
@@ -143,11 +154,26 @@ void notifier_on_epoch(void *state, bool live)
     roster_set_live(self->roster, live);
 }
 
+void notifier_stop(void *state)
+{
+    struct notifier *self = state;
+
+    sources_stop(self->sources);
+}
+
+void notifier_drain(void *state, void (*done)(void *arg), void *arg)
+{
+    struct notifier *self = state;
+
+    sources_drain(self->sources, done, arg);
+}
+
 void notifier_close(void *state)
 {
     struct notifier *self = state;
 
     socket_kind_deinit(&self->sockets);
+    sources_destroy(self->sources);
     admission_destroy(self->admission);
     presence_destroy(self->presence);
     roster_close(self->roster);

@@ -9,6 +9,8 @@ static struct notifier_config config;
 static const struct config_option options[] = {
     {"topics", CONFIG_STRING, OPTION(topics_file), NULL, 1, 1024,
      "JSON file that says how topics are kept"},
+    {"source", CONFIG_STRING, OPTION(source), NULL, 3, 8192,
+     "STREAM=topic,…: streams in Redis whose entries are published"},
     {"references", CONFIG_INTEGER, OPTION(references), "4096", 16, 1000000,
      "entries that a partition's references keep, about"},
     {"retry", CONFIG_DURATION, OPTION(retry_ms), "2s", 10, 600000,
@@ -66,6 +68,8 @@ int main(int argc, char **argv)
         .open = notifier_open,
         .on_secrets = notifier_on_secrets,
         .on_epoch = notifier_on_epoch,
+        .stop = notifier_stop,
+        .drain = notifier_drain,
         .close = notifier_close,
         .check = check_options,
         .openapi = &asset_openapi_yaml,

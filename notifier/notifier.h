@@ -5,6 +5,7 @@
  * logs subscribe.c                GET /.well-known/mercure: event streams
  *   subscriptions.c            GET /.well-known/mercure/subscriptions…
  *   roster.c presence.c        who subscribes to what, over all nodes
+ *   source.c                   the outbox: streams of others, published
  *   admission.c                how many a caller has, how fast they come
  *   position_route.c           GET /v1/position
  *   subscriber.c resume.c      one client, from a position to what comes
@@ -31,7 +32,7 @@
 #define NOTIFIER_HUB "/.well-known/mercure"
 
 struct notifier_config {
-    const char *topics_file;
+    const char *topics_file, *source;
     int64_t references, retry_ms, ping_ms, max_kept;
     int64_t per_caller, accept_rate;
     bool subscriptions;
@@ -48,6 +49,7 @@ struct notifier {
     struct roster *roster;
     struct presence *presence;
     struct admission *admission;
+    struct sources *sources;
     struct position_key *position_key; /* NULL: the secret is not there yet */
     struct socket_kind sockets;
     uint64_t *delivered, *late, *gaps, *published, *replayed;
@@ -78,5 +80,7 @@ extern const char *const notifier_secrets[];
 void *notifier_open(struct app *app);
 void notifier_on_secrets(void *state);
 void notifier_on_epoch(void *state, bool live);
+void notifier_stop(void *state);
+void notifier_drain(void *state, void (*done)(void *arg), void *arg);
 void notifier_close(void *state);
 bool notifier_check(const void *config, char *reason, size_t reason_size);
