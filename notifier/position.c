@@ -1,13 +1,17 @@
 /*
  * position.c - see position.h.
  *
- *   tag (16 bytes) | encrypted: flags, count of topics, topics, partitions
+ *   tag (16 bytes) | encrypted: head, topics, partitions
+ *   head:       count of topics * 8 + flags
  *   topic:      length and name, or its hash (8); epoch (8), offset
- *   partitions: bit map (16), hash of all epochs (8), least offset, width of
- *               the offsets above it (1), marks (2 each), the offsets as bits
+ *   partitions: bit map (16), hash of all epochs (8); if there are any: least
+ *               offset, width of the offsets above it (1), marks (2 each), the
+ *               offsets as bits, the lowest first
+ *   dense ones: no map, but marks of all: 0 is a partition without an offset
  *
- * Numbers without a size are varints, 7 bits a byte, the lowest first.  Setting
- * up a cipher costs more than using it, so a context with its key is copied.
+ * Numbers without a size are varints, 7 bits a byte, the lowest first.  Of each
+ * position there is one text: what is longer than need be is none.  Setting up
+ * a cipher costs more than using it, so a context with its key is copied.
  */
 #include <assert.h>
 #include <openssl/evp.h>
@@ -16,19 +20,28 @@
 #include "common/mem.h"
 #include "notifier/position.h"
 
-#define VERSION "1" /* authenticated with it */
+#define VERSION "2" /* authenticated with it */
 #define TAG 16
 #define FLAG_NAMED 1u
 #define FLAG_PARTITIONS 2u
+#define FLAG_DENSE 4u
+#define FLAG_BITS 3
 #define MAP (HASH_PARTITIONS / 8)
-#define WIDTH_MAX 56 /* bits between two partitions' offsets */
-#define VARINT_MAX 10
-#define TOPIC_FIXED (8 + 8 + VARINT_MAX + 2)
-#define PARTITIONS_MAX (MAP + 8 + VARINT_MAX + 1 + HASH_PARTITIONS * (2 + 7))
-#define PLAIN_MAX                                                 \
-    (2 + POSITION_NAMES_MAX + POSITION_TOPICS_MAX * TOPIC_FIXED + \
+#define SPARSE_MAX (HASH_PARTITIONS - MAP / 2) /* more are shorter dense */
+#define OFFSET_BITS 42
+#define OFFSET_BYTES 6 /* of a varint of them */
+#define TOPIC_FIXED (1 + 8 + OFFSET_BYTES)
+#define LONG_NAMES (POSITION_NAMES_MAX / 128) /* of two bytes' length */
+#define PARTITIONS_MAX \
+    (8 + OFFSET_BYTES + 1 + HASH_PARTITIONS * 2 + MAP * OFFSET_BITS)
+#define PLAIN_MAX                                                              \
+    (2 + POSITION_NAMES_MAX + LONG_NAMES + POSITION_TOPICS_MAX * TOPIC_FIXED + \
      PARTITIONS_MAX)
 #define SEALED_MAX (TAG + PLAIN_MAX)
+#define TEXT_LENGTH(bytes) (((bytes)*4 + 2) / 3)
+
+static_assert(POSITION_OFFSET_MAX >> OFFSET_BITS == 0, "they fit their bits");
+static_assert(TEXT_LENGTH(SEALED_MAX) == POSITION_MAX, "all that is sealed");
 
 struct position_key {
     EVP_CIPHER *cipher;
@@ -109,9 +122,13 @@ static size_t encode(const unsigned char *in, size_t len, char *out)
 
 static int digit_of(char c)
 {
-    const char *at = c ? strchr(digits, c) : NULL;
-
-    return at ? (int)(at - digits) : -1;
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
 /* False: it is no base64url, or one of several spellings of the same bytes. */
@@ -166,10 +183,13 @@ static uint64_t hash_epochs(const struct position_key *key,
         (struct span){(const char *)epochs, HASH_PARTITIONS * sizeof(*epochs)});
 }
 
+/* Never 0, which is no epoch's. */
 static uint16_t mark_of(const struct position_key *key, uint64_t epoch)
 {
-    return (uint16_t)hash_sip(
+    uint16_t mark = (uint16_t)hash_sip(
         &key->epochs, (struct span){(const char *)&epoch, sizeof(epoch)});
+
+    return mark ? mark : 1;
 }
 
 static unsigned char *put_topic(const struct position_key *key,
@@ -198,7 +218,6 @@ static unsigned char *put_bits(unsigned char *at, const struct log_id *ids,
     uint64_t bits = 0;
     int count = 0;
 
-    assert(width <= WIDTH_MAX);
     for (size_t i = 0; i < HASH_PARTITIONS; i++) {
         if (!ids[i].offset)
             continue;
@@ -211,42 +230,71 @@ static unsigned char *put_bits(unsigned char *at, const struct log_id *ids,
     return at;
 }
 
+static unsigned char *put_map(unsigned char *at, const struct log_id *ids)
+{
+    memset(at, 0, MAP);
+    for (size_t i = 0; i < HASH_PARTITIONS; i++)
+        if (ids[i].offset)
+            at[i / 8] |= (unsigned char)(1u << i % 8);
+    return at + MAP;
+}
+
 static unsigned char *put_partitions(const struct position_key *key,
                                      unsigned char *at,
-                                     const struct log_id *ids)
+                                     const struct log_id *ids, bool dense)
 {
     uint64_t epochs[HASH_PARTITIONS] = {0};
-    unsigned char *map = at;
     uint64_t least = UINT64_MAX;
     uint64_t most = 0;
 
-    memset(map, 0, MAP);
     for (size_t i = 0; i < HASH_PARTITIONS; i++) {
         if (!ids[i].offset)
             continue;
         epochs[i] = ids[i].epoch;
-        map[i / 8] |= (unsigned char)(1u << i % 8);
         least = ids[i].offset < least ? ids[i].offset : least;
         most = ids[i].offset > most ? ids[i].offset : most;
     }
-    at = put_fixed(at + MAP, hash_epochs(key, epochs), 8);
+    if (!dense)
+        at = put_map(at, ids);
+    at = put_fixed(at, hash_epochs(key, epochs), 8);
     if (!most)
         return at;
     at = put_varint(at, least);
     *at++ = (unsigned char)width_of(most - least);
     for (size_t i = 0; i < HASH_PARTITIONS; i++)
-        if (ids[i].offset)
-            at = put_fixed(at, mark_of(key, ids[i].epoch), 2);
+        if (dense || ids[i].offset)
+            at = put_fixed(at, ids[i].offset ? mark_of(key, ids[i].epoch) : 0,
+                           2);
     return put_bits(at, ids, least, width_of(most - least));
 }
 
-static bool is_too_long(const struct position *position, bool named)
+/* Within all limits; what comes from Redis may be past them. */
+static bool fits(const struct position *position, bool named)
 {
+    uint64_t offsets = 0; /* their bits */
     size_t names = 0;
 
-    for (size_t i = 0; named && i < position->topic_count; i++)
+    assert(position->topic_count <= POSITION_TOPICS_MAX);
+    for (size_t i = 0; i < position->topic_count; i++) {
         names += position->topics[i].name.len;
-    return names > POSITION_NAMES_MAX;
+        offsets |= position->topics[i].id.offset;
+    }
+    for (size_t i = 0; position->has_partitions && i < HASH_PARTITIONS; i++)
+        offsets |= position->partitions[i].offset;
+    return (!named || names <= POSITION_NAMES_MAX) &&
+           offsets <= POSITION_OFFSET_MAX;
+}
+
+static unsigned flags_of(const struct position *position, bool named)
+{
+    unsigned flags = named ? FLAG_NAMED : 0;
+    size_t count = 0;
+
+    if (!position->has_partitions)
+        return flags;
+    for (size_t i = 0; i < HASH_PARTITIONS; i++)
+        count += position->partitions[i].offset != 0;
+    return flags | FLAG_PARTITIONS | (count > SPARSE_MAX ? FLAG_DENSE : 0);
 }
 
 /* In place: the tag before what was plain. */
@@ -272,19 +320,15 @@ size_t position_seal(struct position_key *key, const struct position *position,
     unsigned char sealed[SEALED_MAX];
     unsigned char *at = sealed + TAG;
 
-    assert(position->topic_count <= POSITION_TOPICS_MAX);
-    if (is_too_long(position, named))
+    if (!fits(position, named))
         return 0;
-    *at++ = (unsigned char)((named ? FLAG_NAMED : 0) |
-                            (position->has_partitions ? FLAG_PARTITIONS : 0));
-    at = put_varint(at, position->topic_count);
+    unsigned flags = flags_of(position, named);
+    at = put_varint(at, position->topic_count << FLAG_BITS | flags);
     for (size_t i = 0; i < position->topic_count; i++)
         at = put_topic(key, at, &position->topics[i], named);
     if (position->has_partitions)
-        at = put_partitions(key, at, position->partitions);
+        at = put_partitions(key, at, position->partitions, flags & FLAG_DENSE);
     size_t len = (size_t)(at - sealed);
-    if ((len * 4 + 2) / 3 > POSITION_MAX)
-        return 0;
     seal(key, sealed, len - TAG);
     return encode(sealed, len, out);
 }
@@ -309,15 +353,18 @@ static uint64_t read_fixed(struct reader *reader, int size)
     return value;
 }
 
+/* At most POSITION_OFFSET_MAX, without zeros above it. */
 static uint64_t read_varint(struct reader *reader)
 {
     uint64_t value = 0;
 
-    for (int shift = 0; shift < 64; shift += 7) {
+    for (int shift = 0; shift < OFFSET_BITS; shift += 7) {
         uint64_t byte = read_fixed(reader, 1);
         value |= (byte & 127) << shift;
-        if (byte < 128)
+        if (byte < 128) {
+            reader->failed |= byte == 0 && shift > 0;
             return value;
+        }
     }
     reader->failed = true;
     return 0;
@@ -349,38 +396,88 @@ static void read_topic(const struct position_key *key, struct reader *reader,
     topic->id.offset = read_varint(reader);
 }
 
-static uint64_t read_bits(struct reader *reader, uint64_t *bits, int *count,
-                          int width)
+/* How many there are; a mark of 0 is none. */
+static size_t read_marks(struct reader *reader, const char *map,
+                         uint16_t marks[HASH_PARTITIONS])
 {
-    for (; *count < width && !reader->failed; *count += 8)
-        *bits |= read_fixed(reader, 1) << *count;
-    uint64_t value = *bits & ((UINT64_C(1) << width) - 1);
-    *bits >>= width;
-    *count -= width;
-    return value;
+    size_t count = 0;
+
+    for (size_t i = 0; i < HASH_PARTITIONS; i++) {
+        if (map && !(map[i / 8] >> i % 8 & 1))
+            continue;
+        marks[i] = (uint16_t)read_fixed(reader, 2);
+        reader->failed |= map && marks[i] == 0;
+        count += marks[i] != 0;
+    }
+    return count;
 }
 
-static void read_partitions(struct reader *reader,
-                            struct position_partitions *partitions)
+/* Where there are marks: least and width bits more. */
+static void read_offsets(struct reader *reader, uint64_t least, int width,
+                         struct position_partitions *partitions)
 {
-    struct span map = read_bytes(reader, MAP);
     uint64_t bits = 0;
+    uint64_t seen = 0; /* of all: nothing is below the least */
+    uint64_t lowest = UINT64_MAX;
     int count = 0;
 
+    for (size_t i = 0; i < HASH_PARTITIONS; i++) {
+        if (!partitions->marks[i])
+            continue;
+        for (; count < width && !reader->failed; count += 8)
+            bits |= read_fixed(reader, 1) << count;
+        uint64_t value = bits & ((UINT64_C(1) << width) - 1);
+        bits >>= width;
+        count -= width;
+        seen = value > seen ? value : seen;
+        lowest = value < lowest ? value : lowest;
+        partitions->offsets[i] = least + value;
+    }
+    reader->failed |= bits != 0 || lowest != 0 || width_of(seen) != width ||
+                      least + seen > POSITION_OFFSET_MAX;
+}
+
+static void read_partitions(struct reader *reader, bool dense,
+                            struct position_partitions *partitions)
+{
+    static const char none[MAP];
+    const char *map = dense ? NULL : read_bytes(reader, MAP).ptr;
+
     partitions->whole = read_fixed(reader, 8);
-    if (reader->failed || reader->at == reader->end)
+    if (reader->failed || (map && memcmp(map, none, MAP) == 0))
         return;
     uint64_t least = read_varint(reader);
     int width = (int)read_fixed(reader, 1);
-    if (reader->failed || width > WIDTH_MAX)
-        reader->failed = true;
-    for (size_t i = 0; i < HASH_PARTITIONS && !reader->failed; i++)
-        if (map.ptr[i / 8] >> i % 8 & 1)
-            partitions->marks[i] = (uint16_t)read_fixed(reader, 2);
-    for (size_t i = 0; i < HASH_PARTITIONS && !reader->failed; i++)
-        if (map.ptr[i / 8] >> i % 8 & 1)
-            partitions->offsets[i] =
-                least + read_bits(reader, &bits, &count, width);
+    size_t count = read_marks(reader, map, partitions->marks);
+    reader->failed |=
+        least == 0 || width > OFFSET_BITS || dense != (count > SPARSE_MAX);
+    if (!reader->failed)
+        read_offsets(reader, least, width, partitions);
+}
+
+static bool read_all(const struct position_key *key, struct reader *reader,
+                     struct arena *arena, struct position *out)
+{
+    uint64_t head = read_varint(reader);
+    struct position read = {.topic_count = (size_t)(head >> FLAG_BITS),
+                            .has_partitions = head & FLAG_PARTITIONS};
+
+    if (reader->failed || read.topic_count > POSITION_TOPICS_MAX ||
+        ((head & FLAG_DENSE) && !read.has_partitions))
+        return false;
+    read.topics = arena_alloc(arena, read.topic_count * sizeof(*read.topics));
+    for (size_t i = 0; i < read.topic_count; i++)
+        read_topic(key, reader, head & FLAG_NAMED, &read.topics[i]);
+    if (read.has_partitions) {
+        struct position_partitions *partitions =
+            arena_zalloc(arena, sizeof(*partitions));
+        read_partitions(reader, head & FLAG_DENSE, partitions);
+        read.opened = partitions;
+    }
+    if (reader->failed || reader->at != reader->end)
+        return false;
+    *out = read;
+    return true;
 }
 
 /* The plain bytes, in arena; ptr NULL: nobody here sealed it. */
@@ -406,34 +503,16 @@ static struct span unseal(struct position_key *key, struct arena *arena,
 bool position_open(struct position_key *key, struct span text,
                    struct arena *arena, struct position *out)
 {
-    unsigned char sealed[POSITION_MAX];
+    unsigned char sealed[SEALED_MAX];
     size_t len;
 
-    if (text.len > POSITION_MAX || !decode(text, sealed, &len) || len < TAG + 2)
+    if (text.len > POSITION_MAX || !decode(text, sealed, &len) || len <= TAG)
         return false;
     struct span plain = unseal(key, arena, sealed, len);
-    if (!plain.ptr)
-        return false;
-    struct reader reader = {.at = (const unsigned char *)plain.ptr,
-                            .end =
-                                (const unsigned char *)plain.ptr + plain.len};
-    uint64_t flags = read_fixed(&reader, 1);
-    struct position read = {.topic_count = read_varint(&reader),
-                            .has_partitions = flags & FLAG_PARTITIONS};
-    if (read.topic_count > POSITION_TOPICS_MAX)
-        return false;
-    read.topics =
-        arena_alloc(arena, POSITION_TOPICS_MAX * sizeof(*read.topics));
-    for (size_t i = 0; i < read.topic_count; i++)
-        read_topic(key, &reader, flags & FLAG_NAMED, &read.topics[i]);
-    struct position_partitions *partitions =
-        arena_zalloc(arena, sizeof(*partitions));
-    if (read.has_partitions)
-        read_partitions(&reader, partitions);
-    read.opened = partitions;
-    if (!reader.failed)
-        *out = read;
-    return !reader.failed;
+    const unsigned char *at = (const unsigned char *)plain.ptr;
+    return at &&
+           read_all(key, &(struct reader){.at = at, .end = at + plain.len},
+                    arena, out);
 }
 
 bool position_find(const struct position_key *key,

@@ -11,6 +11,9 @@
  * hash over all, and 16 bits of each that tell which changed when that differs:
  * so of the epochs that changed, one in 65,536 is not noticed unless its offset
  * is beyond what is there.
+ *
+ * All partitions are under 1 KiB of text as long as their offsets are less than
+ * 2^29 apart, and 1280 bytes at most.
  */
 #pragma once
 
@@ -20,7 +23,8 @@
 
 #define POSITION_TOPICS_MAX 100
 #define POSITION_NAMES_MAX 2048 /* bytes of all names of a named one */
-#define POSITION_MAX 6144       /* bytes of text */
+#define POSITION_OFFSET_MAX ((UINT64_C(1) << 42) - 1)
+#define POSITION_MAX 6034 /* bytes of text, of the most of all these */
 #define POSITION_SECRET 32
 
 struct position_key;
@@ -39,20 +43,21 @@ struct position_topic {
 struct position_partitions {
     uint64_t whole;
     uint64_t offsets[HASH_PARTITIONS]; /* 0: there was nothing */
-    uint16_t marks[HASH_PARTITIONS];
+    uint16_t marks[HASH_PARTITIONS];   /* 0 likewise */
 };
 
 struct position {
     struct position_topic *topics; /* at most POSITION_TOPICS_MAX */
     size_t topic_count;
     bool has_partitions;
-    const struct log_id *partitions; /* of all of them, to be sealed */
-    const struct position_partitions *opened;
+    const struct log_id *partitions;          /* of all of them, to be sealed */
+    const struct position_partitions *opened; /* NULL: it has none */
 };
 
 /*
  * named: the topics' names are in it, else only hashes of them.  What it
- * returns is the length; 0: more names than POSITION_NAMES_MAX.
+ * returns is the length; 0: more names than POSITION_NAMES_MAX, or an offset
+ * past POSITION_OFFSET_MAX.
  */
 size_t position_seal(struct position_key *key, const struct position *position,
                      bool named, char out[POSITION_MAX]);

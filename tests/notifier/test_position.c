@@ -1,0 +1,643 @@
+/* test_position.c - positions as text that only its own service reads. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "notifier/position.h"
+#include "tests/notifier/position_model.h"
+#include "tests/test.h"
+
+#define ROUNDS 300
+#define NEAR (UINT64_C(1) << 29) /* between two partitions' offsets */
+
+static const char digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+struct fixture {
+    struct position_key *key;
+    struct arena arena;
+    char text[POSITION_MAX];
+    size_t len;
+    struct position opened;
+};
+
+static unsigned char secret[POSITION_SECRET] =
+    "a secret of thirty-two bytes ..";
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    f->key = position_key_create(secret);
+    arena_init(&f->arena, MEM_JOB, 0);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    position_key_destroy(f->key);
+    arena_deinit(&f->arena);
+    free(f);
+    return 0;
+}
+
+/* From memory of its exact size, so that a read past its end is seen. */
+static bool opens(struct fixture *f, struct position_key *key, const char *text,
+                  size_t len)
+{
+    char *exact = malloc(len ? len : 1);
+
+    assert_non_null(exact);
+    if (len)
+        memcpy(exact, text, len);
+    bool open =
+        position_open(key, (struct span){exact, len}, &f->arena, &f->opened);
+    free(exact);
+    return open;
+}
+
+static void seal(struct fixture *f, const struct position *position, bool named)
+{
+    f->len = position_seal(f->key, position, named, f->text);
+    assert_in_range(f->len, 1, POSITION_MAX);
+}
+
+static void seal_and_open(struct fixture *f, const struct position *position,
+                          bool named)
+{
+    seal(f, position, named);
+    assert_true(opens(f, f->key, f->text, f->len));
+    assert_int_equal(f->opened.topic_count, position->topic_count);
+    assert_int_equal(f->opened.has_partitions, position->has_partitions);
+}
+
+static struct position_topic topics[POSITION_TOPICS_MAX];
+static struct log_id partitions[HASH_PARTITIONS];
+
+static const struct position one_topic = {.topics = topics, .topic_count = 1};
+static const struct position all_partitions = {.has_partitions = true,
+                                               .partitions = partitions};
+
+static void use_one_topic(void)
+{
+    topics[0] = (struct position_topic){.name = SPAN("https://example.com/a"),
+                                        .id = {1764158400000000, 7}};
+}
+
+/* Offsets from least on, the last one apart from it. */
+static void use_partitions(uint64_t least, uint64_t apart)
+{
+    for (size_t i = 0; i < HASH_PARTITIONS; i++)
+        partitions[i] = (struct log_id){1764158400000000 + i, least + i % 2};
+    partitions[HASH_PARTITIONS - 1].offset = least + apart;
+}
+
+/* ---- random positions */
+
+static uint64_t random_state;
+
+static uint64_t random_bits(void)
+{
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return random_state * UINT64_C(2685821657736338717);
+}
+
+static uint64_t random_below(uint64_t bound)
+{
+    return (random_bits() >> 8) % bound;
+}
+
+static struct log_id random_id(void)
+{
+    unsigned bits = (unsigned)random_below(43);
+    uint64_t offset = random_bits() & ((UINT64_C(1) << bits) - 1);
+
+    return (struct log_id){offset ? random_bits() >> random_below(60) : 0,
+                           offset};
+}
+
+static char names[POSITION_TOPICS_MAX][20];
+
+/* Each name once; how many partitions stand somewhere is different each time,
+ * none and all among them. */
+static struct position random_position(void)
+{
+    uint64_t standing = random_below(HASH_PARTITIONS + 30);
+    struct position position = {.topics = topics,
+                                .topic_count =
+                                    random_below(POSITION_TOPICS_MAX + 1),
+                                .has_partitions = random_below(2),
+                                .partitions = partitions};
+
+    for (size_t i = 0; i < position.topic_count; i++) {
+        int len = snprintf(names[i], sizeof(names[i]), "%zu-%0*d", i,
+                           (int)random_below(16) + 1, 0);
+        topics[i] = (struct position_topic){.name = {names[i], (size_t)len},
+                                            .id = random_id()};
+    }
+    for (size_t i = 0; i < HASH_PARTITIONS; i++) {
+        partitions[i] = (struct log_id){0, 0};
+        while (random_below(HASH_PARTITIONS) < standing &&
+               !partitions[i].offset)
+            partitions[i] = random_id();
+        if (standing == 0)
+            partitions[i] = (struct log_id){0, 0};
+    }
+    return position;
+}
+
+static void assert_topics(struct fixture *f, const struct position *position,
+                          bool named)
+{
+    struct log_id id;
+
+    for (size_t i = 0; i < position->topic_count; i++) {
+        const struct position_topic *topic = &f->opened.topics[i];
+        assert_true(log_id_eq(topic->id, position->topics[i].id));
+        assert_int_equal(topic->name.ptr != NULL, named);
+        assert_true(!named || span_eq(topic->name, position->topics[i].name));
+        assert_true(
+            position_find(f->key, &f->opened, position->topics[i].name, &id));
+        assert_true(log_id_eq(id, position->topics[i].id));
+    }
+}
+
+static void assert_partitions(struct fixture *f,
+                              const struct position *position)
+{
+    struct log_id places[HASH_PARTITIONS];
+    bool lost[HASH_PARTITIONS];
+
+    position_resolve(f->key, f->opened.opened, position->partitions, places,
+                     lost);
+    for (size_t i = 0; i < HASH_PARTITIONS; i++) {
+        assert_true(log_id_eq(places[i], position->partitions[i]));
+        assert_false(lost[i]);
+    }
+}
+
+static void test_position_comes_back_as_it_was(void **state)
+{
+    struct fixture *f = *state;
+
+    random_state = 20261126;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        struct position position = random_position();
+        bool named = random_below(2);
+        seal_and_open(f, &position, named);
+        assert_topics(f, &position, named);
+        if (position.has_partitions)
+            assert_partitions(f, &position);
+    }
+}
+
+/* The model has its own encoder, and RFC 5297 by another way through OpenSSL:
+ * what is on the wire is what position.c says, and nothing else. */
+static void test_position_is_what_the_model_writes(void **state)
+{
+    static unsigned char plain[MODEL_PLAIN_MAX];
+    static char text[MODEL_TEXT_MAX];
+    struct fixture *f = *state;
+
+    random_state = 5297;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        struct position position = random_position();
+        bool named = random_below(2);
+        seal_and_open(f, &position, named);
+        size_t len = model_encode(&f->opened, named, plain);
+        assert_int_equal(model_seal(secret, plain, len, text), f->len);
+        assert_memory_equal(text, f->text, f->len);
+    }
+}
+
+static void test_position_of_equal_places_is_equal_text(void **state)
+{
+    char other[POSITION_MAX];
+    struct fixture *f = *state;
+    struct position_key *again = position_key_create(secret);
+
+    use_one_topic();
+    seal(f, &one_topic, false);
+    assert_int_equal(position_seal(again, &one_topic, false, other), f->len);
+    assert_memory_equal(other, f->text, f->len);
+    topics[0].id.offset++;
+    assert_int_equal(position_seal(again, &one_topic, false, other), f->len);
+    assert_memory_not_equal(other, f->text, f->len);
+    position_key_destroy(again);
+}
+
+static void test_position_tells_topics_it_has_not(void **state)
+{
+    struct fixture *f = *state;
+    struct log_id id = {3, 4};
+
+    use_one_topic();
+    seal_and_open(f, &one_topic, false);
+    assert_false(position_find(f->key, &f->opened, SPAN("other"), &id));
+    assert_int_equal(id.offset, 4);
+}
+
+/* One context serves all calls, whatever came before. */
+static void test_position_seals_and_opens_in_any_order(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint64_t i = 1; i <= 2000; i++) {
+        use_one_topic();
+        topics[0].id.offset = i;
+        if (i % 7 == 0)
+            assert_false(opens(f, f->key, f->text, f->len - 1));
+        seal(f, &one_topic, i % 2);
+        if (i % 3)
+            seal(f, &one_topic, i % 2);
+        assert_true(opens(f, f->key, f->text, f->len));
+        assert_int_equal(f->opened.topics[0].id.offset, i);
+    }
+}
+
+/* ---- what is none */
+
+static void assert_refused_when_changed(struct fixture *f)
+{
+    for (size_t i = 0; i < f->len; i++) {
+        char was = f->text[i];
+        for (int bit = 0; bit < 8; bit++) {
+            f->text[i] = (char)(was ^ (1 << bit));
+            assert_false(opens(f, f->key, f->text, f->len));
+        }
+        f->text[i] = was;
+        assert_false(opens(f, f->key, f->text, i));
+    }
+    assert_true(opens(f, f->key, f->text, f->len));
+}
+
+static void test_position_that_was_changed_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    use_one_topic();
+    seal(f, &one_topic, false);
+    assert_refused_when_changed(f);
+    seal(f, &one_topic, true);
+    assert_refused_when_changed(f);
+    use_partitions(5, 900);
+    seal(f, &all_partitions, false);
+    assert_refused_when_changed(f);
+}
+
+static void test_position_with_more_behind_it_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char longer[POSITION_MAX];
+
+    use_one_topic();
+    seal(f, &one_topic, true);
+    memcpy(longer, f->text, f->len);
+    for (int c = 0; c < 256; c++) {
+        longer[f->len] = (char)c;
+        assert_false(opens(f, f->key, longer, f->len + 1));
+    }
+    memset(longer + f->len, 'A', 8);
+    for (size_t more = 1; more <= 8; more++)
+        assert_false(opens(f, f->key, longer, f->len + more));
+}
+
+/* Bits of the last digit that are no byte's. */
+static void test_position_has_one_spelling(void **state)
+{
+    struct fixture *f = *state;
+
+    use_one_topic();
+    for (size_t len = 1; len <= 3; len++) {
+        topics[0].name = (struct span){"abc", len};
+        seal(f, &one_topic, true);
+        char *last = &f->text[f->len - 1];
+        char was = *last;
+        for (const char *c = digits; *c; c++) {
+            *last = *c;
+            assert_int_equal(opens(f, f->key, f->text, f->len), *c == was);
+        }
+    }
+}
+
+static void test_position_that_is_none_is_refused(void **state)
+{
+    static char garbage[2 * POSITION_MAX];
+    const struct span texts[] = {
+        SPAN(""),
+        SPAN("A"),
+        SPAN("earliest"),
+        SPAN("\0\0\0\0"),
+        SPAN("AAAAAAAAAAAAAAAAAAAAAA"),
+        SPAN("AAAAAAAAAAAAAAAAAAAAAAAA"),
+        SPAN("AAAAAAAAAAAAAAAAAAAAAAAAAA=="),
+        SPAN("urn:uuid:6e2b1c34-0000-4000-8000-1f1f1f1f1f1f"),
+    };
+    struct fixture *f = *state;
+
+    f->opened.topic_count = 77;
+    for (size_t i = 0; i < COUNT(texts); i++)
+        assert_false(opens(f, f->key, texts[i].ptr, texts[i].len));
+    assert_false(
+        position_open(f->key, (struct span){NULL, 0}, &f->arena, &f->opened));
+    random_state = 64;
+    for (size_t i = 0; i < sizeof(garbage); i++)
+        garbage[i] = digits[random_below(64)];
+    for (size_t len = 0; len <= sizeof(garbage); len += 1 + len / 50)
+        assert_false(opens(f, f->key, garbage, len));
+    assert_false(opens(f, f->key, garbage, POSITION_MAX));
+    assert_false(opens(f, f->key, garbage, POSITION_MAX + 1));
+    assert_int_equal(f->opened.topic_count, 77);
+}
+
+static void test_position_of_another_service_is_refused(void **state)
+{
+    unsigned char other[POSITION_SECRET];
+    struct fixture *f = *state;
+
+    use_one_topic();
+    seal(f, &one_topic, false);
+    for (size_t i = 0; i < POSITION_SECRET; i++) {
+        memcpy(other, secret, sizeof(other));
+        other[i] ^= 1;
+        struct position_key *key = position_key_create(other);
+        assert_false(opens(f, key, f->text, f->len));
+        position_key_destroy(key);
+    }
+}
+
+static void test_position_of_another_version_is_refused(void **state)
+{
+    static const char *const versions[] = {"", "1", "3", "22", "two"};
+    static unsigned char plain[MODEL_PLAIN_MAX];
+    static char text[MODEL_TEXT_MAX];
+    struct fixture *f = *state;
+
+    use_one_topic();
+    seal_and_open(f, &one_topic, true);
+    size_t len = model_encode(&f->opened, true, plain);
+    size_t n = model_seal(secret, plain, len, text);
+    assert_true(opens(f, f->key, text, n));
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        n = model_seal_version(secret, span_str(versions[i]), plain, len, text);
+        assert_false(opens(f, f->key, text, n));
+    }
+}
+
+/* What nobody seals, under the right key: each would be a second text of the
+ * same position, or of none. */
+static void test_position_is_refused_unless_it_is_the_shortest(void **state)
+{
+#define EPOCH "\1\2\3\4\5\6\7\0"
+#define MAP1 "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define MAP2 "\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define MAP0 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+    const struct {
+        struct span plain;
+        bool good;
+    } cases[] = {
+        {SPAN("\0"), true},                          /* nothing */
+        {SPAN("\0\0"), false},                       /* more behind it */
+        {SPAN("\x80\0"), false},                     /* zero in two bytes */
+        {SPAN("\x80\x80\x80\x80\x80\x80\1"), false}, /* past 42 bits */
+        {SPAN("\4"), false}, /* dense, but no partitions */
+        {SPAN("\x9"
+              "\1a" EPOCH "\1"),
+         true},
+        {SPAN("\x9"
+              "\1a" EPOCH "\x81\0"),
+         false},
+        {SPAN("\x9"
+              "\x81\0a" EPOCH "\1"),
+         false},
+        {SPAN("\x9"
+              "\2a" EPOCH "\1"),
+         false},
+        {SPAN("\x9"
+              "\1a" EPOCH),
+         false},
+        {SPAN("\x9"
+              "\1a" EPOCH "\1\0"),
+         false},
+        {SPAN("\x8" EPOCH EPOCH "\1"), true},
+        {SPAN("\x8" EPOCH "\1"), false},
+        {SPAN("\x10" EPOCH EPOCH "\1"), false}, /* two, says it */
+        {SPAN("\2" MAP0 EPOCH), true},
+        {SPAN("\2" MAP0 EPOCH "\1\0"), false},
+        {SPAN("\2" MAP1 EPOCH), false},
+        {SPAN("\2" MAP1 EPOCH "\1\0\7\0"), true},
+        {SPAN("\2" MAP1 EPOCH "\1\0\7"), false},
+        {SPAN("\2" MAP1 EPOCH "\1\0\0\0"), false},   /* a mark of none */
+        {SPAN("\2" MAP1 EPOCH "\0\0\7\0"), false},   /* an offset of none */
+        {SPAN("\2" MAP1 EPOCH "\1\1\7\0\0"), false}, /* needs no bits */
+        {SPAN("\2" MAP2 EPOCH "\1\1\7\0\7\0\2"), true},
+        {SPAN("\2" MAP2 EPOCH "\1\1\7\0\7\0\6"), false}, /* bits behind */
+        {SPAN("\2" MAP2 EPOCH "\1\1\7\0\7\0\3"), false}, /* none the least */
+        {SPAN("\2" MAP2 EPOCH "\1\2\7\0\7\0\4"), false}, /* one bit is enough */
+        {SPAN("\2" MAP2 EPOCH "\1\x2b\7\0\7\0\0\0\0\0\0\0\0\0\0\0\0"), false},
+        {SPAN("\2" MAP2 EPOCH "\1\xff\7\0\7\0\0"), false},
+        {SPAN("\2" MAP2 EPOCH "\xff\xff\xff\xff\xff\x7f\1\7\0\7\0\2"), false},
+        {SPAN("\6" EPOCH), false},
+        {SPAN("\6" EPOCH "\1\0\7\0"), false},
+    };
+    static char text[MODEL_TEXT_MAX];
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t n = model_seal(secret, (const unsigned char *)cases[i].plain.ptr,
+                              cases[i].plain.len, text);
+        if (opens(f, f->key, text, n) != cases[i].good)
+            fail_msg("case %zu", i);
+    }
+}
+
+/* ---- limits */
+
+static void test_position_of_all_partitions_is_under_a_kilobyte(void **state)
+{
+    static const uint64_t leasts[] = {1, 1 << 28, UINT64_C(1) << 34,
+                                      POSITION_OFFSET_MAX - NEAR};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < COUNT(leasts); i++) {
+        use_partitions(leasts[i], NEAR - 1);
+        seal_and_open(f, &all_partitions, false);
+        assert_in_range(f->len, 1, 1023);
+        assert_partitions(f, &all_partitions);
+    }
+    use_partitions((UINT64_C(1) << 35) - 1, 2 * NEAR - 1);
+    seal(f, &all_partitions, false);
+    assert_int_equal(f->len, 1023);
+    use_partitions(1, POSITION_OFFSET_MAX - 1);
+    seal(f, &all_partitions, false);
+    assert_in_range(f->len, 1024, 1280);
+}
+
+/* One or some of them absent: a map must not make it longer. */
+static void
+test_position_is_no_longer_for_partitions_that_are_none(void **state)
+{
+    struct fixture *f = *state;
+    size_t before = 1024;
+
+    use_partitions((UINT64_C(1) << 35) - 1, 2 * NEAR - 1);
+    for (size_t i = 0; i < HASH_PARTITIONS; i++) {
+        seal_and_open(f, &all_partitions, false);
+        assert_partitions(f, &all_partitions);
+        assert_true(f->len <= before);
+        before = f->len;
+        partitions[i] = (struct log_id){0, 0};
+    }
+}
+
+static char long_names[POSITION_NAMES_MAX];
+
+/* As many topics as there may be, with as long names: 16 that need a length of
+ * two bytes. */
+static void use_most_topics(void)
+{
+    memset(long_names, 'n', sizeof(long_names));
+    for (size_t i = 0; i < POSITION_TOPICS_MAX; i++)
+        topics[i] = (struct position_topic){
+            .name = {long_names, i < POSITION_NAMES_MAX / 128 ? 128 : 0},
+            .id = {UINT64_MAX, POSITION_OFFSET_MAX}};
+}
+
+static void test_position_of_the_most_fits(void **state)
+{
+    struct fixture *f = *state;
+    struct position most = {.topics = topics,
+                            .topic_count = POSITION_TOPICS_MAX,
+                            .has_partitions = true,
+                            .partitions = partitions};
+
+    use_most_topics();
+    use_partitions(UINT64_C(1) << 41, (UINT64_C(1) << 41) - 1);
+    partitions[0].offset = 1;
+    seal_and_open(f, &most, true);
+    assert_partitions(f, &most);
+    assert_in_range(f->len, POSITION_MAX - 8, POSITION_MAX);
+    assert_true(POSITION_MAX < 6 * 1024);
+    seal_and_open(f, &most, false);
+}
+
+static void test_position_of_more_is_not_sealed(void **state)
+{
+    struct fixture *f = *state;
+    struct position position = {.topics = topics, .topic_count = 17};
+
+    use_most_topics();
+    topics[16].name.len = 1;
+    assert_int_equal(position_seal(f->key, &position, true, f->text), 0);
+    seal(f, &position, false);
+    topics[3].id.offset = POSITION_OFFSET_MAX + 1;
+    assert_int_equal(position_seal(f->key, &position, false, f->text), 0);
+    use_partitions(1, POSITION_OFFSET_MAX);
+    assert_int_equal(position_seal(f->key, &all_partitions, false, f->text), 0);
+    partitions[HASH_PARTITIONS - 1].offset = UINT64_MAX;
+    assert_int_equal(position_seal(f->key, &all_partitions, false, f->text), 0);
+}
+
+/* ---- epochs that changed */
+
+static void resolve(struct fixture *f, bool lost[HASH_PARTITIONS])
+{
+    struct log_id places[HASH_PARTITIONS];
+
+    position_resolve(f->key, f->opened.opened, partitions, places, lost);
+    for (size_t i = 0; i < HASH_PARTITIONS; i++) {
+        assert_int_equal(places[i].epoch, partitions[i].epoch);
+        if (lost[i])
+            assert_int_equal(places[i].offset, 0);
+    }
+}
+
+static size_t count_lost(struct fixture *f)
+{
+    bool lost[HASH_PARTITIONS];
+    size_t count = 0;
+
+    resolve(f, lost);
+    for (size_t i = 0; i < HASH_PARTITIONS; i++)
+        count += lost[i];
+    return count;
+}
+
+static void test_position_tells_which_partition_changed(void **state)
+{
+    struct fixture *f = *state;
+    bool lost[HASH_PARTITIONS];
+
+    use_partitions(10, 500);
+    seal_and_open(f, &all_partitions, false);
+    partitions[17].epoch++;
+    partitions[99].epoch -= 60000;
+    resolve(f, lost);
+    for (size_t i = 0; i < HASH_PARTITIONS; i++)
+        assert_int_equal(lost[i], i == 17 || i == 99);
+}
+
+static void test_position_is_lost_where_there_is_less_than_it_saw(void **state)
+{
+    struct fixture *f = *state;
+    bool lost[HASH_PARTITIONS];
+
+    use_partitions(10, 500);
+    seal_and_open(f, &all_partitions, false);
+    partitions[HASH_PARTITIONS - 1].offset--;
+    partitions[3].offset += 50;
+    partitions[4] = (struct log_id){0, 0};
+    resolve(f, lost);
+    for (size_t i = 0; i < HASH_PARTITIONS; i++)
+        assert_int_equal(lost[i], i == 4 || i == HASH_PARTITIONS - 1);
+}
+
+/* What began since is read from its first entry, whatever its epoch. */
+static void test_position_loses_nothing_that_began_since(void **state)
+{
+    struct fixture *f = *state;
+
+    use_partitions(10, 500);
+    struct log_id began = partitions[8];
+    partitions[8] = (struct log_id){0, 0};
+    seal_and_open(f, &all_partitions, false);
+    partitions[8] = began;
+    assert_int_equal(count_lost(f), 0);
+    memset(partitions, 0, sizeof(partitions));
+    seal_and_open(f, &all_partitions, false);
+    use_partitions(10, 500);
+    assert_int_equal(count_lost(f), 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_position_comes_back_as_it_was),
+        CASE(test_position_is_what_the_model_writes),
+        CASE(test_position_of_equal_places_is_equal_text),
+        CASE(test_position_tells_topics_it_has_not),
+        CASE(test_position_seals_and_opens_in_any_order),
+        CASE(test_position_that_was_changed_is_refused),
+        CASE(test_position_with_more_behind_it_is_refused),
+        CASE(test_position_has_one_spelling),
+        CASE(test_position_that_is_none_is_refused),
+        CASE(test_position_of_another_service_is_refused),
+        CASE(test_position_of_another_version_is_refused),
+        CASE(test_position_is_refused_unless_it_is_the_shortest),
+        CASE(test_position_of_all_partitions_is_under_a_kilobyte),
+        CASE(test_position_is_no_longer_for_partitions_that_are_none),
+        CASE(test_position_of_the_most_fits),
+        CASE(test_position_of_more_is_not_sealed),
+        CASE(test_position_tells_which_partition_changed),
+        CASE(test_position_is_lost_where_there_is_less_than_it_saw),
+        CASE(test_position_loses_nothing_that_began_since),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
