@@ -529,22 +529,43 @@ bool position_find(const struct position_key *key,
     return false;
 }
 
+/* In lost: whose epoch is another one. */
+static void find_changed(const struct position_key *key,
+                         const struct position_partitions *opened,
+                         const struct log_id *now, bool *lost)
+{
+    uint64_t epochs[HASH_PARTITIONS] = {0};
+    size_t standing = 0;
+    size_t changed = 0;
+
+    memset(lost, 0, HASH_PARTITIONS * sizeof(*lost));
+    for (size_t i = 0; i < HASH_PARTITIONS; i++)
+        if (opened->offsets[i])
+            epochs[i] = now[i].epoch;
+    if (hash_epochs(key, epochs) == opened->whole)
+        return;
+    for (size_t i = 0; i < HASH_PARTITIONS; i++) {
+        if (!opened->offsets[i])
+            continue;
+        lost[i] = mark_of(key, now[i].epoch) != opened->marks[i];
+        changed += lost[i];
+        standing++;
+    }
+    for (size_t i = 0; i < HASH_PARTITIONS; i++)
+        if (opened->offsets[i] && (changed == 0 || changed > standing / 2))
+            lost[i] = true;
+}
+
 void position_resolve(const struct position_key *key,
                       const struct position_partitions *opened,
                       const struct log_id now[HASH_PARTITIONS],
                       struct log_id places[HASH_PARTITIONS],
                       bool lost[HASH_PARTITIONS])
 {
-    uint64_t epochs[HASH_PARTITIONS] = {0};
-
-    for (size_t i = 0; i < HASH_PARTITIONS; i++)
-        if (opened->offsets[i])
-            epochs[i] = now[i].epoch;
-    bool same = hash_epochs(key, epochs) == opened->whole;
+    find_changed(key, opened, now, lost);
     for (size_t i = 0; i < HASH_PARTITIONS; i++) {
-        uint64_t offset = opened->offsets[i];
-        bool is_there = same || mark_of(key, now[i].epoch) == opened->marks[i];
-        lost[i] = offset && (!is_there || offset > now[i].offset);
-        places[i] = (struct log_id){now[i].epoch, lost[i] ? 0 : offset};
+        lost[i] |= opened->offsets[i] > now[i].offset;
+        places[i] =
+            (struct log_id){now[i].epoch, lost[i] ? 0 : opened->offsets[i]};
     }
 }

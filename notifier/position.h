@@ -9,8 +9,8 @@
  * Exact topics stand at an entry of their logs each.  A subscription with
  * patterns stands at a reference of each partition; of their epochs there is a
  * hash over all, and 16 bits of each that tell which changed when that differs:
- * so of the epochs that changed, one in 65,536 is not noticed unless its offset
- * is beyond what is there.
+ * so one change is always noticed, and of several all but one in 65,536 of
+ * those that their offsets do not betray.
  *
  * All partitions are under 1 KiB of text as long as their offsets are less than
  * 2^29 apart, and 1280 bytes at most.
@@ -74,7 +74,8 @@ bool position_find(const struct position_key *key,
 /*
  * Of all partitions: from which place on there may be news, now that they stand
  * at now.  lost: it stood at something that is gone, and places begins at the
- * first there is.
+ * first there is.  All are lost when epochs changed but nothing tells which, or
+ * when more than half of those it stood at did: then Redis lost more than some.
  */
 void position_resolve(const struct position_key *key,
                       const struct position_partitions *opened,

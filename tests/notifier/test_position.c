@@ -582,6 +582,38 @@ static void test_position_tells_which_partition_changed(void **state)
         assert_int_equal(lost[i], i == 17 || i == 99);
 }
 
+/* Of so many epochs some have the mark of the one before. */
+static void test_position_never_overlooks_that_one_epoch_changed(void **state)
+{
+    struct fixture *f = *state;
+    size_t unsure = 0;
+
+    memset(partitions, 0, sizeof(partitions));
+    for (size_t i = 0; i < 3; i++)
+        partitions[i * 40] = (struct log_id){1000 + i, 10 + i};
+    seal_and_open(f, &all_partitions, false);
+    for (size_t i = 0; i < 200000; i++) {
+        partitions[40].epoch++;
+        size_t count = count_lost(f);
+        unsure += count == 3;
+        assert_true(count == 3 || count == 1);
+    }
+    assert_in_range(unsure, 1, 20);
+}
+
+static void test_position_is_lost_when_most_epochs_changed(void **state)
+{
+    struct fixture *f = *state;
+
+    use_partitions(10, 500);
+    seal_and_open(f, &all_partitions, false);
+    for (size_t i = 0; i < HASH_PARTITIONS / 2; i++)
+        partitions[i].epoch += 1000;
+    assert_int_equal(count_lost(f), HASH_PARTITIONS / 2);
+    partitions[100].epoch += 1000;
+    assert_int_equal(count_lost(f), HASH_PARTITIONS);
+}
+
 static void test_position_is_lost_where_there_is_less_than_it_saw(void **state)
 {
     struct fixture *f = *state;
@@ -636,6 +668,8 @@ int main(void)
         CASE(test_position_of_the_most_fits),
         CASE(test_position_of_more_is_not_sealed),
         CASE(test_position_tells_which_partition_changed),
+        CASE(test_position_never_overlooks_that_one_epoch_changed),
+        CASE(test_position_is_lost_when_most_epochs_changed),
         CASE(test_position_is_lost_where_there_is_less_than_it_saw),
         CASE(test_position_loses_nothing_that_began_since),
     };
