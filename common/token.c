@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "common/base64.h"
 #include "common/json.h"
 #include "common/token.h"
 
@@ -36,39 +37,21 @@ struct token_keys {
     struct key keys[MAX_KEYS];
 };
 
-static int digit_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '-' || c == '_')
-        return c == '-' ? 62 : 63;
-    return -1;
-}
-
-/* base64url without padding; -1: it is none, or too long. */
+/* base64url, perhaps padded; -1: it is none, or too long. */
 static int decode_secret(const char *text, unsigned char out[MAX_SECRET])
 {
-    size_t len = strcspn(text, "=");
-    unsigned bits = 0;
-    unsigned count = 0;
-    int size = 0;
+    unsigned char bytes[BASE64_BYTES(BASE64_TEXT(MAX_SECRET))];
+    struct span digits = {text, strcspn(text, "=")};
+    size_t padding = strspn(text + digits.len, "=");
+    size_t size = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        int digit = digit_of(text[i]);
-        if (digit < 0 || size == MAX_SECRET)
-            return -1;
-        bits = bits << 6 | (unsigned)digit;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            out[size++] = (unsigned char)(bits >> count);
-        }
-    }
-    return size;
+    bool good = digits.len <= BASE64_TEXT(MAX_SECRET) && padding < 3 &&
+                !text[digits.len + padding] &&
+                base64_decode(digits, bytes, &size);
+    if (good)
+        memcpy(out, bytes, size);
+    explicit_bzero(bytes, sizeof(bytes));
+    return good ? (int)size : -1;
 }
 
 static const char *read_key(const json_t *node, struct key *key)

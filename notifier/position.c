@@ -17,6 +17,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "common/base64.h"
 #include "common/mem.h"
 #include "notifier/position.h"
 
@@ -98,59 +99,6 @@ void position_key_destroy(struct position_key *key)
     EVP_CIPHER_free(key->cipher);
     explicit_bzero(key, sizeof(*key));
     mem_free(key);
-}
-
-/* ---- base64url without padding */
-
-static const char digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static size_t encode(const unsigned char *in, size_t len, char *out)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < len; i += 3) {
-        unsigned bits = (unsigned)in[i] << 16 |
-                        (i + 1 < len ? (unsigned)in[i + 1] << 8 : 0) |
-                        (i + 2 < len ? in[i + 2] : 0);
-        size_t count = len - i < 3 ? len - i + 1 : 4;
-        for (size_t k = 0; k < count; k++)
-            out[n++] = digits[bits >> (18 - 6 * k) & 63];
-    }
-    return n;
-}
-
-static int digit_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-/* False: it is no base64url, or one of several spellings of the same bytes. */
-static bool decode(struct span text, unsigned char *out, size_t *len)
-{
-    unsigned bits = 0;
-    unsigned count = 0;
-    size_t n = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = digit_of(text.ptr[i]);
-        if (digit < 0)
-            return false;
-        bits = (bits << 6 | (unsigned)digit) & 0xffff;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            out[n++] = (unsigned char)(bits >> count);
-        }
-    }
-    *len = n;
-    return count < 6 && (bits & ((1u << count) - 1)) == 0;
 }
 
 /* ---- writing */
@@ -330,7 +278,7 @@ size_t position_seal(struct position_key *key, const struct position *position,
         at = put_partitions(key, at, position->partitions, flags & FLAG_DENSE);
     size_t len = (size_t)(at - sealed);
     seal(key, sealed, len - TAG);
-    return encode(sealed, len, out);
+    return base64_encode((struct span){(char *)sealed, len}, out);
 }
 
 /* ---- reading */
@@ -503,10 +451,11 @@ static struct span unseal(struct position_key *key, struct arena *arena,
 bool position_open(struct position_key *key, struct span text,
                    struct arena *arena, struct position *out)
 {
-    unsigned char sealed[SEALED_MAX];
+    unsigned char sealed[BASE64_BYTES(POSITION_MAX)];
     size_t len;
 
-    if (text.len > POSITION_MAX || !decode(text, sealed, &len) || len <= TAG)
+    if (text.len > POSITION_MAX || !base64_decode(text, sealed, &len) ||
+        len <= TAG)
         return false;
     struct span plain = unseal(key, arena, sealed, len);
     const unsigned char *at = (const unsigned char *)plain.ptr;

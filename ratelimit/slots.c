@@ -9,10 +9,10 @@
  * so is unknown to Redis later, and renewing it is 410.
  */
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <string.h>
 
+#include "common/base64.h"
 #include "common/key.h"
 #include "ratelimit/catalog.h"
 #include "ratelimit/decide.h"
@@ -37,45 +37,25 @@ struct slot {
 static void on_limit(void *arg, int status);
 static void on_answer(void *arg, int status, const struct redisReply *reply);
 
-/* ---- leases: base64 of "<pair of limit and key><holder>" */
+/* ---- leases: base64url of "<pair of limit and key><holder>" */
 
-static void replace(char *text, size_t len, char from, char to)
-{
-    for (size_t i = 0; i < len; i++)
-        if (text[i] == from)
-            text[i] = to;
-}
-
-/* base64, with the letters that need no escape in a URL (RFC 4648, 5). */
 static struct span encode(struct arena *arena, struct span text)
 {
-    char *out = arena_alloc(arena, text.len / 3 * 4 + 8);
-    int len = EVP_EncodeBlock((unsigned char *)out,
-                              (const unsigned char *)text.ptr, (int)text.len);
+    char *out = arena_alloc(arena, BASE64_TEXT(text.len));
 
-    replace(out, (size_t)len, '+', '-');
-    replace(out, (size_t)len, '/', '_');
-    while (len > 0 && out[len - 1] == '=')
-        len--;
-    return (struct span){out, (size_t)len};
+    return (struct span){out, base64_encode(text, out)};
 }
 
 static bool decode(struct arena *arena, struct span lease, struct span *text)
 {
-    size_t padded = (lease.len + 3) / 4 * 4;
-    char *in = arena_alloc(arena, padded + 1);
-    unsigned char *out = arena_alloc(arena, padded + 1);
+    size_t len;
 
     if (lease.len == 0 || lease.len > LEASE_MAX)
         return false;
-    memset(in, '=', padded);
-    memcpy(in, lease.ptr, lease.len);
-    replace(in, padded, '-', '+');
-    replace(in, padded, '_', '/');
-    int len = EVP_DecodeBlock(out, (const unsigned char *)in, (int)padded);
-    if (len < 0)
+    unsigned char *out = arena_alloc(arena, BASE64_BYTES(lease.len));
+    if (!base64_decode(lease, out, &len))
         return false;
-    *text = (struct span){(char *)out, (size_t)len - (padded - lease.len)};
+    *text = (struct span){(char *)out, len};
     return true;
 }
 

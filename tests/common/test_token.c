@@ -14,6 +14,8 @@
 
 #define NOW 1000000
 #define SECRET_1 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+/* Of 32 bytes and a bit. */
+#define ODD_SECRET "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9"
 #define SECRET_2 "IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 #define KEY(kid, secret) \
     "{\"kid\":\"" kid "\",\"alg\":\"HS256\",\"secret\":\"" secret "\"}"
@@ -64,8 +66,14 @@ static void test_token_keys_refuse_what_is_unsafe(void **state)
          "32 to 256"},
         {"{\"current\":\"k1\",\"keys\":[" KEY("k1", SECRET_1 "!") "]}", 0600,
          "base64url"},
-        {"{\"current\":\"k1\",\"keys\":[" KEY("k1", SECRET_1) "," KEY(
-             "k1", SECRET_2) "]}",
+        {"{\"current\":\"k1\",\"keys\":[" KEY("k1", SECRET_1 "=x") "]}", 0600,
+         "base64url"},
+        {"{\"current\":\"k1\",\"keys\":[" KEY("k1", SECRET_1 "===") "]}", 0600,
+         "base64url"},
+        {"{\"current\":\"k1\",\"keys\":[" KEY("k1", ODD_SECRET) "]}", 0600,
+         "base64url"},
+        {"{\"current\":\"k1\",\"keys\":[" KEY("k1", SECRET_1
+                                              "=") "," KEY("k1", SECRET_2) "]}",
          0600, "same kid"},
         {"{\"current\":\"k1\",\"keys\":[{\"kid\":\"k1\",\"alg\":\"none\","
          "\"secret\":\"" SECRET_1 "\"}]}",
