@@ -57,6 +57,23 @@ static bool read_topics(struct asking *asking, struct json_errors *errors)
     return errors->count == 0;
 }
 
+/* Where a topic stands tells how much is said in it.  False: answered. */
+static bool may_read(const struct asking *asking)
+{
+    struct rights *rights = rights_of(asking->req);
+    bool may = rights != NULL;
+
+    for (size_t i = 0; i < asking->count && may; i++) {
+        struct span text = selector_text(asking->selectors[i]);
+        may = rights_may_read(rights, &text, 1, true);
+    }
+    if (rights && !may)
+        request_problem(asking->req, 403, "forbidden", NULL,
+                        "the token does not cover these topics");
+    rights_unref(rights);
+    return may;
+}
+
 void read_position(struct request *req, void *arg)
 {
     struct notifier *app = arg;
@@ -72,6 +89,8 @@ void read_position(struct request *req, void *arg)
     subscriber_init(&asking->subscriber, app, NULL, &events);
     if (!read_topics(asking, &errors)) {
         request_invalid(req, &errors);
+        destroy(asking);
+    } else if (!may_read(asking)) {
         destroy(asking);
     } else if (!subscriber_add(&asking->subscriber, asking->selectors,
                                asking->count, &(struct since){0})) {

@@ -130,7 +130,8 @@ static struct span last_id(struct request *req)
     return id.ptr ? id : request_query(req, "Last-Event-ID");
 }
 
-/* The key is there: a service without its secrets is not ready. */
+/* The key is there: a service without its secrets is not ready.  Only what is
+   ours is repeated. */
 static void read_since(struct notifier *app, struct request *req,
                        struct asked *asked)
 {
@@ -139,15 +140,16 @@ static void read_since(struct notifier *app, struct request *req,
 
     if (id.len == 0)
         return;
-    request_add_header(req, "Last-Event-ID",
-                       id.len <= POSITION_MAX ? id : SPAN("earliest"));
-    since->kind = SINCE_EARLIEST;
-    if (span_eq(id, SPAN("earliest")))
-        return;
-    since->kind = SINCE_UNKNOWN;
     since->position = &asked->position;
-    if (position_open(app->position_key, id, &asked->arena, &asked->position))
+    if (span_eq(id, SPAN("earliest")))
+        since->kind = SINCE_EARLIEST;
+    else if (position_open(app->position_key, id, &asked->arena,
+                           &asked->position))
         since->kind = SINCE_POSITION;
+    else
+        since->kind = SINCE_UNKNOWN;
+    request_add_header(req, "Last-Event-ID",
+                       since->kind == SINCE_POSITION ? id : SPAN("earliest"));
 }
 
 /* False: answered. */

@@ -14,8 +14,6 @@
 #include "notifier/message.h"
 #include "notifier/settings.h"
 
-#define TOPIC_MAX 1024 /* bytes of a name */
-
 struct topics;
 struct metrics;
 

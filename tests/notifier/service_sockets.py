@@ -238,6 +238,9 @@ def test_rights_are_those_of_the_token(redis, directory):
         with Socket(server, token_of("eve", "notify:publish")) as other:
             other.get("publish", topics=["b"], data="not hers")
         writer.get("publish", topics=["a/2"], data="2")
+        for topics, status in (("topic=a/1", 200), ("topic=a/1&topic=b", 403), ("topic=*", 403)):
+            headers = {"Authorization": "Bearer " + token_of("ann", "notify:subscribe:a/*")}
+            same(server.get("/v1/position?" + topics, headers).status, status, topics)
         same(reader.data_of(2), ["1", "2"])
     server.close()
 

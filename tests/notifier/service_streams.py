@@ -1,7 +1,7 @@
 """service_streams.py - publish and subscribe: what comes, in which order, and what a stream that returns has missed."""
 import json
 
-from kit import WORKERS, Stream, eventually, main, publish, redis, same, service, start
+from kit import HUB, WORKERS, Stream, eventually, main, publish, redis, same, service, start
 
 
 def numbers(count, first=1):
@@ -104,6 +104,7 @@ def test_id_that_is_not_ours_is_answered_by_a_gap_and_all_there_is(service):
     for last in ("urn:uuid:5e94c686-2c0b-4f9b-958c-92ccc3bbb4eb", "x" * 7000):
         for topic in ("a", "{any}"):
             with Stream(service, topic, last=last) as stream:
+                same(stream.headers["last-event-id"], "earliest")
                 event = stream.next()
                 same(event.type, "notifier.gap")
                 gap = json.loads(event.data)
@@ -111,6 +112,12 @@ def test_id_that_is_not_ours_is_answered_by_a_gap_and_all_there_is(service):
                 while event.type == "notifier.gap":
                     event = stream.next()
                 same(event.data, "1")
+
+
+def test_id_that_is_repeated_is_ours(service):
+    for last in ("a%0d%0aX-Mine:%20yes", "x", "%00", "earliest"):
+        answer = service.request("HEAD", HUB + "?topic=a&lastEventID=" + last)
+        same((answer.status, answer.headers["last-event-id"], answer.headers.get("x-mine")), (200, "earliest", None))
 
 
 def test_what_is_not_kept_any_more_is_a_gap(redis):
