@@ -1,11 +1,14 @@
 """browser_notifier.py - the page as a person uses it."""
+import contextlib
+import http.client
 import os
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
 from browser import PHONE, Browser  # noqa: E402
-from lab import Redis, Service, run, same  # noqa: E402
+from lab import Redis, Service, request, run, same  # noqa: E402
 
 
 def start(redis, *options):
@@ -103,6 +106,64 @@ def test_page_comes_back_when_the_service_does(redis):
         browser.wait(lambda: browser.facts()["orders/1"].startswith("2 live"), "the next update")
         same(browser.figure("gaps"), 0)
     finally:
+        browser.close()
+    second.close()
+
+
+LISTEN = """
+window.seen = []; window.other = [];
+window.source = new EventSource("/.well-known/mercure?topic=numbers&topic=quiet");
+window.source.onmessage = event => window.seen.push(event.data);
+window.source.addEventListener("notifier.gap", event => window.other.push(event.data));
+return true;
+"""
+
+
+class Numbers(threading.Thread):
+    """Publishes 0, 1, … while it can; what is not answered is sent again by its id."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.count, self.ending = port, 0, False
+
+    def run(self):
+        while not self.ending:
+            body = ("topic=numbers&data=%d&id=n%d" % (self.count, self.count)).encode()
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                answer = request(self.port, "POST", "/.well-known/mercure", body,
+                                 {"Content-Type": "application/x-www-form-urlencoded"})
+                self.count += answer.status == 200
+
+    def end(self):
+        self.ending = True
+        self.join()
+
+
+def test_eventsource_goes_on_over_restarts_without_a_gap_or_a_duplicate(redis):
+    first = Service("notifier", "--workers", "2", "--open", "--retry", "100ms", redis=redis)
+    browser = Page(first)
+    numbers = Numbers(first.port)
+    try:
+        browser.home()
+        browser.run(LISTEN)
+        browser.wait(lambda: browser.run("return window.source.readyState") == 1, "the stream")
+        numbers.start()
+        browser.wait(lambda: browser.run("return window.seen.length") > 50, "numbers")
+        for number in (0, 1):
+            first.kill_worker(number)
+        before = browser.run("return window.seen.length")
+        browser.wait(lambda: browser.run("return window.seen.length") > before + 50, "numbers after a kill")
+        first.close()
+        second = Service("notifier", "--workers", "2", "--open", "--retry", "100ms", redis=redis, port=first.port)
+        before = browser.run("return window.seen.length")
+        browser.wait(lambda: browser.run("return window.seen.length") > before + 50, "numbers after a restart")
+        numbers.end()
+        browser.wait(lambda: browser.run("return window.seen.at(-1)") == str(numbers.count - 1), "all of them")
+        seen = [int(n) for n in browser.run("return window.seen")]
+        same(seen, list(range(seen[0], seen[0] + len(seen))))
+        same(browser.run("return window.other"), [])
+    finally:
+        numbers.end()
         browser.close()
     second.close()
 
