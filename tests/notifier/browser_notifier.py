@@ -149,8 +149,9 @@ def test_eventsource_goes_on_over_restarts_without_a_gap_or_a_duplicate(redis):
         browser.wait(lambda: browser.run("return window.source.readyState") == 1, "the stream")
         numbers.start()
         browser.wait(lambda: browser.run("return window.seen.length") > 50, "numbers")
-        for number in (0, 1):
-            first.kill_worker(number)
+        for _ in range(2):
+            first.kill_worker()  # the oldest, and then the other one
+            browser.wait(lambda: len(first.workers()) == 2, "the worker's successor")
         before = browser.run("return window.seen.length")
         browser.wait(lambda: browser.run("return window.seen.length") > before + 50, "numbers after a kill")
         first.close()
