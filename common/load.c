@@ -120,7 +120,7 @@ void load_append(const struct load *load, struct buf *out, const char *method,
     buf_append(out, body);
 }
 
-static int find_address(struct load *load)
+int load_find_address(struct load *load)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
@@ -307,7 +307,7 @@ static int run(struct load *load)
 {
     FILE *json = NULL;
     int status = 0;
-    int err = find_address(load);
+    int err = load_find_address(load);
 
     if (err == 0)
         err = load_find_processes(load);
@@ -324,7 +324,7 @@ static int run(struct load *load)
     return err < 0 ? 1 : status;
 }
 
-static void raise_file_limit(void)
+void load_raise_file_limit(void)
 {
     struct rlimit limit;
 
@@ -347,7 +347,7 @@ int load_run(const char *service, const struct load_profile *profiles, int argc,
         return print_help(service, profiles);
     }
     load->service = service;
-    raise_file_limit();
+    load_raise_file_limit();
     prctl(PR_SET_TIMERSLACK, 1000UL);
     if (config_parse(tables, outs, 1, argc, argv, reason, sizeof(reason)) < 0)
         fprintf(stderr, "%s-load: %s\n", service, reason);

@@ -1,10 +1,14 @@
-/* load_internal.h - what the files of the load room share. */
+/*
+ * load_internal.h - what the files of the load room share, and load tests
+ * whose units are no requests borrow: address, processes, report.
+ */
 #pragma once
 
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "common/json.h"
 #include "common/load.h"
 
 #define LOAD_MAX_PIPELINE 256
@@ -110,6 +114,12 @@ int load_find_processes(struct load *load);
 void load_sample(struct load *load, bool after);
 int64_t load_server_bytes(const struct load *load);
 double load_own_cpu(void);
+/* Seconds between the samples, of all servers. */
+double load_server_cpu(const struct load *load);
+void load_put_real(struct json_writer *w, const char *key, double value);
+void load_put_int(struct json_writer *w, const char *key, uint64_t value);
+void load_put_hist(struct json_writer *w, const char *key,
+                   const struct hist *hist);
 /* Do the figures show the generator, and not the server? */
 bool load_is_inconclusive(const struct load *load);
 int load_report(struct load *load, FILE *json);
@@ -125,6 +135,8 @@ void load_refill(struct load_conn *conn);
 void load_run_window(struct load *load);
 
 /* load.c */
+void load_raise_file_limit(void);
+int load_find_address(struct load *load);
 /* A blocking socket with a deadline; UV_E*. */
 int load_connect(const struct load *load);
 int load_prepare(struct load *load);

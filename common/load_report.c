@@ -84,7 +84,7 @@ int64_t load_server_bytes(const struct load *load)
     return total;
 }
 
-static double server_cpu(const struct load *load)
+double load_server_cpu(const struct load *load)
 {
     double total = 0;
 
@@ -127,29 +127,29 @@ bool load_is_inconclusive(const struct load *load)
     return window->due == 0;
 }
 
-static void put_real(struct json_writer *w, const char *key, double value)
+void load_put_real(struct json_writer *w, const char *key, double value)
 {
     json_put_key(w, key);
     json_put_real(w, value);
 }
 
-static void put_int(struct json_writer *w, const char *key, uint64_t value)
+void load_put_int(struct json_writer *w, const char *key, uint64_t value)
 {
     json_put_key(w, key);
     json_put_int(w, (int64_t)value);
 }
 
-static void put_hist(struct json_writer *w, const char *key,
-                     const struct hist *hist)
+void load_put_hist(struct json_writer *w, const char *key,
+                   const struct hist *hist)
 {
     json_put_key(w, key);
     json_put_open(w, '{');
-    put_int(w, "p50", hist_quantile(hist, 0.5));
-    put_int(w, "p90", hist_quantile(hist, 0.9));
-    put_int(w, "p99", hist_quantile(hist, 0.99));
-    put_int(w, "p999", hist_quantile(hist, 0.999));
-    put_int(w, "max", hist_max(hist));
-    put_real(w, "mean", hist_mean(hist));
+    load_put_int(w, "p50", hist_quantile(hist, 0.5));
+    load_put_int(w, "p90", hist_quantile(hist, 0.9));
+    load_put_int(w, "p99", hist_quantile(hist, 0.99));
+    load_put_int(w, "p999", hist_quantile(hist, 0.999));
+    load_put_int(w, "max", hist_max(hist));
+    load_put_real(w, "mean", hist_mean(hist));
     json_put_close(w, '}');
 }
 
@@ -163,7 +163,7 @@ static uint64_t put_errors(struct json_writer *w,
     json_put_key(w, "errors");
     json_put_open(w, '{');
     for (size_t i = 0; i < LOAD_ERRORS; i++) {
-        put_int(w, names[i], window->errors[i]);
+        load_put_int(w, names[i], window->errors[i]);
         total += window->errors[i];
     }
     json_put_close(w, '}');
@@ -178,12 +178,12 @@ static void put_setting(struct json_writer *w, const struct load *load)
     json_put_string(w, span_str(load->profile->name));
     json_put_key(w, "model");
     json_put_string(w, options->rate ? SPAN("open") : SPAN("closed"));
-    put_int(w, "rate", (uint64_t)options->rate);
-    put_int(w, "connections", (uint64_t)options->connections);
-    put_int(w, "pipeline", (uint64_t)options->pipeline);
-    put_int(w, "seed", (uint64_t)options->seed);
+    load_put_int(w, "rate", (uint64_t)options->rate);
+    load_put_int(w, "connections", (uint64_t)options->connections);
+    load_put_int(w, "pipeline", (uint64_t)options->pipeline);
+    load_put_int(w, "seed", (uint64_t)options->seed);
     if (load->workers)
-        put_int(w, "workers", (uint64_t)load->workers);
+        load_put_int(w, "workers", (uint64_t)load->workers);
 }
 
 /* What CPU time was used for: the answers that came while it was measured. */
@@ -197,12 +197,13 @@ static void put_cpu(struct json_writer *w, const struct load *load)
     const struct load_window *window = &load->window;
     double each = 1e6 / answers_of(window);
 
-    put_real(w, "own_cpu_us", (window->own_after - window->own_before) * each);
+    load_put_real(w, "own_cpu_us",
+                  (window->own_after - window->own_before) * each);
     if (load->server_count)
-        put_real(w, "server_cpu_us", server_cpu(load) * each);
+        load_put_real(w, "server_cpu_us", load_server_cpu(load) * each);
     if (load->redis.pid)
-        put_real(w, "redis_cpu_us",
-                 (load->redis.after - load->redis.before) * each);
+        load_put_real(w, "redis_cpu_us",
+                      (load->redis.after - load->redis.before) * each);
 }
 
 static uint64_t put_report(struct json_writer *w, const struct load *load)
@@ -211,23 +212,24 @@ static uint64_t put_report(struct json_writer *w, const struct load *load)
 
     json_put_open(w, '{');
     put_setting(w, load);
-    put_real(w, "seconds", window->seconds);
-    put_int(w, "due", window->due);
-    put_int(w, "requests", window->done);
-    put_int(w, "answers", window->answers);
-    put_real(w, "requests_per_s", (double)window->answers / window->seconds);
-    put_hist(w, "latency_us", window->hist);
+    load_put_real(w, "seconds", window->seconds);
+    load_put_int(w, "due", window->due);
+    load_put_int(w, "requests", window->done);
+    load_put_int(w, "answers", window->answers);
+    load_put_real(w, "requests_per_s",
+                  (double)window->answers / window->seconds);
+    load_put_hist(w, "latency_us", window->hist);
     uint64_t errors = put_errors(w, window);
-    put_int(w, "connection_errors", window->connection_errors);
+    load_put_int(w, "connection_errors", window->connection_errors);
     if (window->wrong_status)
-        put_int(w, "wrong_status", (uint64_t)window->wrong_status);
-    put_int(w, "opened", window->opened);
-    put_int(w, "late_us", window->late_us);
+        load_put_int(w, "wrong_status", (uint64_t)window->wrong_status);
+    load_put_int(w, "opened", window->opened);
+    load_put_int(w, "late_us", window->late_us);
     if (load->options.rate)
-        put_hist(w, "own_late_us", window->own_late);
+        load_put_hist(w, "own_late_us", window->own_late);
     put_cpu(w, load);
     if (load->options.idle)
-        put_real(w, "idle_connection_bytes", load->idle_bytes);
+        load_put_real(w, "idle_connection_bytes", load->idle_bytes);
     json_put_key(w, "inconclusive");
     json_put_bool(w, load_is_inconclusive(load));
     json_put_close(w, '}');
@@ -246,7 +248,7 @@ static void print_cost(const struct load *load)
             load->options.seed, window->late_us,
             (window->own_after - window->own_before) * each);
     if (load->server_count)
-        fprintf(stderr, ", server %.2f", server_cpu(load) * each);
+        fprintf(stderr, ", server %.2f", load_server_cpu(load) * each);
     if (load->redis.pid)
         fprintf(stderr, ", Redis %.2f",
                 (load->redis.after - load->redis.before) * each);
