@@ -380,6 +380,7 @@ static size_t put_position(const struct subscriber *subscriber,
                            struct message *message, char *out)
 {
     struct buf *named = &message->named;
+    char room[POSITION_MAX];
 
     if (!is_alone(subscriber))
         return subscriber_position(subscriber, true, out);
@@ -387,9 +388,9 @@ static size_t put_position(const struct subscriber *subscriber,
         struct position_topic topic = {.name = message->record.topics[0],
                                        .id = message->id};
         struct position position = {.topics = &topic, .topic_count = 1};
-        buf_commit(named,
-                   position_seal(subscriber->app->position_key, &position, true,
-                                 buf_reserve(named, POSITION_MAX)));
+        size_t len =
+            position_seal(subscriber->app->position_key, &position, true, room);
+        buf_append(named, (struct span){room, len});
     }
     memcpy(out, named->ptr, named->len);
     return named->len;

@@ -198,13 +198,12 @@ static void put_line(struct feed *feed, struct message *message)
         return;
     struct position position = {.has_partitions = true,
                                 .partitions = feed->places};
-    char *out = buf_reserve(&message->all_line, POSITION_MAX + 8);
-    size_t len = MARK.len;
-    memcpy(out, MARK.ptr, len);
-    len += position_seal(feed->key, &position, false, out + len);
-    out[len++] = '\n';
-    buf_commit(&message->all_line, len);
-    message->base.size += len;
+    char room[POSITION_MAX];
+    size_t len = position_seal(feed->key, &position, false, room);
+    buf_append(&message->all_line, MARK);
+    buf_append(&message->all_line, (struct span){room, len});
+    buf_append_char(&message->all_line, '\n');
+    message->base.size += message->all_line.len;
 }
 
 static void publish_to_patterns(struct feed *feed, struct message *message)

@@ -385,14 +385,16 @@ static struct span line_of(const struct subscriber *subscriber,
                            struct message *message)
 {
     struct buf *line = &message->line;
+    char room[POSITION_MAX];
 
     if (!line->len) {
         struct position_topic topic = {.name = message->record.topics[0],
                                        .id = message->id};
         struct position position = {.topics = &topic, .topic_count = 1};
+        size_t len = position_seal(subscriber->app->position_key, &position,
+                                   false, room);
         buf_append(line, MARK);
-        buf_commit(line, position_seal(subscriber->app->position_key, &position,
-                                       false, buf_reserve(line, POSITION_MAX)));
+        buf_append(line, (struct span){room, len});
         buf_append_char(line, '\n');
     }
     return buf_span(line);
