@@ -13,7 +13,7 @@ static void on_free(struct fanout_message *base)
     struct message *message = message_of(base);
 
     buf_deinit(&message->event);
-    buf_deinit(&message->line);
+    buf_deinit(&message->alone);
     buf_deinit(&message->all_line);
     buf_deinit(&message->named);
     buf_deinit(&message->frame);
@@ -34,7 +34,7 @@ static struct message *make(struct log_id id, uint64_t ts, struct span text)
     if (text.len)
         memcpy(message->text, text.ptr, text.len);
     buf_init(&message->event, MEM_CACHE);
-    buf_init(&message->line, MEM_CACHE);
+    buf_init(&message->alone, MEM_CACHE);
     buf_init(&message->all_line, MEM_CACHE);
     buf_init(&message->named, MEM_CACHE);
     buf_init(&message->frame, MEM_CACHE);
@@ -103,18 +103,20 @@ static void append_update(struct buf *out, const struct record *record)
     sse_append_data(out, record->data);
 }
 
-struct span message_event(struct message *message)
+void message_append_event(const struct message *message, struct buf *out)
 {
-    struct buf *out = &message->event;
-
-    if (out->len)
-        return buf_span(out);
     if (message->gap)
         append_gap(out, message);
     else
         append_update(out, &message->record);
     buf_append(out, SSE_END);
-    return buf_span(out);
+}
+
+struct span message_event(struct message *message)
+{
+    if (!message->event.len)
+        message_append_event(message, &message->event);
+    return buf_span(&message->event);
 }
 
 static void put_update(struct json_writer *w, const struct message *message)

@@ -22,10 +22,10 @@ struct message {
     uint64_t ts;          /* ms since 1970 */
     struct record record; /* of text; of a gap only the topic */
     struct buf event;     /* of an event stream, without its id */
-    struct buf line;     /* "id: …\n", of who follows nothing but its topic */
-    struct buf all_line; /* the same of who follows patterns */
-    struct buf named;    /* a position like that of line, with its name */
-    struct buf frame;    /* of a WebSocket, up to the position's value */
+    struct buf alone;     /* whole, of who follows nothing but its topic */
+    struct buf all_line;  /* "id: …\n", of who follows patterns */
+    struct buf named;     /* a position like that of alone, with its name */
+    struct buf frame;     /* of a WebSocket, up to the position's value */
     size_t len;
     char text[];
 };
@@ -50,6 +50,7 @@ static inline struct message *message_of(struct fanout_message *base)
 struct span message_reason(const struct message *message);
 
 /* What follows the id in an event stream, the empty line too. */
+void message_append_event(const struct message *message, struct buf *out);
 struct span message_event(struct message *message);
 /* A JSON object without what closes it: …"position": */
 struct span message_frame(struct message *message);

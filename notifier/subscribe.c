@@ -375,38 +375,41 @@ static void on_ready(struct subscriber *subscriber, int status)
     stream_write(self->stream, (struct span){line, len});
 }
 
-/* Who follows one topic shares its id with all others of it. */
+/* Who follows one topic shares its id, and so all, with all others of it. */
 static bool is_alone(const struct subscriber *subscriber)
 {
     return subscriber->topic_count == 1 && subscriber->pattern_count == 0;
 }
 
-static struct span line_of(const struct subscriber *subscriber,
-                           struct message *message)
+static struct span whole_of(const struct subscriber *subscriber,
+                            struct message *message)
 {
-    struct buf *line = &message->line;
+    struct buf *out = &message->alone;
     char room[POSITION_MAX];
 
-    if (!line->len) {
+    if (!out->len) {
         struct position_topic topic = {.name = message->record.topics[0],
                                        .id = message->id};
         struct position position = {.topics = &topic, .topic_count = 1};
         size_t len = position_seal(subscriber->app->position_key, &position,
                                    false, room);
-        buf_append(line, MARK);
-        buf_append(line, (struct span){room, len});
-        buf_append_char(line, '\n');
+        buf_append(out, MARK);
+        buf_append(out, (struct span){room, len});
+        buf_append_char(out, '\n');
+        message_append_event(message, out);
     }
-    return buf_span(line);
+    return buf_span(out);
 }
 
 static void put_form(struct subscriber *subscriber, struct message *message,
                      struct form *form)
 {
-    form->shared[1] = message_event(message);
     if (is_alone(subscriber)) {
-        form->shared[0] = line_of(subscriber, message);
-    } else if (subscriber->topic_count == 0 && !subscriber->places) {
+        form->shared[0] = whole_of(subscriber, message);
+        return;
+    }
+    form->shared[1] = message_event(message);
+    if (subscriber->topic_count == 0 && !subscriber->places) {
         form->shared[0] = buf_span(&message->all_line);
     } else {
         memcpy(form->own, MARK.ptr, MARK.len);
