@@ -60,7 +60,11 @@ static const struct config_option own_options[] = {
      "subscribers a second that leave and come back; 0: as the profile says"},
     {"slow", CONFIG_INTEGER, OWN(slow), "0", 0, 1000,
      "more subscribers of the first topic, who never read"},
-    {"opening", CONFIG_INTEGER, OWN(opening), "512", 1, 4096,
+    {"slow-for", CONFIG_DURATION, OWN(slow_ms), "1s", 0, 3600000,
+     "they are followed by others after so long; 0: they stay"},
+    {"stall", CONFIG_DURATION, OWN(stall_ms), "10s", 10, 600000,
+     "after which without a delivery no more are waited for"},
+    {"opening", CONFIG_INTEGER, OWN(opening), "256", 1, 4096,
      "subscribers that are on their way at a time"},
     {"websocket", CONFIG_BOOLEAN, OWN(websocket), "false", 0, 0,
      "idle ones are WebSockets"},
@@ -151,7 +155,7 @@ static void put_cost(struct json_writer *w, const struct hub *hub)
                       (double)(hub->bytes_open - hub->bytes_before) /
                           (double)hub->count);
         load_put_real(w, "grown_bytes",
-                      (double)(hub->bytes_end - hub->bytes_from));
+                      (double)(hub->bytes_most - hub->bytes_from));
     }
     if (hub->load->redis.pid)
         load_put_real(w, "redis_cpu_us", redis_cpu(hub) * each_of(hub));
@@ -201,10 +205,10 @@ static void print_human(const struct hub *hub)
     if (hub->load->redis.pid)
         fprintf(stderr, ", Redis %.3f", redis_cpu(hub) * each_of(hub));
     if (hub->load->server_count)
-        fprintf(stderr, "; %.0f bytes a subscriber, %" PRId64 " more since",
+        fprintf(stderr, "; %.0f bytes a subscriber, %" PRId64 " more then",
                 (double)(hub->bytes_open - hub->bytes_before) /
                     (double)hub->count,
-                hub->bytes_end - hub->bytes_from);
+                hub->bytes_most - hub->bytes_from);
     fprintf(stderr, "\n");
     if (is_inconclusive(hub))
         fprintf(stderr, "inconclusive: the generator was the bottleneck\n");

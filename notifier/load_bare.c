@@ -69,7 +69,8 @@ static void fan_out(struct bare *bare, struct span form)
 /* The first whole request of bytes, 0 if there is none. */
 static size_t take_request(struct bare *bare, int fd, struct span bytes)
 {
-    const char *end = memmem(bytes.ptr, bytes.len, "\r\n\r\n", 4);
+    const char *end =
+        bytes.ptr ? memmem(bytes.ptr, bytes.len, "\r\n\r\n", 4) : NULL;
     uint64_t length = 0;
 
     if (!end)

@@ -17,7 +17,6 @@
 #define HUB_DUE_KEPT (1u << 20) /* messages whose due time is remembered */
 #define HUB_TEXT_MAX 16384      /* bytes of a head, or of an event */
 #define HUB_ID_MAX 1200
-#define HUB_STALL_US 10000000 /* without a delivery: no more are waited for */
 
 enum hub_error {
     HUB_REFUSED,  /* no connection, or no stream */
@@ -33,7 +32,8 @@ enum hub_error {
 struct hub_options {
     const char *profile, *face;
     int64_t subscribers, topics, publishers, pipeline, burst, rate, size;
-    int64_t messages, missed, resume_rate, slow, opening, serve;
+    int64_t messages, missed, resume_rate, slow, slow_ms, stall_ms, opening,
+        serve;
     bool websocket, tls;
 };
 
@@ -78,15 +78,17 @@ struct hub {
     uint64_t resumed;
     bool counts_missed;         /* what was missed is a latency too */
     uint64_t next_at, churn_at; /* counts of bursts and of resumptions */
+    uint64_t slow_us, weigh_us; /* when these are next looked at */
     enum load_phase phase;
     uint64_t from_us, end_us, moved_us; /* moved: the last delivery */
     double seconds, own_before, own_after;
     uint64_t in_window, answered_in_window; /* that came in it */
-    uint64_t due_in_window, done;           /* that were due in it */
+    uint64_t done;                          /* that were due in it */
     struct hist *hist;
     uint64_t errors[HUB_ERRORS];
     int wrong_status;
-    int64_t bytes_before, bytes_open, bytes_from, bytes_end;
+    /* Of the servers: before and after all subscribed, in the window. */
+    int64_t bytes_before, bytes_open, bytes_from, bytes_most;
     char *message; /* "NNNNNNNNN-", then filling */
     char text[LOAD_READ + HUB_TEXT_MAX];
 };

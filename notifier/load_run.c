@@ -20,6 +20,7 @@
 #define EVENTS 512
 #define LEAST_WAIT_US 20
 #define MOST_WAIT_US 100000
+#define WEIGH_US 200000
 #define SLOW_RECEIVES 4096 /* bytes that a slow reader's socket takes */
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -48,7 +49,8 @@ void hub_wait(struct hub *hub, uint64_t until_us)
 
 static bool is_stalled(const struct hub *hub)
 {
-    return clock_mono_us() > hub->moved_us + HUB_STALL_US;
+    return clock_mono_us() >
+           hub->moved_us + (uint64_t)hub->options.stall_ms * 1000;
 }
 
 /* ---- subscribers */
@@ -89,14 +91,46 @@ int hub_open_all(struct hub *hub)
 }
 
 /* They ask and never read. */
-static int open_slow(struct hub *hub)
+static void open_slow(struct hub *hub)
 {
     for (int64_t i = 0; i < hub->options.slow; i++) {
+        if (hub->slow_fds[i] > 0)
+            close(hub->slow_fds[i]);
         hub->slow_fds[i] = hub_ask(hub, 0, SPAN(""), SLOW_RECEIVES);
         if (hub->slow_fds[i] < 0)
-            return hub->slow_fds[i];
+            hub->errors[HUB_REFUSED]++;
     }
-    return 0;
+}
+
+/* The server ends who is too slow, which one that does not read cannot see. */
+static void renew_slow(struct hub *hub, uint64_t now_us)
+{
+    if (hub->slow_us > now_us)
+        return;
+    open_slow(hub);
+    hub->slow_us = hub->options.slow_ms
+                       ? now_us + (uint64_t)hub->options.slow_ms * 1000
+                       : UINT64_MAX;
+}
+
+/* What a slow one makes the servers hold comes and goes. */
+static void weigh(struct hub *hub)
+{
+    int64_t bytes = load_server_bytes(hub->load);
+
+    if (bytes > hub->bytes_most)
+        hub->bytes_most = bytes;
+}
+
+static void look_after_slow(struct hub *hub, uint64_t now_us)
+{
+    if (!hub->options.slow)
+        return;
+    renew_slow(hub, now_us);
+    if (now_us < hub->weigh_us)
+        return;
+    weigh(hub);
+    hub->weigh_us = now_us + WEIGH_US;
 }
 
 /* The next one that is there leaves, and comes back where it was. */
@@ -200,6 +234,7 @@ static void turn(struct hub *hub, uint64_t until_us)
     uint64_t now_us = clock_mono_us();
     uint64_t wake_us = UINT64_MAX;
 
+    look_after_slow(hub, now_us);
     if (now_us < until_us)
         wake_us = least(least(publish_due(hub, now_us), churn(hub, now_us)),
                         until_us);
@@ -248,8 +283,7 @@ static void begin(struct hub *hub, enum load_phase phase, int64_t length_ms)
 static void forget_warmup(struct hub *hub)
 {
     hist_reset(hub->hist);
-    hub->done = hub->due_in_window = hub->in_window = 0;
-    hub->answered_in_window = 0;
+    hub->done = hub->in_window = hub->answered_in_window = 0;
 }
 
 static void sample(struct hub *hub, bool after)
@@ -265,21 +299,19 @@ int hub_run_window(struct hub *hub)
 {
     int err = hub_open_all(hub);
 
-    if (err == 0)
-        err = open_slow(hub);
     if (err < 0)
         return err;
     hub->moved_us = clock_mono_us();
     begin(hub, LOAD_WARMUP, hub->load->options.warmup_ms);
     run_until(hub, hub->end_us);
     forget_warmup(hub);
-    hub->bytes_from = load_server_bytes(hub->load);
+    hub->bytes_from = hub->bytes_most = load_server_bytes(hub->load);
     sample(hub, false);
     begin(hub, LOAD_WINDOW, hub->load->options.duration_ms);
     run_until(hub, hub->end_us);
     hub->seconds = (double)(clock_mono_us() - hub->from_us) / 1e6;
     sample(hub, true);
-    hub->bytes_end = load_server_bytes(hub->load);
+    weigh(hub);
     hub->phase = LOAD_DRAIN;
     drain(hub);
     count_missing(hub);
@@ -310,7 +342,6 @@ static void set_due(struct hub *hub)
 {
     for (size_t i = 0; i < HUB_DUE_KEPT; i++)
         hub->due_us[i] = hub->from_us;
-    hub->due_in_window = hub->due;
     hub->counts_missed = true;
 }
 
@@ -327,13 +358,13 @@ int hub_run_storm(struct hub *hub)
     set_due(hub);
     sample(hub, false);
     hub->moved_us = clock_mono_us();
-    hub->bytes_from = load_server_bytes(hub->load);
+    hub->bytes_from = hub->bytes_most = load_server_bytes(hub->load);
     err = open_in_turn(hub);
     drain(hub);
     hub->seconds = (double)(hub->moved_us - hub->from_us) / 1e6;
     wait_settled(hub);
     sample(hub, true);
-    hub->bytes_end = load_server_bytes(hub->load);
+    weigh(hub);
     count_missing(hub);
     return err;
 }
