@@ -64,10 +64,10 @@ class Ceiling:
 
 
 class Nginx:
-    """nginx with one worker; body is what stands in its server block."""
+    """nginx with one worker; body is what stands in its server block, more beside it."""
     name = "nginx"
 
-    def __init__(self, body, modules=""):
+    def __init__(self, body, modules="", more=""):
         self.dir = tempfile.mkdtemp(prefix="bench-")
         self.port = free_port()
         self.configuration = """%s
@@ -81,7 +81,9 @@ http {
     server { listen 127.0.0.1:%d; %s }
 }
 """ % (modules, *[self.dir] * 7, self.port, body)
-        if not modules:
+        if more:
+            self.configuration = self.configuration.replace("    server {", "    %s\n    server {" % more)
+        if "lua" not in modules:
             self.configuration = re.sub(r" *lua_package_path.*\n", "", self.configuration)
         path = os.path.join(self.dir, "nginx.conf")
         with open(path, "w", encoding="ascii") as file:
