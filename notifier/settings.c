@@ -130,8 +130,9 @@ struct settings *settings_load(const char *path, char *reason,
     if (json_read((struct span){text, len}, &document, &errors) == 0)
         read_settings(document, settings, &errors);
     if (errors.count) {
-        snprintf(reason, reason_size, "%s: %s: %s", path, errors.at[0].pointer,
-                 errors.at[0].detail);
+        const char *pointer = errors.at[0].pointer;
+        snprintf(reason, reason_size, "%s: %s%s%s", path, pointer,
+                 *pointer ? ": " : "", errors.at[0].detail);
         settings_destroy(settings);
         settings = NULL;
     }
