@@ -1,0 +1,114 @@
+/* redis_queue.c - see redis_queue.h. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/fake/redis_queue.h"
+#include "tests/test.h"
+
+static void note(struct fake_call *to, const char *first,
+                 const struct redis_call *call)
+{
+    size_t at = (size_t)snprintf(to->wire, sizeof(to->wire), "%s", first);
+
+    for (size_t i = 0; i < call->argc; i++) {
+        at += (size_t)snprintf(to->wire + at, sizeof(to->wire) - at, " %.*s",
+                               (int)call->argv[i].len, call->argv[i].ptr);
+        assert_in_range(at, 0, sizeof(to->wire) - 1);
+    }
+}
+
+int redis_eval(struct redis *redis, struct redis_script *script, size_t nkeys,
+               const struct redis_call *call)
+{
+    assert_in_range(nkeys, 0, call->argc);
+    if (redis->refuse) {
+        redis->refused++;
+        return redis->refuse;
+    }
+    assert_in_range(redis->sent, 0, FAKE_CALLS_MAX - 1);
+    struct fake_call *to = &redis->calls[redis->sent++];
+    note(to, script->name, call);
+    to->call = *call;
+    to->call.argv = NULL;
+    to->is_waiting = true;
+    redis->waiting++;
+    return 0;
+}
+
+struct fake_call *fake_redis_oldest(struct redis *redis)
+{
+    for (size_t i = 0; i < redis->sent; i++)
+        if (redis->calls[i].is_waiting)
+            return &redis->calls[i];
+    fail_msg("no call waits");
+    return NULL;
+}
+
+void fake_redis_answer(struct redis *redis, int status,
+                       struct redisReply *reply)
+{
+    struct fake_call *call = fake_redis_oldest(redis);
+
+    call->is_waiting = false;
+    redis->waiting--;
+    call->call.cb(call->call.arg, status, reply);
+    freeReplyObject(reply);
+}
+
+/* By malloc(), as hiredis frees. */
+static struct redisReply *make(int type)
+{
+    struct redisReply *reply = calloc(1, sizeof(*reply));
+
+    assert_non_null(reply);
+    reply->type = type;
+    return reply;
+}
+
+static struct redisReply *make_array(size_t count)
+{
+    struct redisReply *reply = make(REDIS_REPLY_ARRAY);
+
+    reply->elements = count;
+    reply->element = calloc(count + 1, sizeof(struct redisReply *));
+    assert_non_null(reply->element);
+    return reply;
+}
+
+struct redisReply *fake_empty(void)
+{
+    return make_array(0);
+}
+
+struct redisReply *fake_array(size_t count, ...)
+{
+    struct redisReply *reply = make_array(count);
+    va_list args;
+
+    va_start(args, count);
+    for (size_t i = 0; i < count; i++)
+        reply->element[i] = va_arg(args, struct redisReply *);
+    va_end(args);
+    return reply;
+}
+
+struct redisReply *fake_text(const char *format, ...)
+{
+    struct redisReply *reply = make(REDIS_REPLY_STRING);
+    va_list args;
+
+    va_start(args, format);
+    int len = vasprintf(&reply->str, format, args);
+    va_end(args);
+    assert_true(len >= 0);
+    reply->len = (size_t)len;
+    return reply;
+}
+
+struct redisReply *fake_number(long long number)
+{
+    struct redisReply *reply = make(REDIS_REPLY_INTEGER);
+
+    reply->integer = number;
+    return reply;
+}
