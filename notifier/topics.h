@@ -66,7 +66,7 @@ struct log_id topic_last(const struct topic *topic);
 /* Known, and nothing is missing in its ring. */
 static inline bool topic_is_live(const struct topic *topic)
 {
-    return topic->known && !topic->reading;
+    return topic->known && !topic->reading && !wheel_is_started(&topic->retry);
 }
 
 /* In its owner's struct; cb runs once, later: 0, or why it cannot be read; it
