@@ -312,6 +312,7 @@ static void read_log(struct topic *topic)
     wheel_stop(topic->topics->wheel, &topic->retry);
     topic->reading = true;
     topic->fresh = false;
+    topic->sought = topic->target;
     arena_init(&arena, MEM_CACHE, 0);
     struct span argv[] = {
         keys_log(&arena, topic_name(topic)),
@@ -376,10 +377,11 @@ static bool take_log(struct topic *topic, const struct reply_log *log)
     }
     for (size_t i = 0; i < log->count; i++)
         take_entry(topic, log->entries[i]);
-    if (log->count > 0)
-        return !log_id_is_before(log->last, topic->next);
-    topic->target = (struct log_id){0}; /* it is not there any more */
-    return false;
+    if (!topic->fresh && log_id_eq(topic->target, topic->sought)) {
+        topic->target = (struct log_id){0}; /* there is none to be read */
+        return false;
+    }
+    return log->count > 0 && !log_id_is_before(log->last, topic->next);
 }
 
 static void on_log(void *arg, int status, const struct redisReply *reply)

@@ -34,7 +34,8 @@ struct topic {
     struct topics *topics;
     const struct topic_setting *setting;
     struct log_id next;   /* what comes next; epoch 0: there is no log */
-    struct log_id target; /* what was heard of while the log was read */
+    struct log_id target; /* what was heard of and is not there yet */
+    struct log_id sought; /* the same as the reading began */
     bool known;           /* where its log stands */
     bool reading;
     bool fresh;    /* something was appended since the reading began */
