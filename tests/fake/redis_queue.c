@@ -80,6 +80,14 @@ struct redisReply *fake_empty(void)
     return make_array(0);
 }
 
+void fake_append(struct redisReply *array, struct redisReply *element)
+{
+    array->element = realloc(array->element, (array->elements + 1) *
+                                                 sizeof(struct redisReply *));
+    assert_non_null(array->element);
+    array->element[array->elements++] = element;
+}
+
 struct redisReply *fake_array(size_t count, ...)
 {
     struct redisReply *reply = make_array(count);

@@ -30,6 +30,7 @@ void fake_redis_answer(struct redis *redis, int status,
 /* Replies made by hand, for fake_redis_answer(). */
 struct redisReply *fake_array(size_t count, ...);
 struct redisReply *fake_empty(void); /* an array of nothing */
+void fake_append(struct redisReply *array, struct redisReply *element);
 struct redisReply *fake_text(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 struct redisReply *fake_number(long long number);
