@@ -245,6 +245,22 @@ static void test_topic_of_a_new_epoch_goes_on_at_its_first(void **state)
     assert_int_equal(bench->redis.waiting, 0);
 }
 
+/* While its log is read, what it had before may still be there. */
+static void test_topic_of_a_new_epoch_reads_to_the_end_of_the_old(void **state)
+{
+    struct bench *bench = *state;
+
+    make_known(bench, 5, 7);
+    hear(bench, 5, 9);
+    hear(bench, 6, 1);
+    assert_ring(bench, "");
+    answer(bench, kit_log((struct log_id){5, 9}, "t", 8, 9));
+    assert_asked(bench, "5 10 128");
+    answer(bench, kit_log((struct log_id){6, 1}, "t", 1, 1));
+    assert_ring(bench, "5-8 5-9 gap(10-0 epoch) 6-1");
+    assert_int_equal(bench->redis.waiting, 0);
+}
+
 static void test_topic_that_is_not_known_takes_what_it_hears(void **state)
 {
     struct bench *bench = *state;
@@ -418,7 +434,11 @@ static void test_topic_of_a_state_tells_no_trimming(void **state)
     topics_hear(bench->topics, message);
     message_unref(message);
     answer(bench, kit_log((struct log_id){5, 20}, "s", 20, 20));
-    assert_string_equal(kit_ring(&topic->ring), "5-20"); /* the newest */
+    assert_string_equal(kit_ring(&topic->ring), "5-20");
+    message = kit_message("s", (struct log_id){5, 21});
+    topics_hear(bench->topics, message);
+    message_unref(message);
+    assert_string_equal(kit_ring(&topic->ring), "5-21"); /* the newest */
     assert_int_equal(metrics_sum(bench->metrics, "notifier_gaps_total", ""), 0);
     topic_leave(topic);
 }
@@ -487,6 +507,10 @@ static void test_topics_distrust_those_of_one_partition(void **state)
     make_known(bench, 5, 7);
     topics_distrust(bench->topics, (partition + 1) % HASH_PARTITIONS);
     assert_int_equal(bench->redis.waiting, 0);
+    hear(bench, 5, 9);
+    topics_distrust(bench->topics, partition); /* it is read already */
+    assert_int_equal(bench->redis.waiting, 1);
+    answer(bench, kit_log((struct log_id){5, 9}, "t", 8, 9));
     topic_leave(bench->topic); /* nobody uses it: it is forgotten */
     bench->topic = NULL;
     topics_distrust(bench->topics, partition);
@@ -583,6 +607,42 @@ static void test_topic_that_is_left_is_not_read_again(void **state)
     assert_false(topic_is_live(bench->topic));
 }
 
+static void test_topic_that_is_left_with_news_is_not_known(void **state)
+{
+    struct bench *bench = *state;
+
+    make_known(bench, 5, 7);
+    hear(bench, 5, 9);
+    fake_redis_answer(&bench->redis, UV_ETIMEDOUT, NULL);
+    topic_leave(bench->topic);
+    bench->topic = topics_use(bench->topics, SPAN("t"));
+    assert_false(topic_is_live(bench->topic));
+    assert_last(bench, 0, 0);
+    make_known(bench, 5, 9);
+}
+
+/* Others make no room of it. */
+static void test_topic_that_is_idle_reads_what_was_not_heard(void **state)
+{
+    struct bench *bench = *state;
+    char name[32];
+
+    make_known(bench, 5, 7);
+    topic_leave(bench->topic);
+    bench->topic = NULL;
+    hear(bench, 5, 9);
+    assert_asked(bench, "5 8 128");
+    for (int i = 0; i <= IDLE_MAX; i++) {
+        int len = snprintf(name, sizeof(name), "idle/%d", i);
+        topic_leave(
+            topics_use(bench->topics, (struct span){name, (size_t)len}));
+    }
+    answer(bench, kit_log((struct log_id){5, 9}, "t", 8, 9));
+    bench->topic = topics_use(bench->topics, SPAN("t"));
+    assert_last(bench, 5, 9);
+    assert_ring(bench, "");
+}
+
 static void test_topic_that_is_left_while_it_is_read_stays(void **state)
 {
     struct bench *bench = *state;
@@ -661,6 +721,7 @@ int main(void)
         TEST(test_topic_takes_what_comes_next),
         TEST(test_topic_passes_over_what_is_old),
         TEST(test_topic_of_a_new_epoch_goes_on_at_its_first),
+        TEST(test_topic_of_a_new_epoch_reads_to_the_end_of_the_old),
         TEST(test_topic_that_is_not_known_takes_what_it_hears),
         TEST(test_topic_reads_what_was_not_heard),
         TEST(test_topic_reads_until_what_it_heard_of_is_there),
@@ -683,6 +744,8 @@ int main(void)
         TEST(test_topic_whose_answer_is_none_is_read_again),
         TEST(test_topic_that_is_to_be_read_again_is_not_live),
         TEST(test_topic_that_is_left_is_not_read_again),
+        TEST(test_topic_that_is_left_with_news_is_not_known),
+        TEST(test_topic_that_is_idle_reads_what_was_not_heard),
         TEST(test_topic_that_is_left_while_it_is_read_stays),
         TEST(test_topic_that_is_idle_stays_known),
         TEST(test_topic_tells_only_those_who_still_wait),
