@@ -144,11 +144,15 @@ static void test_chunk_is_read_from_an_even_place(void **state)
     struct bench *bench = *state;
     struct asker asker = {0};
 
-    ask(bench, &asker, 5, 130);
+    ask(bench, &asker, 5, 200);
     assert_asked(bench, "5 129");
-    answer(bench, kit_log((struct log_id){5, 133}, "t", 129, 133));
-    assert_heard(&asker, "5-131 5-132 5-133");
-    assert_true(log_id_eq(asker.last, (struct log_id){5, 133}));
+    answer(bench, kit_log((struct log_id){5, 202}, "t", 129, 202));
+    assert_heard(&asker, "5-201 5-202");
+    assert_true(log_id_eq(asker.last, (struct log_id){5, 202}));
+    ask(bench, &asker, 5, 126); /* it begins behind that */
+    assert_asked(bench, "5 1");
+    answer(bench, kit_log((struct log_id){5, 202}, "t", 1, 128));
+    assert_heard(&asker, "5-127 5-128");
     ask(bench, &asker, 5, 256);
     assert_asked(bench, "5 257");
     answer(bench, fake_empty());
@@ -240,6 +244,21 @@ static void test_chunk_of_references_may_lack_an_update(void **state)
     assert_heard(&asker, "5-8(gone) 5-9");
 }
 
+static void test_chunk_of_references_is_of_one_partition(void **state)
+{
+    struct bench *bench = *state;
+    struct asker askers[2] = {{.calls = 0}};
+
+    for (uint32_t i = 0; i < 2; i++) {
+        prepare(bench, &askers[i], 5, 7);
+        chunks_read_references(bench->chunks, i, &askers[i].wait);
+    }
+    answer(bench, kit_references((struct log_id){5, 8}, "t", 8, 8));
+    answer(bench, kit_references((struct log_id){5, 9}, "t", 8, 9));
+    assert_heard(&askers[0], "5-8");
+    assert_heard(&askers[1], "5-8 5-9");
+}
+
 static void test_chunk_of_another_epoch_is_all_of_it(void **state)
 {
     struct bench *bench = *state;
@@ -260,12 +279,15 @@ static void test_chunk_that_is_short_is_read_on(void **state)
     struct asker first = {0};
     struct asker second = {0};
     struct asker third = {0};
+    struct asker beyond = {0};
 
-    ask(bench, &first, 5, 0);
+    ask(bench, &first, 5, 8);
     ask(bench, &second, 5, 50);
     ask(bench, &third, 5, 50);
+    ask(bench, &beyond, 5, 101);
     answer(bench, kit_log((struct log_id){5, 100}, "t", 1, 10));
-    assert_heard(&first, "5-1 5-2 5-3 5-4 5-5 5-6 5-7 5-8 5-9 5-10");
+    assert_heard(&first, "5-9 5-10");
+    assert_heard(&beyond, "");
     assert_int_equal(second.calls, 0);
     assert_int_equal(bench->redis.waiting, 1); /* for both of them */
     assert_asked(bench, "5 51");
@@ -302,7 +324,8 @@ static void test_chunk_that_fails_is_told_to_all(void **state)
     assert_int_equal(first.calls, 1);
     assert_int_equal(first.status, UV_ETIMEDOUT);
     assert_int_equal(second.status, UV_ETIMEDOUT);
-    ask(bench, &first, 5, 0); /* it is not kept */
+    assert_int_equal(mem_live(MEM_CACHE), bench->before); /* it is not kept */
+    ask(bench, &first, 5, 0);
     answer(bench, fake_text("OK"));
     assert_int_equal(first.status, UV_EPROTO);
     ask(bench, &first, 5, 0);
@@ -361,11 +384,17 @@ static void test_chunk_that_is_forgotten_is_not_told(void **state)
     answer(bench, kit_log((struct log_id){5, 1}, "t", 1, 1));
     assert_int_equal(first.calls, 0);
     assert_heard(&second, "5-1");
+    size_t kept = mem_live(MEM_CACHE);
     ask(bench, &first, 6, 0);
     chunks_forget(&first.wait);
     fake_redis_answer(&bench->redis, UV_ETIMEDOUT, NULL);
     turn(bench);
     assert_int_equal(first.calls, 0);
+    assert_int_equal(mem_live(MEM_CACHE), kept); /* nothing of it */
+    assert_true(kept > bench->before);
+    chunks_destroy(bench->chunks);
+    assert_int_equal(mem_live(MEM_CACHE), bench->before);
+    bench->chunks = chunks_create(bench->loop, &bench->redis, bench->metrics);
 }
 
 /* The oldest go; those that are on their way stay. */
@@ -373,12 +402,14 @@ static void test_chunks_that_are_kept_are_bounded(void **state)
 {
     struct bench *bench = *state;
     struct asker asker = {0};
-    struct asker waiting = {0};
+    struct asker waiting[2] = {{.calls = 0}};
 
-    ask(bench, &waiting, 99, 0);
-    struct fake_call *held = fake_redis_oldest(&bench->redis);
-    held->is_waiting = false; /* others are answered first */
-    for (uint64_t i = 1; i <= KEPT_MAX; i++) {
+    ask(bench, &waiting[0], 98, 0);
+    ask(bench, &waiting[1], 99, 0);
+    chunks_forget(&waiting[0].wait);
+    for (size_t i = 0; i < 2; i++) /* others are answered first */
+        bench->redis.calls[i].is_waiting = false;
+    for (uint64_t i = 1; i < KEPT_MAX; i++) {
         ask(bench, &asker, i, 0);
         answer(bench, kit_log((struct log_id){i, 1}, "t", 1, 1));
     }
@@ -390,9 +421,48 @@ static void test_chunks_that_are_kept_are_bounded(void **state)
     ask(bench, &asker, 1, 0); /* gone */
     assert_int_equal(bench->redis.sent, sent + 1);
     answer(bench, fake_empty());
-    held->is_waiting = true;
-    answer(bench, kit_log((struct log_id){99, 1}, "t", 1, 1));
-    assert_heard(&waiting, "99-1");
+    for (size_t i = 0; i < 2; i++) {
+        bench->redis.calls[i].is_waiting = true;
+        answer(bench, kit_log((struct log_id){98 + i, 1}, "t", 1, 1));
+    }
+    assert_heard(&waiting[1], "99-1");
+    assert_int_equal(waiting[0].calls, 0);
+}
+
+/* A mebibyte each, and three for what is made of it. */
+static struct redisReply *large_log(uint64_t epoch)
+{
+    static char data[(1 << 20) + 1];
+
+    memset(data, 'x', sizeof(data) - 1);
+    return kit_log_of(
+        (struct log_id){epoch, 1},
+        fake_array(
+            1, fake_array(2, fake_text("%llu-1", (unsigned long long)epoch),
+                          fake_array(4, fake_text("ts"), fake_text("1"),
+                                     fake_text("record"),
+                                     fake_text("i\n\n\n\nt\n\n%s", data)))));
+}
+
+static void test_chunks_that_are_kept_are_bounded_in_bytes(void **state)
+{
+    struct bench *bench = *state;
+    struct asker asker = {0};
+
+    for (uint64_t i = 1; i <= 8; i++) {
+        ask(bench, &asker, i, 0);
+        answer(bench, large_log(i));
+    }
+    assert_int_equal(bench->redis.sent, 8);
+    for (uint64_t i = 4; i <= 8; i++) { /* they are still there */
+        ask(bench, &asker, i, 0);
+        turn(bench);
+        assert_int_equal(asker.calls, 1);
+    }
+    assert_int_equal(bench->redis.sent, 8);
+    ask(bench, &asker, 3, 0);
+    assert_int_equal(bench->redis.sent, 9);
+    answer(bench, fake_empty());
 }
 
 /* What is no entry is passed over. */
@@ -419,6 +489,7 @@ int main(void)
         TEST(test_chunk_is_shared_by_all_who_ask),
         TEST(test_chunk_is_shared_only_by_those_of_the_same),
         TEST(test_chunk_of_references_may_lack_an_update),
+        TEST(test_chunk_of_references_is_of_one_partition),
         TEST(test_chunk_of_another_epoch_is_all_of_it),
         TEST(test_chunk_that_is_short_is_read_on),
         TEST(test_chunk_that_ends_with_the_log_is_not_read_on),
@@ -427,6 +498,7 @@ int main(void)
         TEST(test_chunk_may_be_asked_for_inside),
         TEST(test_chunk_that_is_forgotten_is_not_told),
         TEST(test_chunks_that_are_kept_are_bounded),
+        TEST(test_chunks_that_are_kept_are_bounded_in_bytes),
         TEST(test_chunk_has_only_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
