@@ -31,6 +31,7 @@ struct partition {
     bool reading;
     bool wanting; /* it could not be read */
     bool fresh;   /* something came since the reading began */
+    bool again;   /* the reading began before the link was there */
 };
 
 struct feed {
@@ -101,7 +102,9 @@ void feed_set_key(struct feed *feed, struct position_key *key)
 void feed_set_live(struct feed *feed, bool live)
 {
     for (uint32_t i = 0; live && i < HASH_PARTITIONS; i++)
-        if (!feed->partitions[i].reading)
+        if (feed->partitions[i].reading)
+            feed->partitions[i].again = true;
+        else
             read_references(&feed->partitions[i]);
 }
 
@@ -382,7 +385,7 @@ static void read_references(struct partition *partition)
     struct arena arena;
 
     partition->reading = true;
-    partition->wanting = partition->fresh = false;
+    partition->wanting = partition->fresh = partition->again = false;
     arena_init(&arena, MEM_CACHE, 0);
     struct span key = keys_references(&arena, partition->index);
     struct span argv[] = {
@@ -461,7 +464,7 @@ static void on_references(void *arg, int status, const struct redisReply *reply)
         return;
     }
     partition->reading = false;
-    if (take_references(partition, &log) ||
+    if (take_references(partition, &log) || partition->again ||
         log_id_is_before(partition->feed->places[partition->index],
                          partition->target))
         read_references(partition);
