@@ -25,7 +25,8 @@
 
 struct partition {
     struct feed *feed;
-    struct log_id target; /* what was heard of while it was read */
+    struct log_id target; /* what was heard of and is not there yet */
+    struct log_id sought; /* the same as the reading began */
     uint32_t index;
     bool known; /* where it stands */
     bool reading;
@@ -386,6 +387,7 @@ static void read_references(struct partition *partition)
 
     partition->reading = true;
     partition->wanting = partition->fresh = partition->again = false;
+    partition->sought = partition->target;
     arena_init(&arena, MEM_CACHE, 0);
     struct span key = keys_references(&arena, partition->index);
     struct span argv[] = {
@@ -445,9 +447,11 @@ static bool take_references(struct partition *partition,
         distrust(partition, log->last, MESSAGE_GAP_EPOCH);
     for (size_t i = 0; i < log->count; i++)
         take_reference(partition, log->entries[i]);
-    if (log->count == 0)
-        partition->target = (struct log_id){0};
-    return log_id_is_before(*place, log->last) && log->count > 0;
+    if (!partition->fresh && log_id_eq(partition->target, partition->sought)) {
+        partition->target = (struct log_id){0}; /* none is to be read */
+        return false;
+    }
+    return log->count > 0 && log_id_is_before(*place, log->last);
 }
 
 static void on_references(void *arg, int status, const struct redisReply *reply)
