@@ -103,10 +103,23 @@ void feed_set_key(struct feed *feed, struct position_key *key)
 void feed_set_live(struct feed *feed, bool live)
 {
     for (uint32_t i = 0; live && i < HASH_PARTITIONS; i++)
-        if (feed->partitions[i].reading)
-            feed->partitions[i].again = true;
-        else
-            read_references(&feed->partitions[i]);
+        feed_read_on(feed, i);
+}
+
+void feed_read_on(struct feed *feed, uint32_t partition)
+{
+    if (feed->partitions[partition].reading)
+        feed->partitions[partition].again = true;
+    else
+        read_references(&feed->partitions[partition]);
+}
+
+bool feed_is_reading(const struct feed *feed)
+{
+    for (uint32_t i = 0; i < HASH_PARTITIONS; i++)
+        if (feed->partitions[i].reading || feed->partitions[i].wanting)
+            return true;
+    return false;
 }
 
 /* ---- where partitions stand */

@@ -53,6 +53,9 @@ void pattern_leave(struct pattern *pattern);
 
 /* Where all partitions stand; all zero: there is nothing in one yet. */
 const struct log_id *feed_places(const struct feed *feed);
+/* Somebody says that one stands further on: read on; is any being read? */
+void feed_read_on(struct feed *feed, uint32_t partition);
+bool feed_is_reading(const struct feed *feed);
 /* Is that known of all of them? */
 bool feed_is_known(const struct feed *feed);
 struct log_id feed_place(const struct feed *feed, uint32_t partition);

@@ -9,8 +9,6 @@
 #include "common/clock.h"
 #include "notifier/resume_internal.h"
 
-#define OWN_MAX ((size_t)FANOUT_OWN_MAX * 2)
-
 /* ---- what the ring has */
 
 static bool is_aged(const struct topic_setting *setting,
@@ -32,7 +30,7 @@ bool missed_find_place(const struct follow *follow, uint64_t *place)
     uint64_t low = ring->first;
     uint64_t high = ring->next;
 
-    if (log_id_eq(follow->have, topic_last(follow->topic))) {
+    if (!log_id_is_before(follow->have, topic_last(follow->topic))) {
         *place = ring->next;
         return true;
     }
@@ -79,41 +77,45 @@ void missed_read_references(struct resume *resume)
 
 /* ---- MISSED: writing */
 
+/*
+ * All that a step gives is one write: when nothing is kept a write is taken
+ * whole, whatever its size.
+ */
 struct out {
     struct subscriber *subscriber;
-    size_t count, own_len;
-    struct span parts[STREAM_PARTS];
-    char own[OWN_MAX];
+    struct buf bytes;
 };
 
-/* What the stream does not take it keeps; when it has ended it says so. */
-static void flush(struct out *out)
+static void begin_out(struct out *out, struct subscriber *subscriber)
 {
-    if (out->count)
-        stream_write_parts(out->subscriber->reader.stream, out->parts,
-                           out->count);
-    out->count = out->own_len = 0;
+    out->subscriber = subscriber;
+    buf_init(&out->bytes, MEM_CONN);
 }
 
-static void put_own(struct out *out, size_t len)
+/* What the stream does not take it keeps; when it has ended it says so. */
+static void end_out(struct out *out)
 {
-    if (len)
-        out->parts[out->count++] = (struct span){out->own + out->own_len, len};
-    out->own_len += len;
+    if (out->bytes.len)
+        stream_write(out->subscriber->reader.stream, buf_span(&out->bytes));
+    buf_deinit(&out->bytes);
+}
+
+/* The client is to read this first. */
+static bool is_full(const struct out *out)
+{
+    return out->bytes.len >= (size_t)out->subscriber->app->config->max_kept;
 }
 
 static void put_message(struct out *out, struct message *message)
 {
-    if (out->count + FANOUT_PARTS_MAX > STREAM_PARTS ||
-        out->own_len + FANOUT_OWN_MAX > OWN_MAX)
-        flush(out);
-    struct form form = {.own = out->own + out->own_len};
+    char own[FANOUT_OWN_MAX];
+    struct form form = {.own = own};
+
     out->subscriber->events->form(out->subscriber, message, &form);
-    put_own(out, form.head_len);
+    buf_append(&out->bytes, (struct span){own, form.head_len});
     for (size_t i = 0; i < 2; i++)
-        if (form.shared[i].len)
-            out->parts[out->count++] = form.shared[i];
-    put_own(out, form.tail_len);
+        buf_append(&out->bytes, form.shared[i]);
+    buf_append(&out->bytes, (struct span){own + form.head_len, form.tail_len});
     metrics_add(out->subscriber->app->delivered, 1);
 }
 
@@ -123,7 +125,6 @@ static void put_gap(struct out *out, struct span topic, uint64_t from,
     struct message *message = message_create_gap(topic, from, to, gap);
 
     put_message(out, message);
-    flush(out); /* while it lives */
     message_unref(message);
     metrics_add(out->subscriber->app->gaps, 1);
 }
@@ -169,10 +170,12 @@ static void put_entry(struct out *out, struct follow *follow,
 static void deliver_log(struct resume *resume, const struct chunk *chunk)
 {
     struct follow *follow = resume_follow(resume);
-    struct out out = {.subscriber = resume->subscriber};
     struct log_id aged = {0};
+    struct out out;
+    size_t i;
 
-    for (size_t i = 0; i < chunk->count; i++) {
+    begin_out(&out, resume->subscriber);
+    for (i = 0; i < chunk->count && !is_full(&out); i++) {
         const struct chunk_entry *entry = &chunk->entries[i];
         if (!log_id_is_before(follow->have, entry->place))
             continue;
@@ -183,10 +186,9 @@ static void deliver_log(struct resume *resume, const struct chunk *chunk)
     }
     if (log_id_is_before(follow->have, aged))
         skip_to(&out, follow, aged);
-    else if (chunk->count == 0 ||
-             !log_id_is_before(resume->chunk_wait.behind, follow->have))
+    else if (!log_id_is_before(resume->chunk_wait.behind, follow->have))
         skip_to(&out, follow, topic_last(follow->topic));
-    flush(&out);
+    end_out(&out);
 }
 
 static enum step miss_topic(struct resume *resume, struct follow *follow)
@@ -194,8 +196,10 @@ static enum step miss_topic(struct resume *resume, struct follow *follow)
     uint64_t place;
 
     if (follow->lost) {
-        struct out out = {.subscriber = resume->subscriber};
+        struct out out;
+        begin_out(&out, resume->subscriber);
         tell_lost(&out, follow);
+        end_out(&out);
     }
     if (!missed_find_place(follow, &place)) {
         missed_read_log(resume);
@@ -266,14 +270,25 @@ static bool is_there(const struct resume *resume, const struct message *message)
                                message);
 }
 
+/* How far it has what there is, up to the target. */
+static struct log_id end_of(const struct chunk *chunk, struct log_id target)
+{
+    struct log_id last =
+        chunk->count ? chunk->entries[chunk->count - 1].place : target;
+
+    return log_id_is_before(last, target) ? last : target;
+}
+
 static void deliver_references(struct resume *resume, const struct chunk *chunk)
 {
     struct missed *missed = resume->missed;
     struct log_id *place = &missed->places[resume->partition];
     struct log_id target = missed->targets[resume->partition];
-    struct out out = {.subscriber = resume->subscriber};
+    struct out out;
+    size_t i;
 
-    for (size_t i = 0; i < chunk->count; i++) {
+    begin_out(&out, resume->subscriber);
+    for (i = 0; i < chunk->count && !is_full(&out); i++) {
         const struct chunk_entry *entry = &chunk->entries[i];
         if (!log_id_is_before(*place, entry->place) ||
             log_id_is_before(target, entry->place) ||
@@ -286,14 +301,11 @@ static void deliver_references(struct resume *resume, const struct chunk *chunk)
         resume->subscriber->places[resume->partition] = entry->place;
         put_to_patterns(&out, resume->subscriber, entry->message);
     }
-    if (chunk->count == 0 ||
-        !log_id_is_before(chunk->entries[chunk->count - 1].place, target))
-        skip_references(resume, target);
-    else
-        skip_references(resume, chunk->entries[chunk->count - 1].place);
+    if (i == chunk->count)
+        skip_references(resume, end_of(chunk, target));
     if (!missed_has_more(resume))
         tell_hole(&out, resume);
-    flush(&out);
+    end_out(&out);
 }
 
 static void join_patterns(struct resume *resume)
@@ -329,9 +341,12 @@ static enum step miss_patterns(struct resume *resume)
 
     for (; resume->partition < HASH_PARTITIONS; resume->partition++) {
         if (missed->lost[resume->partition]) {
-            struct out out = {.subscriber = resume->subscriber};
+            struct out out;
+            begin_out(&out, resume->subscriber);
             missed->lost[resume->partition] = false;
             tell_patterns(&out, resume, 0, MESSAGE_GAP_EPOCH);
+            end_out(&out);
+            return STEP_MORE; /* if it was taken */
         }
         if (missed_has_more(resume)) {
             missed_read_references(resume);

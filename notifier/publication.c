@@ -194,6 +194,7 @@ int publication_send(struct notifier *app, struct publication *p)
     struct buf text;
     int err = 0;
 
+    app_crash_point(app->app, "publication-send");
     p->app = app;
     p->left = p->replays = 0;
     p->status = 0;
@@ -237,8 +238,11 @@ static void on_published(void *arg, int status, const struct redisReply *reply)
     if (status < 0 && p->status == 0)
         p->status = status;
     mem_free(sending);
-    if (--p->left > 0)
+    if (--p->left > 0) {
+        app_crash_point(p->app->app, "publication-half");
         return;
+    }
+    app_crash_point(p->app->app, "publication-done");
     p->replayed = p->replays == p->record.topic_count;
     if (p->status == 0)
         metrics_add(p->replayed ? p->app->replayed : p->app->published, 1);

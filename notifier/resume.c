@@ -17,6 +17,7 @@
  */
 
 #define RETRY_MS 500
+#define LOOK_MS 10   /* until it is looked again whether the feed has read */
 #define FEED_MS 5000 /* until all partitions are known */
 
 #include "notifier/resume_internal.h"
@@ -263,13 +264,48 @@ static void begin_patterns(struct resume *resume)
            sizeof(missed->places));
 }
 
+/* Another worker has given what this one has not heard of yet, or Redis has
+   lost it: that is seen when it was read. */
+static bool is_ahead(const struct follow *follow)
+{
+    struct log_id last = topic_last(follow->topic);
+
+    return follow->since == SINCE_POSITION && last.epoch != 0 &&
+           follow->have.epoch == last.epoch &&
+           follow->have.offset > last.offset;
+}
+
+/* The same of patterns: all that are ahead are read at once. */
+static bool is_feed_behind(struct resume *resume)
+{
+    struct feed *feed = resume->subscriber->app->feed;
+    const struct missed *missed = resume->missed;
+
+    if (!missed || missed->since != SINCE_POSITION)
+        return false;
+    for (uint32_t i = 0; !resume->expected && i < HASH_PARTITIONS; i++)
+        if (missed->position.offsets[i] > feed_place(feed, i).offset)
+            feed_read_on(feed, i);
+    resume->expected = true;
+    return feed_is_reading(feed);
+}
+
 static enum step stand(struct resume *resume)
 {
     struct notifier *app = resume->subscriber->app;
 
-    if (resume_is_at_end(resume))
-        return STEP_DONE;
+    if (resume_is_at_end(resume)) {
+        if (!is_feed_behind(resume))
+            return STEP_DONE;
+        wheel_start(wheel_of(resume), &resume->timer, LOOK_MS, on_retry);
+        return STEP_WAIT;
+    }
     struct follow *follow = resume_follow(resume);
+    if (follow->topic && topic_is_live(follow->topic) && is_ahead(follow) &&
+        !follow->expected) {
+        follow->expected = true;
+        topic_expect(follow->topic, follow->have);
+    }
     if (follow->topic && !topic_is_live(follow->topic)) {
         topic_await(follow->topic, &resume->topic_wait);
         return STEP_WAIT;

@@ -24,6 +24,7 @@ struct resume {
     struct list *at; /* the follow whose turn it is */
     uint32_t partition;
     uint64_t hole; /* the first reference that is gone, not told yet; or 0 */
+    bool expected; /* the position is ahead of the feed, which has looked */
     bool quiet, recovered; /* of the patterns, as a follow's */
     struct missed *missed; /* NULL: it has none */
     struct topic_wait topic_wait;

@@ -342,6 +342,13 @@ static void note(struct follow *follow, const struct message *message)
         places[message->partition] = message->reference;
 }
 
+/* Who came by its log may have read on before this worker heard of it. */
+static bool is_had(const struct follow *follow, const struct message *message)
+{
+    return follow->topic && message->gap != MESSAGE_GAP_EPOCH &&
+           !log_id_is_before(follow->have, message->id);
+}
+
 static void put(struct fanout_follow *base, struct fanout_message *base_message,
                 struct fanout_write *write)
 {
@@ -349,6 +356,8 @@ static void put(struct fanout_follow *base, struct fanout_message *base_message,
     struct message *message = message_of(base_message);
     struct form form = {.own = fanout_own(write)};
 
+    if (is_had(follow, message))
+        return;
     note(follow, message);
     if (!follow_wants(follow, message))
         return;

@@ -84,6 +84,7 @@ struct follow {
     uint64_t lost_from;         /* of a topic: the first offset that is lost */
     enum since_kind since;
     bool live;
+    bool expected; /* have is ahead of this worker, which has looked */
     bool lost; /* have was of a log that is gone; the client is to be told */
     bool recovered; /* nothing that it missed was gone */
     bool quiet;     /* what is gone at the beginning is not worth a word */

@@ -239,6 +239,11 @@ static void hear_of(struct topic *topic, struct log_id id)
         read_log(topic);
 }
 
+void topic_expect(struct topic *topic, struct log_id id)
+{
+    hear_of(topic, id);
+}
+
 void topics_hear(struct topics *topics, struct message *message)
 {
     struct topic *topic = topics_find(topics, message->record.topics[0]);

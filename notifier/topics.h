@@ -64,6 +64,9 @@ static inline struct span topic_name(const struct topic *topic)
 /* Where its log stands; all zero: there is none, or that is not known. */
 struct log_id topic_last(const struct topic *topic);
 
+/* Its log has this entry, somebody says: read on to it. */
+void topic_expect(struct topic *topic, struct log_id id);
+
 /* Known, and nothing is missing in its ring. */
 static inline bool topic_is_live(const struct topic *topic)
 {

@@ -282,7 +282,6 @@ static void test_message_is_freed_with_its_last_reference(void **state)
 
     message_event(message);
     message_frame(message);
-    buf_append(&message->line, SPAN("x"));
     buf_append(&message->all_line, SPAN("x"));
     buf_append(&message->named, SPAN("x"));
     fanout_message_ref(&message->base);
