@@ -198,8 +198,9 @@ static void pass(struct bench *bench, uint64_t ms)
     wheel_turn(stream_loop_wheel(bench->app.loop), bench->uv.time);
 }
 
-/* A wake-up of a reference of P; the log's place is the same. */
-static void wake(struct bench *bench, uint64_t epoch, uint64_t offset)
+/* A wake-up of a reference; the log's place is the same. */
+static void wake_of(struct bench *bench, size_t partition, uint64_t epoch,
+                    uint64_t offset)
 {
     char text[128];
     int len =
@@ -207,8 +208,14 @@ static void wake(struct bench *bench, uint64_t epoch, uint64_t offset)
                  (unsigned long long)epoch, (unsigned long long)offset,
                  (unsigned long long)epoch, (unsigned long long)offset);
 
-    bench->app.pubsub.cb[P](bench->app.pubsub.arg[P], SPAN("no:wake:{p003}"),
-                            (struct span){text, (size_t)len});
+    bench->app.pubsub.cb[partition](bench->app.pubsub.arg[partition],
+                                    SPAN("no:wake"),
+                                    (struct span){text, (size_t)len});
+}
+
+static void wake(struct bench *bench, uint64_t epoch, uint64_t offset)
+{
+    wake_of(bench, P, epoch, offset);
 }
 
 static void answer(struct bench *bench, struct redisReply *reply)
@@ -329,6 +336,7 @@ static void test_feed_takes_what_comes_next(void **state)
     assert_told(bench, " t:5-8 t:5-9");
     assert_ring(bench, "5-8 5-9");
     assert_place(bench, 5, 9);
+    assert_true(feed_is_known(bench->feed));
     assert_int_equal(bench->app.redis.waiting, 0);
 }
 
@@ -642,6 +650,23 @@ static void test_feed_reads_again_what_could_not_be_read(void **state)
     assert_int_equal(bench->app.redis.waiting, 0);
 }
 
+/* One that fails later does not put off the others. */
+static void test_feed_reads_again_in_time(void **state)
+{
+    struct bench *bench = *state;
+
+    go_live(bench, 5, 7);
+    wake(bench, 5, 9);
+    fake_redis_answer(&bench->app.redis, UV_ETIMEDOUT, NULL);
+    pass(bench, 400);
+    wake_of(bench, P + 1, 5, 9);
+    fake_redis_answer(&bench->app.redis, UV_ETIMEDOUT, NULL);
+    pass(bench, 100);
+    assert_int_equal(bench->app.redis.waiting, 2);
+    for (int i = 0; i < 2; i++)
+        answer(bench, kit_references((struct log_id){5, 9}, "t", 8, 9));
+}
+
 static void test_feed_reads_again_what_was_refused(void **state)
 {
     struct bench *bench = *state;
@@ -731,15 +756,18 @@ static void test_pattern_message_has_a_position_behind_it(void **state)
     bool lost[HASH_PARTITIONS];
     struct position position;
     struct arena arena;
+    struct pattern *other = use(bench, "{any}"); /* one line serves all */
 
     go_live(bench, 5, 7);
     follow(bench);
     wake(bench, 5, 8);
+    assert_string_equal(kit_ring(&other->ring), "5-8");
+    pattern_leave(other);
     struct message *message = message_of(
         fanout_at(&bench->followed->ring, bench->followed->ring.first));
     struct span line = buf_span(&message->all_line);
     assert_true(span_has_prefix(line, SPAN("id: ")));
-    assert_int_equal(line.ptr[line.len - 1], '\n');
+    assert_int_equal(span_find(line, '\n'), line.len - 1);
     assert_int_equal(message->partition, P);
     assert_true(log_id_eq(message->reference, (struct log_id){5, 8}));
     arena_init(&arena, MEM_REQUEST, 0);
@@ -782,6 +810,7 @@ int main(void)
         TEST(test_feed_tells_an_update_that_is_gone),
         TEST(test_feed_goes_on_behind_what_is_no_reference),
         TEST(test_feed_reads_again_what_could_not_be_read),
+        TEST(test_feed_reads_again_in_time),
         TEST(test_feed_reads_again_what_was_refused),
         TEST(test_feed_reads_no_more_when_the_link_is_closed),
         TEST(test_pattern_has_only_what_it_matches),
