@@ -74,7 +74,8 @@ def sources_of(service):
              for name in sorted(os.listdir(os.path.join(lab.TOP, folder))) if name.endswith(".c")]
     own = "".join(text(*path) for path in files if path[0] == service)
     others = "".join(text(*path) for path in files if path[0] == "common"
-                     and (path[1] != "idempotency.c" or "idempotency_" in own))
+                     and (path[1] != "idempotency.c" or "idempotency_" in own)
+                     and (not path[1].startswith("socket") or "socket_accept" in own))
     return own + others
 
 
