@@ -150,7 +150,7 @@ int load_find_address(struct load *load)
 int load_connect(const struct load *load)
 {
     struct timeval limit = {.tv_sec = 30};
-    int fd = socket(load->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = load_socket(load, 0);
 
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     if (connect(fd, (const struct sockaddr *)&load->address,

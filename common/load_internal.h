@@ -98,6 +98,8 @@ struct load {
 };
 
 /* load_conn.c */
+/* A socket to connect to the target from, or -1; flags: SOCK_NONBLOCK or 0. */
+int load_socket(const struct load *load, int flags);
 void load_open(struct load *load, struct load_conn *conn);
 void load_close(struct load_conn *conn);
 /* End the units that wait with error (the connection, if none), and close. */

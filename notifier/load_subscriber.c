@@ -49,7 +49,7 @@ int hub_ask(struct hub *hub, uint32_t topic, struct span last, int receive)
     int one = 1;
     char request[HUB_TEXT_MAX];
     size_t len = put_request(hub, topic, last, request);
-    int fd = socket(load->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = load_socket(load, 0);
 
     if (fd < 0)
         return uv_translate_sys_error(errno);

@@ -1,6 +1,8 @@
 /* test_load.c - what the load generator takes for an answer, and counts. */
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -320,6 +322,59 @@ static void test_load_is_inconclusive_when_the_generator_was_the_limit(void **s)
     }
 }
 
+/* ---- where connections come from */
+
+static in_addr_t source_of(const struct load *load, int listener)
+{
+    struct sockaddr_in from;
+    socklen_t len = sizeof(from);
+    int fd = load_socket(load, 0);
+
+    assert_int_equal(
+        connect(fd, (const struct sockaddr *)&load->address, load->address_len),
+        0);
+    getsockname(fd, (struct sockaddr *)&from, &len);
+    close(accept(listener, NULL, NULL));
+    close(fd);
+    return ntohl(from.sin_addr.s_addr);
+}
+
+static void test_load_socket_spreads_many_over_loopback(void **state)
+{
+    struct load *load = mem_zalloc(MEM_LOAD, sizeof(*load));
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct rlimit files;
+    int last = listener;
+    static const struct {
+        int fd; /* all below it are taken */
+        in_addr_t source;
+    } cases[] = {{10, INADDR_LOOPBACK}, {4200, INADDR_LOOPBACK + 1}};
+    (void)state;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max < 4300)
+        skip();
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    load->address_len = sizeof(struct sockaddr_in);
+    *(struct sockaddr_in *)&load->address = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(
+        bind(listener, (struct sockaddr *)&load->address, load->address_len),
+        0);
+    getsockname(listener, (struct sockaddr *)&load->address,
+                &load->address_len);
+    listen(listener, 1);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        while (last < cases[i].fd && last >= 0)
+            last = dup(listener);
+        assert_int_equal(source_of(load, listener), cases[i].source);
+    }
+    for (int fd = listener; fd <= last; fd++)
+        close(fd);
+    mem_free(load);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_load_fail_of_an_idle_connection_ends_no_unit),
         cmocka_unit_test(
             test_load_is_inconclusive_when_the_generator_was_the_limit),
+        cmocka_unit_test(test_load_socket_spreads_many_over_loopback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
