@@ -58,6 +58,8 @@ static const struct config_option own_options[] = {
      "messages of each topic that a storm's subscribers missed"},
     {"resume-rate", CONFIG_INTEGER, OWN(resume_rate), "0", 0, 100000,
      "subscribers a second that leave and come back; 0: as the profile says"},
+    {"away", CONFIG_DURATION, OWN(away_ms), "200ms", 0, 60000,
+     "for so long each of them misses what is published"},
     {"slow", CONFIG_INTEGER, OWN(slow), "0", 0, 1000,
      "more subscribers of the first topic, who never read"},
     {"slow-for", CONFIG_DURATION, OWN(slow_ms), "1s", 0, 3600000,
@@ -175,6 +177,7 @@ static uint64_t put_report(struct json_writer *w, const struct hub *hub)
     load_put_real(w, "publishes_per_s",
                   (double)hub->answered_in_window / hub->seconds);
     load_put_int(w, "resumed", hub->resumed);
+    load_put_int(w, "caught_up", hub->caught_up);
     load_put_hist(w, "latency_us", hub->hist);
     uint64_t errors = put_errors(w, hub);
     if (hub->wrong_status)
@@ -271,6 +274,7 @@ static void make_parts(struct hub *hub)
         hub->publishers[i].fd = -1;
     hub->published = mem_zalloc(MEM_LOAD, hub->topic_count * sizeof(uint64_t));
     hub->due_us = mem_zalloc(MEM_LOAD, HUB_DUE_KEPT * sizeof(uint64_t));
+    hub->away = mem_zalloc(MEM_LOAD, hub->count * sizeof(hub->away[0]));
     hub->slow_fds =
         mem_zalloc(MEM_LOAD, ((size_t)hub->options.slow + 1) * sizeof(int));
     hub->message = mem_alloc(MEM_LOAD, (size_t)hub->options.size);
@@ -294,6 +298,7 @@ static void drop_parts(struct hub *hub)
     mem_free(hub->publishers);
     mem_free(hub->published);
     mem_free(hub->due_us);
+    mem_free(hub->away);
     mem_free(hub->slow_fds);
     mem_free(hub->message);
     hist_destroy(hub->hist);

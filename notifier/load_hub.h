@@ -32,8 +32,8 @@ enum hub_error {
 struct hub_options {
     const char *profile, *face;
     int64_t subscribers, topics, publishers, pipeline, burst, rate, size;
-    int64_t messages, missed, resume_rate, slow, slow_ms, stall_ms, opening,
-        serve;
+    int64_t messages, missed, resume_rate, away_ms, slow, slow_ms, stall_ms,
+        opening, serve;
     bool websocket, tls;
 };
 
@@ -44,9 +44,16 @@ struct hub_subscriber {
     uint64_t seen; /* bit n: next - 1 - n was had */
     bool streams;  /* its head was read */
     bool settled;  /* it was told where it stands */
+    uint64_t settled_us;
     uint32_t rest_len, last_len;
     char *rest; /* of a head or an event that is not whole */
     char *last; /* the id of its last event; NULL: none */
+};
+
+/* Who left, and is to come back. */
+struct hub_away {
+    struct hub_subscriber *subscriber;
+    uint64_t until_us;
 };
 
 struct hub_publisher {
@@ -75,7 +82,9 @@ struct hub {
     int *slow_fds;
     uint64_t messages, answered; /* published so far; of them answered */
     uint64_t due, received;      /* deliveries */
-    uint64_t resumed;
+    uint64_t resumed, caught_up; /* caught_up: deliveries of what was missed */
+    struct hub_away *away; /* a ring of count; leave and come back in turn */
+    size_t away_first, away_count;
     bool counts_missed;         /* what was missed is a latency too */
     uint64_t next_at, churn_at; /* counts of bursts and of resumptions */
     uint64_t slow_us, weigh_us; /* when these are next looked at */

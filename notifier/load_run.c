@@ -133,8 +133,8 @@ static void look_after_slow(struct hub *hub, uint64_t now_us)
     hub->weigh_us = now_us + WEIGH_US;
 }
 
-/* The next one that is there leaves, and comes back where it was. */
-static void resume_one(struct hub *hub)
+/* The next one that is there leaves. */
+static void leave_one(struct hub *hub, uint64_t now_us)
 {
     for (size_t tried = 0; tried < hub->count; tried++) {
         struct hub_subscriber *subscriber =
@@ -142,10 +142,28 @@ static void resume_one(struct hub *hub)
         if (!subscriber->settled || !subscriber->last)
             continue;
         hub_close(hub, subscriber);
-        hub_open(hub, subscriber);
-        hub->resumed++;
+        hub->away[(hub->away_first + hub->away_count++) % hub->count] =
+            (struct hub_away){
+                .subscriber = subscriber,
+                .until_us = now_us + (uint64_t)hub->options.away_ms * 1000};
         return;
     }
+}
+
+/* Who was away long enough comes back where it was.  What it returns is when
+   the next one does. */
+static uint64_t come_back(struct hub *hub, uint64_t now_us)
+{
+    while (hub->away_count) {
+        struct hub_away *away = &hub->away[hub->away_first];
+        if (away->until_us > now_us)
+            return away->until_us;
+        hub_open(hub, away->subscriber);
+        hub->resumed++;
+        hub->away_first = (hub->away_first + 1) % hub->count;
+        hub->away_count--;
+    }
+    return UINT64_MAX;
 }
 
 /* What it returns is when it wants to run again. */
@@ -158,7 +176,7 @@ static uint64_t churn(struct hub *hub, uint64_t now_us)
         due_us = hub->from_us + hub->churn_at * 1000000 / rate;
         if (due_us > now_us)
             break;
-        resume_one(hub);
+        leave_one(hub, now_us);
         hub->churn_at++;
     }
     return due_us;
@@ -238,7 +256,7 @@ static void turn(struct hub *hub, uint64_t until_us)
     if (now_us < until_us)
         wake_us = least(least(publish_due(hub, now_us), churn(hub, now_us)),
                         until_us);
-    hub_wait(hub, wake_us);
+    hub_wait(hub, least(wake_us, come_back(hub, now_us)));
 }
 
 /* A closed loop goes on to the end of its burst. */
@@ -260,6 +278,7 @@ static void run_until(struct hub *hub, uint64_t until_us)
 static void drain(struct hub *hub)
 {
     hub->moved_us = clock_mono_us();
+    come_back(hub, UINT64_MAX);
     while (!all_came(hub) && !is_stalled(hub))
         hub_wait(hub, UINT64_MAX);
 }

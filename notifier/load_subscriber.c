@@ -112,7 +112,7 @@ static void settle(struct hub *hub, struct hub_subscriber *subscriber)
     subscriber->settled = true;
     hub->settled++;
     hub->opening--;
-    hub->moved_us = clock_mono_us();
+    hub->moved_us = subscriber->settled_us = clock_mono_us();
 }
 
 static void fail(struct hub *hub, struct hub_subscriber *subscriber,
@@ -161,7 +161,9 @@ static void take_number(struct hub *hub, struct hub_subscriber *subscriber,
     if (due_us < hub->from_us || due_us >= hub->end_us)
         return;
     hub->done++;
-    if (subscriber->settled || hub->counts_missed)
+    bool missed = !subscriber->settled || due_us < subscriber->settled_us;
+    hub->caught_up += missed;
+    if (!missed || hub->counts_missed) /* but for a storm it was not late */
         hist_record(hub->hist, now_us > due_us ? now_us - due_us : 0);
 }
 
