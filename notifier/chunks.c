@@ -304,13 +304,17 @@ static void take(struct chunk *chunk, const struct redisReply *reply)
         if (!reply_reference(reply, &reference))
             return;
         entry->place = reference.id;
-        entry->message = reference.record.len
-                             ? message_create(reference.log_id, reference.ts,
-                                              reference.record)
-                             : NULL;
+        entry->message =
+            reference.record.len
+                ? message_create(reference.log_id, reference.ts,
+                                 reference.record)
+                : message_create_gap(reference.topic, reference.log_id.offset,
+                                     reference.log_id, MESSAGE_GAP_TRIMMED);
+        if (!entry->message)
+            return;
     }
     chunk->count++;
-    chunk->size += entry->message ? entry->message->base.size : 0;
+    chunk->size += entry->message->base.size;
 }
 
 static void on_chunk(void *arg, int status, const struct redisReply *reply)

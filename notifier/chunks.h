@@ -16,7 +16,7 @@ struct metrics;
 
 struct chunk_entry {
     struct log_id place;     /* in what was read: the log, or the references */
-    struct message *message; /* NULL: a reference whose update is gone */
+    struct message *message; /* of a reference whose update is gone: a gap */
 };
 
 struct chunk {

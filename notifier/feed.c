@@ -237,21 +237,46 @@ static void publish_to_patterns(struct feed *feed, struct message *message)
     }
 }
 
+static void tell_pattern(struct pattern *pattern, struct partition *partition,
+                         uint64_t from, enum message_gap gap)
+{
+    struct feed *feed = partition->feed;
+    struct log_id to = feed->places[partition->index];
+    struct message *message =
+        message_create_gap(selector_text(pattern->selector), from, to, gap);
+
+    message->reference = to;
+    message->partition = partition->index;
+    put_line(feed, message);
+    fanout_publish(&pattern->ring, &message->base);
+    message_unref(message);
+}
+
+/* What they are about is not known any more. */
 static void tell_patterns(struct partition *partition, uint64_t from,
-                          struct log_id to, enum message_gap gap)
+                          enum message_gap gap)
 {
     struct feed *feed = partition->feed;
 
     for (struct list *n = feed->patterns.next; n != &feed->patterns;
+         n = n->next)
+        tell_pattern(LIST_ENTRY(n, struct pattern, node), partition, from, gap);
+}
+
+/* An update is not there any more; of a state nobody misses it. */
+static void tell_lost(struct partition *partition,
+                      const struct reply_reference *reference)
+{
+    struct feed *feed = partition->feed;
+
+    if (topics_setting(feed->options.topics, reference->topic)->is_state)
+        return;
+    for (struct list *n = feed->patterns.next; n != &feed->patterns;
          n = n->next) {
         struct pattern *pattern = LIST_ENTRY(n, struct pattern, node);
-        struct message *message =
-            message_create_gap(selector_text(pattern->selector), from, to, gap);
-        message->reference = to;
-        message->partition = partition->index;
-        put_line(feed, message);
-        fanout_publish(&pattern->ring, &message->base);
-        message_unref(message);
+        if (selector_matches(pattern->selector, reference->topic))
+            tell_pattern(pattern, partition, reference->id.offset,
+                         MESSAGE_GAP_TRIMMED);
     }
 }
 
@@ -274,8 +299,7 @@ static void accept_reference(struct partition *partition,
     partition->fresh = true;
     if (!reference->record.len) {
         topics_hear_lost(feed->options.topics, reference->topic, id);
-        tell_patterns(partition, reference->id.offset, reference->id,
-                      MESSAGE_GAP_TRIMMED);
+        tell_lost(partition, reference);
         return;
     }
     if (!is_wanted(feed, reference->topic))
@@ -301,7 +325,7 @@ static void distrust(struct partition *partition, struct log_id to,
     metrics_add(feed->lost, 1);
     set_place(partition, to);
     topics_distrust(feed->options.topics, partition->index);
-    tell_patterns(partition, from, to, gap);
+    tell_patterns(partition, from, gap);
 }
 
 enum order { ORDER_NEXT, ORDER_OLD, ORDER_LATER };

@@ -265,9 +265,35 @@ static void tell_hole(struct out *out, struct resume *resume)
 
 static bool is_there(const struct resume *resume, const struct message *message)
 {
-    return message && !is_aged(settings_of(resume->subscriber->app->settings,
-                                           message->record.topics[0]),
-                               message);
+    return !message->gap &&
+           !is_aged(settings_of(resume->subscriber->app->settings,
+                                message->record.topics[0]),
+                    message);
+}
+
+/* It is not there, and nobody misses it. */
+static bool is_missed_by_none(const struct resume *resume,
+                              const struct message *message)
+{
+    const struct subscriber *subscriber = resume->subscriber;
+    struct span topic = message->record.topics[0];
+
+    if (settings_of(subscriber->app->settings, topic)->is_state)
+        return true;
+    for (struct list *n = subscriber->follows.next; n != &subscriber->follows;
+         n = n->next) {
+        const struct follow *follow = LIST_ENTRY(n, struct follow, node);
+        if (follow->pattern && !follow->live &&
+            selector_matches(follow->pattern->selector, topic))
+            return false;
+    }
+    return true;
+}
+
+static void step_to(struct resume *resume, struct log_id place)
+{
+    resume->missed->places[resume->partition] = place;
+    resume->subscriber->places[resume->partition] = place;
 }
 
 /* How far it has what there is, up to the target. */
@@ -291,14 +317,18 @@ static void deliver_references(struct resume *resume, const struct chunk *chunk)
     for (i = 0; i < chunk->count && !is_full(&out); i++) {
         const struct chunk_entry *entry = &chunk->entries[i];
         if (!log_id_is_before(*place, entry->place) ||
-            log_id_is_before(target, entry->place) ||
-            !is_there(resume, entry->message))
+            log_id_is_before(target, entry->place))
             continue;
+        if (!is_there(resume, entry->message)) {
+            if (entry->place.offset == place->offset + 1 &&
+                is_missed_by_none(resume, entry->message))
+                step_to(resume, entry->place);
+            continue;
+        }
         skip_references(resume, (struct log_id){entry->place.epoch,
                                                 entry->place.offset - 1});
         tell_hole(&out, resume);
-        *place = entry->place;
-        resume->subscriber->places[resume->partition] = entry->place;
+        step_to(resume, entry->place);
         put_to_patterns(&out, resume->subscriber, entry->message);
     }
     if (i == chunk->count)

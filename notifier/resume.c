@@ -358,7 +358,7 @@ static bool is_whole(const struct chunk *chunk, struct log_id have)
         if (log_id_is_before(have, chunk->entries[i].place))
             return chunk->entries[i].place.epoch == have.epoch &&
                    chunk->entries[i].place.offset == have.offset + 1 &&
-                   chunk->entries[i].message;
+                   !chunk->entries[i].message->gap;
     return false;
 }
 

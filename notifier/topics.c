@@ -125,6 +125,12 @@ static struct topic *add(struct topics *topics, struct span name)
     return topic;
 }
 
+const struct topic_setting *topics_setting(const struct topics *topics,
+                                           struct span name)
+{
+    return settings_of(topics->options.settings, name);
+}
+
 struct topic *topics_use(struct topics *topics, struct span name)
 {
     struct topic *topic = topics_find(topics, name);

@@ -53,6 +53,8 @@ void topics_destroy(struct topics *topics);
 /* A topic, made if it is not there; used until topic_leave(). */
 struct topic *topics_use(struct topics *topics, struct span name);
 void topic_leave(struct topic *topic);
+const struct topic_setting *topics_setting(const struct topics *topics,
+                                           struct span name);
 /* NULL: it is not there. */
 struct topic *topics_find(struct topics *topics, struct span name);
 

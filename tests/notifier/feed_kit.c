@@ -73,6 +73,17 @@ void topics_distrust(struct topics *topics, uint32_t partition)
     tell(topics, " distrust:%u", partition);
 }
 
+const struct topic_setting *topics_setting(const struct topics *topics,
+                                           struct span name)
+{
+    static const struct topic_setting log_setting = {.max_count = 1000};
+    static const struct topic_setting state_setting = {.is_state = true};
+    (void)topics;
+
+    return span_has_prefix(name, SPAN("state/")) ? &state_setting
+                                                 : &log_setting;
+}
+
 struct topic *topics_find(struct topics *topics, struct span name)
 {
     static struct topic topic;

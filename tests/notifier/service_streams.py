@@ -144,6 +144,20 @@ def test_what_is_not_kept_any_more_is_a_gap(redis):
     server.close()
 
 
+def test_gap_of_what_a_pattern_does_not_match_is_not_its_own(redis):
+    server = start(redis)
+    with Stream(server, "a/{n}") as stream:
+        publish(server, "a/1", "1")
+        stream.next()
+        last = stream.id
+    publish(server, "b", "2")
+    publish(server, "a/1", "3")
+    redis.cli("DEL", redis.cli("KEYS", "no:log:*:b")[0])
+    with Stream(server, "a/{n}", last=last) as stream:
+        same((stream.next().data, stream.rest_of(server, "a/2")), ("3", []))
+    server.close()
+
+
 def test_ten_that_return_to_one_topic_cost_one_reading(redis):
     server = start(redis)
     if WORKERS != "1":

@@ -54,7 +54,7 @@ static void on_chunk(struct chunk_wait *wait, int status,
                                "%s%llu-%llu%s", at ? " " : "",
                                (unsigned long long)entry->place.epoch,
                                (unsigned long long)entry->place.offset,
-                               entry->message ? "" : "(gone)");
+                               entry->message->gap ? "(gone)" : "");
     }
     if (chunk)
         asker->last = chunk->last;
