@@ -432,7 +432,7 @@ static bool read_all(const struct position_key *key, struct reader *reader,
 static struct span unseal(struct position_key *key, struct arena *arena,
                           unsigned char *sealed, size_t len)
 {
-    unsigned char *out = arena_alloc(arena, len);
+    unsigned char *out = arena_alloc(arena, len - TAG);
     int n = 0;
     bool done =
         EVP_CIPHER_CTX_copy(key->work, key->opening) == 1 &&
