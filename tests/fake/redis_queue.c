@@ -37,11 +37,12 @@ int redis_eval(struct redis *redis, struct redis_script *script, size_t nkeys,
 
 struct fake_call *fake_redis_oldest(struct redis *redis)
 {
-    for (size_t i = 0; i < redis->sent; i++)
-        if (redis->calls[i].is_waiting)
-            return &redis->calls[i];
-    fail_msg("no call waits");
-    return NULL;
+    size_t i = 0;
+
+    while (i < redis->sent && !redis->calls[i].is_waiting)
+        i++;
+    assert_true(i < redis->sent);
+    return &redis->calls[i];
 }
 
 void fake_redis_answer(struct redis *redis, int status,
@@ -60,7 +61,8 @@ static struct redisReply *make(int type)
 {
     struct redisReply *reply = calloc(1, sizeof(*reply));
 
-    assert_non_null(reply);
+    if (!reply)
+        abort();
     reply->type = type;
     return reply;
 }
@@ -71,7 +73,8 @@ static struct redisReply *make_array(size_t count)
 
     reply->elements = count;
     reply->element = calloc(count + 1, sizeof(struct redisReply *));
-    assert_non_null(reply->element);
+    if (!reply->element)
+        abort();
     return reply;
 }
 
