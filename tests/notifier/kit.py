@@ -38,12 +38,51 @@ def service(redis):  # pylint: disable=redefined-outer-name
     server.close()
 
 
+# ---- tokens
+
+KEYS = tokens.make_keys()
+ALL = {"publish": ["*"], "subscribe": ["*"]}
+FRIEND = "https://friend.example"
+
+
+def token(mercure=None, scope=None, ttl=600, **claims):
+    claims = {"sub": "ann" if scope else None, "scope": scope, "mercure": mercure,
+              "exp": int(time.time()) + ttl} | claims
+    return tokens.mint(KEYS, {name: value for name, value in claims.items() if value is not None})
+
+
+def bearer(*args, **more):
+    return {"Authorization": "Bearer " + token(*args, **more)}
+
+
+def cookie(text, origin=None):
+    return {"Cookie": "other=1; mercureAuthorization=" + text} | ({"Origin": origin} if origin else {})
+
+
+def closed(redis, directory):  # pylint: disable=redefined-outer-name
+    """A hub that takes tokens alone, and pages of FRIEND."""
+    path = write_file(directory, "keys", json.dumps(KEYS))
+    server = start(redis, "--token-keys", path, "--cors-origin", FRIEND, opened=False)
+    try:
+        yield server
+    except BaseException:
+        print(server.log()[-4000:])
+        server.abandon()
+        raise
+    server.close()
+
+
 # ---- publishing
 
 def post(server, pairs, headers=None):
     """POST a form of (name, value) pairs to the hub; the answer as it is."""
     body = urllib.parse.urlencode(pairs).encode()
     return server.request("POST", HUB, body, {"Content-Type": FORM} | (headers or {}))
+
+
+def send(server, form, headers=None):
+    """A body as it is."""
+    return server.request("POST", HUB, form, {"Content-Type": FORM} | (headers or {}))
 
 
 def publish(server, topic, data, headers=None, **fields):
@@ -182,6 +221,16 @@ class Stream:
         self.close()
 
 
+def status_of(server, *topics, headers=None, **more):
+    with Stream(server, *topics, headers=headers, wait=False, **more) as stream:
+        return stream.status
+
+
+def ask(server, method, query, headers=None):
+    """A whole answer to what is no stream."""
+    return server.request(method, HUB + "?" + query, headers=headers)
+
+
 # ---- WebSockets
 
 PROTOCOL = "notifier.v1.json"
@@ -312,6 +361,6 @@ class Socket:
         self.close()
 
 
-def main(name):
+def main(name, **makers):
     if name == "__main__":
-        run(sys.modules[name], redis=redis, service=service, directory=directory)
+        run(sys.modules[name], redis=redis, service=service, directory=directory, closed=closed, **makers)
