@@ -125,9 +125,9 @@ static struct span last_id(struct request *req)
 {
     struct span id = request_header(req, "last-event-id");
 
-    if (!id.ptr)
+    if (id.len == 0)
         id = request_query(req, "lastEventID");
-    return id.ptr ? id : request_query(req, "Last-Event-ID");
+    return id.len ? id : request_query(req, "Last-Event-ID");
 }
 
 /* The key is there: a service without its secrets is not ready.  Only what is

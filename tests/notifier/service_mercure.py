@@ -297,6 +297,33 @@ def test_heartbeats_are_comments(redis):
     server.close()
 
 
+def test_header_counts_before_the_query(service):
+    publish(service, "a", "1")
+    with Stream(service, "a", last="earliest") as stream:
+        stream.next()
+        last = stream.id
+    publish(service, "a", "2")
+    for header, query, wanted in (
+            (last, {"lastEventID": "earliest"}, last), ("earliest", {"lastEventID": last}, "earliest"),
+            (None, {"lastEventID": last}, last), ("", {"lastEventID": last}, last), (None, {"Last-Event-ID": last}, last),
+            (None, {"lastEventID": "", "Last-Event-ID": last}, last)):
+        with Stream(service, "a", last=header, query=query.items(), wait=False) as stream:
+            same(stream.headers["last-event-id"], wanted, (header, query))
+            same(stream.data_of(1), ["2" if wanted == last else "1"], (header, query))
+    with Stream(service, "a", query=[("lastEventID", "")]) as stream:
+        assert "last-event-id" not in stream.headers
+
+
+def test_last_id_that_is_not_ours_is_answered_by_earliest(service):
+    publish(service, "a", "1")
+    for last in ("urn:uuid:5e94c686-2c0b-4f9b-958c-92ccc3bbb4eb", "x", "EARLIEST", "a\r\nSet-Cookie: a=b", "\r", "\n", "\0",
+                 "é", "A" * 6035):
+        with Stream(service, "a", query=[("lastEventID", last)], wait=False) as stream:
+            same((stream.status, stream.headers["last-event-id"]), (200, "earliest"), last)
+            assert "set-cookie" not in stream.headers
+            same((stream.next().type, stream.next().data), ("notifier.gap", "1"))
+
+
 def test_many_subscribers_get_each_update_once(service):
     count = 300
     with contextlib.ExitStack() as stack:
