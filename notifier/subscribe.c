@@ -7,9 +7,10 @@
  * The answer is 200 whatever Redis does, because a browser gives up for good
  * on any other; a stream waits for Redis, and pings meanwhile.
  *
- * Failure modes: the client left (on_left() without a stream, on_end()), its
- * token ended, it reads too slowly for too long (closed: it comes back with
- * its last id), a drain (closed at a random time of it).
+ * Failure modes: there are no secrets yet (the client is to come again), the
+ * client left (on_left() without a stream, on_end()), its token ended, it reads
+ * too slowly for too long (closed: it comes back with its last id), a drain
+ * (closed at a random time of it).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -152,6 +153,15 @@ static void read_since(struct notifier *app, struct request *req,
                        since->kind == SINCE_POSITION ? id : SPAN("earliest"));
 }
 
+/* For streams, and HEAD: no cache, no proxy that collects, the hub's link. */
+static void add_headers(struct request *req)
+{
+    request_add_header(req, "Cache-Control", SPAN("no-cache"));
+    request_add_header(req, "X-Accel-Buffering", SPAN("no"));
+    request_add_header(req, "Link",
+                       SPAN("<" NOTIFIER_HUB ">; rel=\"mercure\""));
+}
+
 /* False: answered. */
 static bool may_subscribe(struct request *req, struct rights **out)
 {
@@ -205,10 +215,6 @@ static void open_stream(struct notifier *app, struct request *req,
     self->end_ms = end_of(app, request_expires_at(req));
     asked->user = arena_copy(&asked->arena, request_subject(req));
     subscriber_init(&self->subscriber, app, asked->rights, &subscriber_events);
-    request_add_header(req, "Cache-Control", SPAN("no-cache"));
-    request_add_header(req, "X-Accel-Buffering", SPAN("no"));
-    request_add_header(req, "Link",
-                       SPAN("<" NOTIFIER_HUB ">; rel=\"mercure\""));
     if (request_leave(req, 200, "text/event-stream", &self->guest) < 0)
         forget(self);
 }
@@ -216,7 +222,6 @@ static void open_stream(struct notifier *app, struct request *req,
 /* A browser comes again after retry; any other answer it takes for the last. */
 static void put_off(struct request *req, uint64_t wait_ms)
 {
-    request_add_header(req, "Cache-Control", SPAN("no-cache"));
     request_reply(req, 200, "text/event-stream",
                   arena_printf(request_arena(req), "retry: %" PRIu64 "\n\n",
                                wait_ms + jittered(2000)));
@@ -257,6 +262,26 @@ static void admit(struct notifier *app, struct request *req,
     admission_ask(app->admission, &asked->admission);
 }
 
+/*
+ * False: answered.  A browser that comes before the secrets do is to come
+ * again; HEAD gets the head that a stream would have.
+ */
+static bool will_stream(struct notifier *app, struct request *req,
+                        struct asked *asked)
+{
+    add_headers(req);
+    if (!app->position_key) {
+        put_off(req, 0);
+        return false;
+    }
+    read_since(app, req, asked);
+    if (request_method(req) != REQUEST_HEAD)
+        return true;
+    request_begin(req, 200, "text/event-stream");
+    request_end(req);
+    return false;
+}
+
 void subscribe(struct request *req, void *arg)
 {
     struct notifier *app = arg;
@@ -265,16 +290,12 @@ void subscribe(struct request *req, void *arg)
 
     if (wrong) {
         refuse_text(req, 400, wrong);
-    } else if (!app->position_key) {
-        request_fail(req, UV_ENOTCONN);
     } else if (may_subscribe(req, &asked->rights)) {
-        read_since(app, req, asked);
-        if (request_method(req) != REQUEST_HEAD) {
+        if (will_stream(app, req, asked)) {
             admit(app, req, asked);
             return;
         }
         rights_unref(asked->rights);
-        request_reply(req, 200, "text/event-stream", SPAN(""));
     }
     drop_asked(asked);
 }

@@ -220,6 +220,23 @@ def test_stream_is_an_uncached_stream_of_events(service):
             assert name not in stream.headers, name
 
 
+def test_head_is_the_head_of_a_stream(service):
+    with Stream(service, "a", last="earliest", wait=False) as stream:
+        wanted = stream.headers
+    connection = Connection(service.port)
+    for _ in range(2):  # and the connection is of use
+        connection.send(render("HEAD", HUB + "?topic=a", headers={"Last-Event-ID": "earliest"}))
+        answer = connection.answer(head=True)
+        same(answer.status, 200)
+        for name in ("content-type", "cache-control", "x-accel-buffering", "link", "last-event-id"):
+            same(answer.headers.get(name), wanted[name], name)
+        assert "content-length" not in answer.headers, answer
+    same(connection.get("/healthz").status, 200)
+    connection.close()
+    same(ask(service, "HEAD", "x=a").status, 400)
+    same(service.metric("notifier_streams"), 0)
+
+
 def test_other_methods_are_told_which_there_are(service):
     allowed = "GET, HEAD, POST, OPTIONS"
     answer = service.request("OPTIONS", HUB)
@@ -322,6 +339,31 @@ def test_last_id_that_is_not_ours_is_answered_by_earliest(service):
             same((stream.status, stream.headers["last-event-id"]), (200, "earliest"), last)
             assert "set-cookie" not in stream.headers
             same((stream.next().type, stream.next().data), ("notifier.gap", "1"))
+
+
+def is_there(server):
+    with contextlib.suppress(OSError):
+        return server.get("/healthz").status == 200
+    return False
+
+
+def is_put_off(server, topic):
+    with Stream(server, topic, wait=False) as stream:
+        same((stream.status, stream.headers["content-type"]), (200, "text/event-stream"))
+        return "content-length" in stream.headers
+
+
+def test_who_comes_before_the_secrets_is_to_come_again(redis):
+    """A browser gives up for good on any other answer than 200."""
+    redis.kill()
+    server = start(redis, ready=False)
+    eventually(lambda: is_there(server), "the service")
+    events, ids, retries = read_events(ask(server, "GET", "topic=a").body)
+    same((events, ids, len(retries)), ([], [], 1))
+    same(is_put_off(server, "a"), True)
+    redis.start()
+    eventually(lambda: not is_put_off(server, "a"), "a stream")
+    server.close()
 
 
 def test_many_subscribers_get_each_update_once(service):
