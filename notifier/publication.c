@@ -56,6 +56,8 @@ static const char *check_topic(struct span topic)
         return "a topic must have 1 to 1024 bytes";
     if (span_eq(topic, SPAN("*")))
         return "* is a selector, not a topic";
+    if (memmem(topic.ptr, topic.len, NOTIFIER_HUB, sizeof(NOTIFIER_HUB) - 1))
+        return "topics with " NOTIFIER_HUB " are the hub's own";
     if (has_control(topic) || !is_utf8(topic))
         return "a topic must be UTF-8 without control characters";
     return NULL;

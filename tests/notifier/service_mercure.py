@@ -93,7 +93,8 @@ def test_topic_rules(service):
         with Stream(service, "*") as stream:
             same(post(service, [("topic", topic), ("data", topic)]).status, 200, topic)
             same(stream.next().data, topic)
-    for topic in ("", "*", "a\nb", "\0", "a\x7f", "\t", "x" * 1025):
+    for topic in ("", "*", "a\nb", "\0", "a\x7f", "\t", "x" * 1025, HUB, HUB + "/subscriptions/a/b",
+                  "https://example.com" + HUB + "/subscriptions/a/b"):
         refused(post(service, [("topic", topic)]), 400, topic)
         refused(post(service, [("topic", "a"), ("topic", topic)]), 400, topic)
     refused(send(service, "data=1"), 400)
