@@ -185,14 +185,15 @@ static uint64_t jittered(int64_t ms)
     return (uint64_t)ms / 2 + (uint64_t)random() % ((uint64_t)ms / 2 + 1);
 }
 
-static uint64_t end_of(const struct notifier *app, int64_t expires_at)
+/* Not before the token's end: who came back then would be let in again.  The
+   loop's own time is of its turn's beginning. */
+static uint64_t end_of(int64_t expires_at)
 {
     int64_t left = expires_at * 1000 - clock_wall_ms();
 
     if (expires_at == 0)
         return 0;
-    return stream_loop_now(app_loop(app->app)) +
-           (left > 1 ? (uint64_t)left : 1);
+    return clock_mono_us() / 1000 + 1 + (left > 0 ? (uint64_t)left : 0);
 }
 
 /* It never came to a stream. */
@@ -212,7 +213,7 @@ static void open_stream(struct notifier *app, struct request *req,
     self->guest.events = &guest_events;
     self->asked = asked;
     self->place = asked->place;
-    self->end_ms = end_of(app, request_expires_at(req));
+    self->end_ms = end_of(request_expires_at(req));
     asked->user = arena_copy(&asked->arena, request_subject(req));
     subscriber_init(&self->subscriber, app, asked->rights, &subscriber_events);
     if (request_leave(req, 200, "text/event-stream", &self->guest) < 0)

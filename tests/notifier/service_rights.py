@@ -191,6 +191,20 @@ def test_preflight_names_methods_and_headers(closed):
 
 # ---- the end of a token
 
+def test_stream_ends_when_its_token_does(closed):
+    ends = int(time.time()) + 2
+    headers = bearer(ALL, exp=ends)
+    with Stream(closed, "a", headers=headers) as stream, Stream(closed, "a", headers=cookie(token(ALL, exp=ends))) as other, \
+            Stream(closed, "a", headers=ANN) as longer:
+        publish(closed, "a", "1", ANN)
+        same([s.next().data for s in (stream, other, longer)], ["1"] * 3)
+        for one in (stream, other):
+            assert one.is_closed() and time.time() >= ends
+        same(status_of(closed, "a", headers=headers, last=stream.id), 401)
+        publish(closed, "a", "2", ANN)
+        same(longer.data_of(1), ["2"])
+
+
 def test_token_without_an_end_is_good(closed):
     for claims in ({"mercure": ALL}, {"mercure": ALL, "exp": int(time.time()) + 600.5}):
         headers = {"Authorization": "Bearer " + tokens.mint(KEYS, claims)}
