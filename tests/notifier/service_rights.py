@@ -142,6 +142,35 @@ def test_claim_and_scope_add_up(closed):
          [200, 200, 200, 403])
 
 
+def follow(server, topics, count, **more):
+    """The ids of so many events."""
+    with Stream(server, *topics, **more) as stream:
+        ids = []
+        for _ in range(count):
+            stream.next()
+            ids.append(stream.id)
+        return ids
+
+
+def test_ids_do_not_tell_of_private_updates_between(closed):
+    """One topic has them, another has not: who may not read them sees as many ids, as long, and those of who may."""
+    with Stream(closed, "a", headers=NOBODY) as a, Stream(closed, "b", headers=NOBODY) as b, \
+            Stream(closed, "a", "b", headers=NOBODY) as both:
+        ids = {"a": [], "b": []}
+        for n in range(5):
+            for _ in range(n):
+                publish(closed, "a", "secret", ANN, private="on")
+            for stream, topic in ((a, "a"), (b, "b")):
+                publish(closed, topic, str(n), ANN)
+                same((stream.next().data, both.next().data), (str(n), str(n)))
+                ids[topic].append(stream.id)
+        same((a.told, b.told, both.told), (1, 1, 1), "where they stand is told once, and else with updates alone")
+    same((len(set(ids["a"] + ids["b"])), {len(id_) for id_ in ids["a"]}), (10, {len(id_) for id_ in ids["b"]}))
+    for topic, secrets in (("a", 10), ("b", 0)):
+        same(follow(closed, [topic], 5, headers=NOBODY, last="earliest"), ids[topic])
+        same(set(ids[topic]) - set(follow(closed, [topic], 5 + secrets, headers=ANN, last="earliest")), set())
+
+
 # ---- the cookie, and other origins
 
 def test_cookie_is_as_good_as_the_header_to_our_own_pages_and_friends(closed):
