@@ -1,13 +1,19 @@
 """browser_notifier.py - the page as a person uses it."""
 import contextlib
+import http.server
+import json
 import os
 import sys
 import threading
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
 from browser import PHONE, Browser  # noqa: E402
-from lab import Redis, Service, request, run, same  # noqa: E402
+import tokens  # noqa: E402
+from lab import Redis, Service, directory, request, run, same, write_file  # noqa: E402
+
+KEYS = tokens.make_keys()
 
 
 def start(redis, *options):
@@ -168,6 +174,58 @@ def test_eventsource_goes_on_over_restarts_without_a_gap_or_a_duplicate(redis):
     second.close()
 
 
+FOLLOW = """
+document.cookie = "mercureAuthorization=" + arguments[1];
+window.seen = []; window.refused = 0;
+const url = arguments[0] + "/.well-known/mercure?topic=orders/{id}";
+window.source = new EventSource(url, {withCredentials: true});
+window.source.onmessage = event => window.seen.push(event.data);
+const stranger = new EventSource(url);
+stranger.onerror = () => window.refused += stranger.readyState === EventSource.CLOSED;
+"""
+
+
+class Elsewhere(http.server.BaseHTTPRequestHandler):
+    """A site with pages of its own."""
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><link rel=icon href=data:><p>elsewhere")
+
+    def log_message(self, *_):  # pylint: disable=arguments-differ
+        pass
+
+
+def publish(service, **fields):
+    body = urllib.parse.urlencode({"topic": "orders/1"} | fields).encode()
+    token = tokens.mint(KEYS, {"mercure": {"publish": ["*"]}})
+    same(request(service.port, "POST", "/.well-known/mercure", body,
+                 {"Content-Type": "application/x-www-form-urlencoded", "Authorization": "Bearer " + token}).status, 200)
+
+
+def test_page_of_another_origin_follows_by_its_cookie(redis, directory):
+    with http.server.HTTPServer(("127.0.0.1", 0), Elsewhere) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        friend = "http://localhost:%d" % site.server_port
+        server = start(redis, "--cors-origin", friend, "--token-keys", write_file(directory, "keys", json.dumps(KEYS)))
+        browser = Browser()
+        try:
+            browser.open(friend)
+            token = tokens.mint(KEYS, {"mercure": {"subscribe": ["orders/{id}"]}})
+            browser.run(FOLLOW, "http://localhost:%d" % server.port, token)
+            browser.wait(lambda: browser.run("return window.source.readyState") == 1, "the stream")
+            publish(server, data="1", private="on")
+            publish(server, data="2")
+            browser.wait(lambda: browser.run("return window.seen.join()") == "1,2", "the updates")
+            browser.wait(lambda: browser.run("return window.refused") == 1, "the end of who shows no cookie")
+        finally:
+            browser.close()
+            site.shutdown()
+        server.close()
+
+
 def test_wrong_input_is_marked_where_it_stands(page):
     page.home()
     page.type("#publish [name=topic]", "*")
@@ -187,4 +245,4 @@ def test_page_fits_a_phone_and_the_keyboard(page):
 
 
 if __name__ == "__main__":
-    run(sys.modules[__name__], redis=redis, service=service, page=page)
+    run(sys.modules[__name__], redis=redis, service=service, page=page, directory=directory)
