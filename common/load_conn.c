@@ -41,7 +41,7 @@ static void choose_source(const struct load *load, int fd)
         return;
     from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)(fd / PER_SOURCE));
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-    bind(fd, (const struct sockaddr *)&from, sizeof(from));
+    (void)bind(fd, (const struct sockaddr *)&from, sizeof(from));
 }
 
 int load_socket(const struct load *load, int flags)
