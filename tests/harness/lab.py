@@ -222,7 +222,8 @@ class Service:
             return [int(pid) for pid in file.read().split()]
 
     def kill_worker(self, number=0):
-        """kill -9 one worker; True once it is gone."""
+        """kill -9 one worker, as soon as there is one (its turn to be started again may not have come)."""
+        eventually(lambda: len(self.workers()) > number, "a worker to kill")
         pid = self.workers()[number]
         os.kill(pid, signal.SIGKILL)
         eventually(lambda: pid not in self.workers(), "the worker's end")
