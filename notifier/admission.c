@@ -1,14 +1,23 @@
 /* admission.c - see admission.h. */
-#include <jansson.h>
-
-#include "common/app.h"
 #include "notifier/admission.h"
+#include "common/app.h"
+#include "common/hash.h"
+
+#define BUCKETS 1024
+
+struct caller {
+    struct list bucket;
+    int64_t count; /* of its streams and sockets */
+    size_t name_len;
+    char name[];
+};
 
 struct admission {
     struct app *app;
     int64_t per_caller;
     struct limit_spec *limit; /* NULL: none */
-    json_t *callers;          /* how many each has */
+    struct hash_key hash_key;
+    struct list buckets[BUCKETS];
 };
 
 static void on_limited(struct limit_call *call, int status);
@@ -21,50 +30,64 @@ struct admission *admission_create(struct app *app, int64_t per_caller,
     admission->app = app;
     admission->per_caller = per_caller;
     admission->limit = rate ? app_limit("/accept", rate) : NULL;
-    admission->callers = json_object();
+    admission->hash_key = hash_random_key();
+    for (size_t i = 0; i < BUCKETS; i++)
+        list_init(&admission->buckets[i]);
     return admission;
 }
 
 void admission_destroy(struct admission *admission)
 {
     limit_spec_unref(admission->limit);
-    json_decref(admission->callers);
     mem_free(admission);
 }
 
-char *admission_enter(struct admission *admission, struct request *req,
-                      bool *full)
+static struct caller *find(struct list *bucket, struct span name)
 {
-    const char *caller;
-
-    *full = false;
-    if (admission->per_caller == 0)
-        return NULL;
-    caller = request_caller(req).ptr; /* a NUL follows */
-    json_t *count = json_object_get(admission->callers, caller);
-    if (!count) {
-        count = json_integer(0);
-        json_object_set_new(admission->callers, caller, count);
+    for (struct list *n = bucket->next; n != bucket; n = n->next) {
+        struct caller *caller = LIST_ENTRY(n, struct caller, bucket);
+        if (span_eq(caller_name(caller), name))
+            return caller;
     }
-    if (json_integer_value(count) >= admission->per_caller) {
-        *full = true;
-        return NULL;
-    }
-    json_integer_set(count, json_integer_value(count) + 1);
-    size_t size = strlen(caller) + 1;
-    return memcpy(mem_alloc(MEM_CONN, size), caller, size);
+    return NULL;
 }
 
-void admission_leave(struct admission *admission, char *place)
+static struct caller *add(struct list *bucket, struct span name)
 {
-    json_t *count = place ? json_object_get(admission->callers, place) : NULL;
+    struct caller *caller = mem_zalloc(MEM_CONN, sizeof(*caller) + name.len);
 
-    if (!place)
+    caller->name_len = name.len;
+    memcpy(caller->name, name.ptr, name.len);
+    list_append(bucket, &caller->bucket);
+    return caller;
+}
+
+struct caller *admission_enter(struct admission *admission, struct request *req)
+{
+    struct span name = request_caller(req);
+    uint64_t hash = hash_bucket(&admission->hash_key, name);
+    struct list *bucket = &admission->buckets[hash % BUCKETS];
+    struct caller *caller = find(bucket, name);
+
+    if (!caller)
+        caller = add(bucket, name);
+    if (admission->per_caller && caller->count >= admission->per_caller)
+        return NULL;
+    caller->count++;
+    return caller;
+}
+
+void admission_leave(struct caller *caller)
+{
+    if (!caller || --caller->count > 0)
         return;
-    json_integer_set(count, json_integer_value(count) - 1);
-    if (json_integer_value(count) == 0)
-        json_object_del(admission->callers, place);
-    mem_free(place);
+    list_remove(&caller->bucket);
+    mem_free(caller);
+}
+
+struct span caller_name(const struct caller *caller)
+{
+    return (struct span){caller->name, caller->name_len};
 }
 
 /* A millisecond at the least: it may not come now. */

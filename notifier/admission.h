@@ -17,14 +17,19 @@ struct admission *admission_create(struct app *app, int64_t per_caller,
                                    uint64_t rate);
 void admission_destroy(struct admission *admission);
 
+/* Of the callers that have a stream or socket, each is known once. */
+struct caller;
+
 /*
- * Take a place for the caller of req.  What it returns is to be given back by
- * admission_leave(); NULL and *full false: there is no limit; NULL and *full
- * true: it has as many as it may.
+ * Take a place for the caller of req, to be given back by admission_leave();
+ * NULL: it has as many as it may.
  */
-char *admission_enter(struct admission *admission, struct request *req,
-                      bool *full);
-void admission_leave(struct admission *admission, char *place);
+struct caller *admission_enter(struct admission *admission,
+                               struct request *req);
+/* NULL: nothing to do. */
+void admission_leave(struct caller *caller);
+/* As request_caller(), while it has a place. */
+struct span caller_name(const struct caller *caller);
 
 /* One that comes in: in its request's arena. */
 struct admission_ask {

@@ -123,8 +123,7 @@ static void destroy(struct connection *connection)
 {
     wheel_stop(wheel_of(connection), &connection->timer);
     subscriber_deinit(&connection->subscriber);
-    admission_leave(connection->subscriber.app->admission, connection->place);
-    mem_free(connection->caller);
+    admission_leave(connection->caller);
     mem_free(connection->subject);
     mem_free(connection);
 }
@@ -156,16 +155,14 @@ static void admit(struct notifier *app, struct request *req,
                   struct connection *connection)
 {
     struct coming *coming = arena_zalloc(request_arena(req), sizeof(*coming));
-    bool full;
 
-    connection->place = admission_enter(app->admission, req, &full);
-    if (full) {
+    connection->caller = admission_enter(app->admission, req);
+    if (!connection->caller) {
         destroy(connection);
         request_too_many(req, "too-many-streams",
                          "this caller has as many as it may");
         return;
     }
-    connection->caller = copy(request_caller(req));
     coming->connection = connection;
     coming->admission =
         (struct admission_ask){.req = req, .cb = on_admitted, .arg = coming};

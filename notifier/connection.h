@@ -31,17 +31,15 @@ struct connection {
     struct list waiting; /* messages behind them */
     struct wheel_timer timer;
     struct op *busy; /* the one whose topics are asked for, or NULL */
-    size_t waiting_count, publishing;
+    uint32_t waiting_count, publishing;
     uint64_t end_ms;   /* of stream_loop_now(); 0: never */
     uint16_t end_code; /* why then */
     bool resuming;     /* holds up what comes behind */
     bool opened, draining;
-    bool closed;       /* no answer any more */
-    bool going_on;     /* what waited is being done */
-    size_t name_bytes; /* of its exact topics */
-    char *subject;     /* NULL: it has not said who it is */
-    char *place;       /* of its caller's; NULL: there is no limit */
-    char *caller;      /* whose limit its updates count for */
+    bool closed;           /* no answer any more */
+    bool going_on;         /* what waited is being done */
+    char *subject;         /* NULL: it has not said who it is */
+    struct caller *caller; /* whose limits it counts for; NULL: not let in */
 };
 
 /* A request of a client, until it is answered. */

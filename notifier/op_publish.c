@@ -94,9 +94,10 @@ static void limit(struct op *op, struct writing *writing)
         send_it(op, writing);
         return;
     }
-    writing->ask = (struct limit_ask){.spec = app_write_limit(app),
-                                      .key = span_str(op->connection->caller),
-                                      .cost = 1};
+    writing->ask = (struct limit_ask){
+        .spec = app_write_limit(app),
+        .key = arena_copy(&op->arena, caller_name(op->connection->caller)),
+        .cost = 1};
     writing->call = (struct limit_call){.asks = &writing->ask,
                                         .count = 1,
                                         .arena = &op->arena,

@@ -37,7 +37,7 @@ struct asked {
     struct position position;
     struct span user; /* for --subscriptions */
     struct rights *rights;
-    char *place;
+    struct caller *caller;
     struct admission_ask admission;
 };
 
@@ -47,9 +47,9 @@ struct event_stream {
     struct stream *stream;
     struct wheel_timer timer; /* to ping, or to end */
     struct asked *asked;      /* NULL: it is followed */
-    char *place;              /* of its caller's; NULL: there is no limit */
-    uint64_t end_ms;          /* of stream_loop_now(); 0: never */
-    uint64_t sent;            /* by the last ping */
+    struct caller *caller;
+    uint64_t end_ms; /* of stream_loop_now(); 0: never */
+    uint64_t sent;   /* by the last ping */
 };
 
 static void on_left(struct server_guest *guest, struct stream *stream,
@@ -199,7 +199,7 @@ static uint64_t end_of(int64_t expires_at)
 /* It never came to a stream. */
 static void forget(struct event_stream *self)
 {
-    admission_leave(self->subscriber.app->admission, self->place);
+    admission_leave(self->caller);
     subscriber_deinit(&self->subscriber);
     drop_asked(self->asked);
     mem_free(self);
@@ -212,7 +212,7 @@ static void open_stream(struct notifier *app, struct request *req,
 
     self->guest.events = &guest_events;
     self->asked = asked;
-    self->place = asked->place;
+    self->caller = asked->caller;
     self->end_ms = end_of(request_expires_at(req));
     asked->user = arena_copy(&asked->arena, request_subject(req));
     subscriber_init(&self->subscriber, app, asked->rights, &subscriber_events);
@@ -238,7 +238,7 @@ static void on_admitted(struct admission_ask *ask, uint64_t wait_ms)
         return;
     }
     metrics_add(app->put_off, 1);
-    admission_leave(app->admission, asked->place);
+    admission_leave(asked->caller);
     rights_unref(asked->rights);
     put_off(ask->req, wait_ms);
     drop_asked(asked);
@@ -247,11 +247,9 @@ static void on_admitted(struct admission_ask *ask, uint64_t wait_ms)
 static void admit(struct notifier *app, struct request *req,
                   struct asked *asked)
 {
-    bool full;
-
     asked->app = app;
-    asked->place = admission_enter(app->admission, req, &full);
-    if (full) {
+    asked->caller = admission_enter(app->admission, req);
+    if (!asked->caller) {
         rights_unref(asked->rights);
         drop_asked(asked);
         request_too_many(req, "too-many-streams",
@@ -321,7 +319,7 @@ static void end(struct event_stream *self)
     struct notifier *app = self->subscriber.app;
 
     wheel_stop(wheel_of(self), &self->timer);
-    admission_leave(app->admission, self->place);
+    admission_leave(self->caller);
     subscriber_deinit(&self->subscriber);
     drop_asked(self->asked);
     metrics_set(app->streams, *app->streams - 1);

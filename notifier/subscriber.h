@@ -82,7 +82,7 @@ struct follow {
     struct log_id have;         /* of a topic: the last it has had */
     uint64_t start;             /* of a pattern: where it joins */
     uint64_t lost_from;         /* of a topic: the first offset that is lost */
-    enum since_kind since;
+    uint8_t since;              /* enum since_kind */
     bool live;
     bool expected; /* have is ahead of this worker, which has looked */
     bool lost; /* have was of a log that is gone; the client is to be told */
