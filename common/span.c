@@ -147,6 +147,16 @@ size_t span_utf8_length(struct span s)
     return len;
 }
 
+bool span_is_utf8(struct span s)
+{
+    for (size_t len; s.len; s = span_skip(s, len)) {
+        len = span_utf8_length(s);
+        if (len == 0)
+            return false;
+    }
+    return true;
+}
+
 size_t span_find(struct span s, char c)
 {
     const char *at = s.len ? memchr(s.ptr, c, s.len) : NULL;

@@ -58,6 +58,7 @@ void span_hex(char *out, struct span bytes);
 
 /* Bytes of the UTF-8 character that s begins with; 0: it is none. */
 size_t span_utf8_length(struct span s);
+bool span_is_utf8(struct span s);
 
 /* The index of the first c, or s.len. */
 size_t span_find(struct span s, char c);

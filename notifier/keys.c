@@ -38,6 +38,21 @@ struct span keys_selectors(struct arena *arena, uint32_t partition)
     return arena_printf(arena, NOTIFIER_PREFIX ":selectors:{p%03u}", partition);
 }
 
+struct span keys_places(struct arena *arena, uint32_t partition)
+{
+    return arena_printf(arena, NOTIFIER_PREFIX ":places:{p%03u}", partition);
+}
+
+struct span keys_source(struct arena *arena, struct span stream)
+{
+    bool has_tag = stream.len && memchr(stream.ptr, '{', stream.len);
+
+    return arena_printf(arena,
+                        has_tag ? NOTIFIER_PREFIX ":source:%.*s"
+                                : NOTIFIER_PREFIX ":source:{%.*s}",
+                        (int)stream.len, stream.ptr);
+}
+
 struct span keys_wake(struct arena *arena, uint32_t partition)
 {
     return arena_printf(arena, NOTIFIER_PREFIX ":wake:{p%03u}", partition);

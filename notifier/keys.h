@@ -15,4 +15,8 @@ struct span keys_roster(struct arena *arena, struct span selector);
 struct span keys_roster_prefix(struct arena *arena, uint32_t partition);
 /* Of the partition, those that have a roster. */
 struct span keys_selectors(struct arena *arena, uint32_t partition);
+/* A partition's places in sources. */
+struct span keys_places(struct arena *arena, uint32_t partition);
+/* What is known of a source, in the slot of its stream. */
+struct span keys_source(struct arena *arena, struct span stream);
 struct span keys_wake(struct arena *arena, uint32_t partition);

@@ -7,6 +7,7 @@
 #include "notifier/scripts.h"
 
 #define ONCE_MS "86400000" /* how long an id is remembered */
+#define ARGV_MAX 17
 #define LIFE_LEAST_MS (UINT64_C(7) * 86400000) /* of a log that is quiet */
 
 static void on_published(void *arg, int status, const struct redisReply *reply);
@@ -40,16 +41,6 @@ static bool has_control(struct span text)
     return false;
 }
 
-static bool is_utf8(struct span text)
-{
-    for (size_t len; text.len; text = span_skip(text, len)) {
-        len = span_utf8_length(text);
-        if (len == 0)
-            return false;
-    }
-    return true;
-}
-
 static const char *check_topic(struct span topic)
 {
     if (topic.len == 0 || topic.len > PUBLICATION_TOPIC_MAX)
@@ -58,7 +49,7 @@ static const char *check_topic(struct span topic)
         return "* is a selector, not a topic";
     if (memmem(topic.ptr, topic.len, NOTIFIER_HUB, sizeof(NOTIFIER_HUB) - 1))
         return "topics with " NOTIFIER_HUB " are the hub's own";
-    if (has_control(topic) || !is_utf8(topic))
+    if (has_control(topic) || !span_is_utf8(topic))
         return "a topic must be UTF-8 without control characters";
     return NULL;
 }
@@ -67,7 +58,7 @@ static const char *check_id(struct span id)
 {
     if (id.len > PUBLICATION_ID_MAX)
         return "an id must have at most 256 bytes";
-    if (has_control(id) || !is_utf8(id))
+    if (has_control(id) || !span_is_utf8(id))
         return "an id must be UTF-8 without control characters";
     if (id.len && id.ptr[0] == '#')
         return "an id must not begin with #";
@@ -80,7 +71,7 @@ static const char *check_type(struct span type)
 {
     if (type.len > PUBLICATION_TYPE_MAX)
         return "a type must have at most 256 bytes";
-    if (has_control(type) || !is_utf8(type))
+    if (has_control(type) || !span_is_utf8(type))
         return "a type must be UTF-8 without control characters";
     if (span_eq(type, SPAN("mercure")) ||
         span_has_prefix(type, SPAN("notifier.")))
@@ -98,7 +89,7 @@ const char *publication_check(const struct record *record)
         wrong = check_topic(record->topics[i]);
     if (!wrong)
         wrong = check_type(record->type);
-    if (!wrong && !is_utf8(record->data))
+    if (!wrong && !span_is_utf8(record->data))
         wrong = "data must be UTF-8";
     return wrong;
 }
@@ -123,10 +114,23 @@ static size_t put_keys(struct arena *arena, const struct publication *p,
 
     argv[0] = keys_log(arena, topic);
     argv[1] = keys_references(arena, hash_partition(topic));
-    if (!p->has_id)
+    if (!p->has_id && !p->entry)
         return 2;
-    argv[2] = keys_once(arena, topic, p->record.id);
+    argv[2] = p->entry ? keys_places(arena, hash_partition(topic))
+                       : keys_once(arena, topic, p->record.id);
     return 3;
+}
+
+static size_t put_entry(const struct publication_entry *entry,
+                        struct span *argv)
+{
+    if (!entry)
+        return 0;
+    argv[0] = entry->source;
+    argv[1] = entry->generation;
+    argv[2] = entry->id;
+    argv[3] = entry->before;
+    return 4;
 }
 
 static struct log_id known_of(const struct notifier *app, struct span name)
@@ -161,7 +165,7 @@ static int send_one(struct publication *p, size_t index, struct arena *arena,
     uint64_t life = setting->max_age_ms > LIFE_LEAST_MS ? setting->max_age_ms
                                                         : LIFE_LEAST_MS;
     struct sending *sending = mem_alloc(MEM_JOB, sizeof(*sending));
-    struct span argv[16];
+    struct span argv[ARGV_MAX];
     size_t keys = put_keys(arena, p, index, argv);
     size_t argc = keys;
 
@@ -178,13 +182,15 @@ static int send_one(struct publication *p, size_t index, struct arena *arena,
     argv[argc++] = number_text(arena, (uint64_t)app->config->references);
     argv[argc++] = keys_wake(arena, partition);
     argv[argc++] = SPAN(ONCE_MS);
-    int err = redis_eval(app_redis(app->app), &script_publish, keys,
-                         &(struct redis_call){.key = topic,
-                                              .argv = argv,
-                                              .argc = argc,
-                                              .repeatable = p->has_id,
-                                              .cb = on_published,
-                                              .arg = sending});
+    argc += put_entry(p->entry, argv + argc);
+    int err =
+        redis_eval(app_redis(app->app), &script_publish, keys,
+                   &(struct redis_call){.key = topic,
+                                        .argv = argv,
+                                        .argc = argc,
+                                        .repeatable = p->has_id || p->entry,
+                                        .cb = on_published,
+                                        .arg = sending});
     if (err < 0)
         mem_free(sending);
     return err;

@@ -6,6 +6,8 @@
  *
  * With an id of its publisher's, a repetition does nothing and is answered as
  * the first was; so what failed between two topics is done by sending it again.
+ * Of a source, the place of the last entry is kept in each partition: no entry
+ * up to there is published again, however late it comes.
  */
 #pragma once
 
@@ -20,13 +22,21 @@
 
 struct notifier;
 
+/* An entry of a source: published once, and behind those before it. */
+struct publication_entry {
+    struct span source, generation, id;
+    struct span before; /* of the same partition, on its way; "": none */
+};
+
 struct publication {
     struct record record; /* borrowed until cb */
     bool has_id;          /* its publisher's: once */
+    /* Of a source's entry, which has one topic; NULL: it is none. */
+    const struct publication_entry *entry;
     void (*cb)(struct publication *publication, int status);
     void *arg;
     /* From here on publication.c's; ids, of each topic, and replayed are there
-       when cb runs. */
+       when cb runs; no id of an entry that was there. */
     struct log_id ids[RECORD_TOPICS_MAX];
     bool replayed; /* all of it was there */
     struct notifier *app;

@@ -3,5 +3,5 @@
 
 #include "common/redis.h"
 
-extern struct redis_script script_lease, script_publish, script_history,
-    script_references, script_roster, script_rosters;
+extern struct redis_script script_publish, script_history, script_references,
+    script_roster, script_rosters, script_source_leave, script_source_read;

@@ -1,40 +1,41 @@
 /*
  * source.c - see source.h.
  *
- *   on_beat() -- lease.lua --> on_lease(): mine, or another's
- *   read_on() -- XREADGROUP --> on_read(): publish_all() -- publication_send()
- *   of each --> on_published(), all of them -- XACK --> on_acked(): read_on()
+ *   on_timer() -- source_read.lua --> on_read(): publish_all() --
+ *   publication_send() of each --> on_published(), all of them -- XACK -->
+ *   on_acked(): on_timer()
  *
- * Failure modes: Redis does not answer, or one was not published (the batch is
- * read again from what is pending, after a while; those that are published
- * already are not published twice), the group or the stream is gone (made
- * again), the lease is another's (whoever has it reads what is pending).
+ * Failure modes: Redis does not answer, or one was not published (those behind
+ * it in its partition are refused by publish.lua; the batch is read again after
+ * a while, being pending, and what of it is published is not published again),
+ * the group or the stream is gone (made again by source_read.lua), another
+ * worker reads it (asked again every BEAT_MS).
  */
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 
+#include "common/hash.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "notifier/publication.h"
 #include "notifier/scripts.h"
 #include "notifier/source.h"
 
-#define GROUP SPAN("notifier")
-#define CONSUMER SPAN("hub")
+#define GROUP SPAN("notifier") /* as in source_read.lua */
 #define BATCH 64
 #define BATCH_TEXT SPAN("64")
+#define BATCH_BYTES SPAN("262144") /* are enough */
+#define ENTRY_BYTES SPAN("1048576")
+#define LEASE_MS SPAN("5000")
 #define BEAT_MS 1000
-#define LEASE_MS "5000"
-#define LEASE_LEFT_MS                                      \
-    4000 /* of it that is believed, since it was asked for \
-          */
 #define POLL_MS 50
 #define RETRY_MS 500
-#define STREAM_MAX 512
+
+_Static_assert(SOURCE_ENTRY_MAX == 1048576, "ENTRY_BYTES");
 
 struct entry {
     struct publication publication;
-    struct span id; /* in its stream */
+    struct publication_entry place;
     struct source *source;
     bool refused;
 };
@@ -42,13 +43,12 @@ struct entry {
 struct source {
     struct sources *sources;
     struct span stream, topic;
-    struct wheel_timer beat, timer;
-    uint64_t held_until; /* of stream_loop_now(); 0: another's */
-    bool asking;         /* for the lease */
-    bool busy;           /* a batch is under way */
-    bool fresh;          /* all that was pending is done: new ones */
-    bool failed;         /* one of the batch was not published */
-    struct arena arena;  /* of the batch */
+    struct wheel_timer timer;
+    bool busy;          /* a batch is under way, or it is being left */
+    bool failed;        /* one of the batch was not published */
+    bool complained;    /* of what Redis says, since it last gave entries */
+    struct arena arena; /* of the batch */
+    struct span generation;
     struct entry *entries;
     size_t count, left;
 };
@@ -61,33 +61,47 @@ struct sources {
     bool stopping;
     void (*cb)(void *arg); /* of sources_drain() */
     void *arg;
+    size_t leaving;
     uint64_t *published, *refused, *retried;
 };
 
-static void on_beat(struct wheel_timer *timer);
-static void on_lease(void *arg, int status, const struct redisReply *reply);
-static void read_on(struct source *source);
-static void on_group(void *arg, int status, const struct redisReply *reply);
+static void on_timer(struct wheel_timer *timer);
 static void on_read(void *arg, int status, const struct redisReply *reply);
 static void on_published(struct publication *publication, int status);
 static void on_acked(void *arg, int status, const struct redisReply *reply);
-static void on_timer(struct wheel_timer *timer);
+static void on_left(void *arg, int status, const struct redisReply *reply);
 
-/* ---- life */
+/* ---- what is asked for */
 
-static bool add(struct sources *sources, struct span text)
+/* What an entry of it would be published as, at the longest. */
+static const char *check(const struct source *source)
+{
+    struct record record = {
+        .id = source->stream, .topics = {source->topic}, .topic_count = 1};
+
+    if (source->stream.len == 0 || source->stream.len > SOURCE_STREAM_MAX)
+        return "a stream's name must have 1 to 214 bytes";
+    if (span_eq(source->topic, SPAN("*")))
+        record.topics[0] = SPAN("-"); /* each entry says its own */
+    return publication_check(&record);
+}
+
+static const char *add(struct sources *sources, struct span text)
 {
     struct source *source = &sources->at[sources->count];
     struct span stream;
 
-    if (sources->count == SOURCES_MAX || !span_cut(&text, '=', &stream) ||
-        !text.ptr || stream.len == 0 || stream.len > STREAM_MAX ||
-        text.len == 0 || text.len > PUBLICATION_TOPIC_MAX)
-        return false;
+    if (sources->count == SOURCES_MAX)
+        return "there may be 16";
+    if (!span_cut(&text, '=', &stream) || !text.ptr)
+        return "it is STREAM=topic, with commas between several";
+    for (size_t i = 0; i < sources->count; i++)
+        if (span_eq(sources->at[i].stream, stream))
+            return "a stream may be named once";
     *source =
         (struct source){.sources = sources, .stream = stream, .topic = text};
     sources->count++;
-    return true;
+    return check(source);
 }
 
 static void make_cells(struct sources *sources)
@@ -110,6 +124,7 @@ struct sources *sources_create(struct notifier *app, const char *option,
 {
     struct sources *sources = mem_zalloc(MEM_JOB, sizeof(*sources));
     size_t size = option ? strlen(option) + 1 : 1;
+    const char *wrong = NULL;
     struct span rest;
     struct span one;
 
@@ -118,52 +133,92 @@ struct sources *sources_create(struct notifier *app, const char *option,
     if (option)
         memcpy(sources->text, option, size);
     rest = (struct span){sources->text, size - 1};
-    while (option && span_cut(&rest, ',', &one))
-        if (!add(sources, one)) {
-            snprintf(
-                reason, reason_size,
-                "--source is STREAM=topic, at most 16 with commas between");
-            sources_destroy(sources);
-            return NULL;
-        }
+    while (option && !wrong && span_cut(&rest, ',', &one))
+        wrong = add(sources, one);
+    if (wrong) {
+        snprintf(reason, reason_size, "--source: %s", wrong);
+        sources_destroy(sources);
+        return NULL;
+    }
     if (app)
         make_cells(sources);
     return sources;
 }
+
+/* ---- life */
 
 static struct wheel *wheel_of(const struct source *source)
 {
     return stream_loop_wheel(app_loop(source->sources->app->app));
 }
 
-static uint64_t now_of(const struct source *source)
+static struct span worker_of(const struct source *source)
 {
-    return stream_loop_now(app_loop(source->sources->app->app));
+    return span_str(app_instance_id(source->sources->app->app));
+}
+
+static void again_in(struct source *source, uint64_t ms)
+{
+    wheel_start(wheel_of(source), &source->timer, ms, on_timer);
 }
 
 void sources_start(struct sources *sources)
 {
     for (size_t i = 0; i < sources->count; i++)
-        wheel_start(wheel_of(&sources->at[i]), &sources->at[i].beat, 1,
-                    on_beat);
+        again_in(&sources->at[i], 1);
 }
 
-static bool is_idle(const struct sources *sources)
+static bool leave(struct source *source)
 {
-    for (size_t i = 0; i < sources->count; i++)
-        if (sources->at[i].busy)
-            return false;
-    return true;
+    struct arena arena;
+
+    arena_init(&arena, MEM_JOB, 0);
+    struct span argv[] = {keys_source(&arena, source->stream),
+                          worker_of(source)};
+    int err = redis_eval(app_redis(source->sources->app->app),
+                         &script_source_leave, 1,
+                         &(struct redis_call){.key = source->stream,
+                                              .argv = argv,
+                                              .argc = 2,
+                                              .repeatable = true,
+                                              .cb = on_left,
+                                              .arg = source});
+    arena_deinit(&arena);
+    return err == 0;
 }
 
 static void tell_drained(struct sources *sources)
 {
     void (*cb)(void *arg) = sources->cb;
 
-    if (!cb || !is_idle(sources))
-        return;
     sources->cb = NULL;
     cb(sources->arg);
+}
+
+/* When no batch is under way any more. */
+static void leave_all(struct sources *sources)
+{
+    if (!sources->cb)
+        return;
+    for (size_t i = 0; i < sources->count; i++)
+        if (sources->at[i].busy)
+            return;
+    sources->leaving = 1;
+    for (size_t i = 0; i < sources->count; i++)
+        sources->leaving += leave(&sources->at[i]);
+    if (--sources->leaving == 0)
+        tell_drained(sources);
+}
+
+/* Whatever Redis says: a lease that is not given back ends by itself. */
+static void on_left(void *arg, int status, const struct redisReply *reply)
+{
+    struct source *source = arg;
+    (void)status;
+    (void)reply;
+
+    if (--source->sources->leaving == 0)
+        tell_drained(source->sources);
 }
 
 void sources_stop(struct sources *sources)
@@ -175,14 +230,13 @@ void sources_drain(struct sources *sources, void (*cb)(void *arg), void *arg)
 {
     sources->cb = cb;
     sources->arg = arg;
-    tell_drained(sources);
+    leave_all(sources);
 }
 
 void sources_destroy(struct sources *sources)
 {
     for (size_t i = 0; sources->app && i < sources->count; i++) {
         struct source *source = &sources->at[i];
-        wheel_stop(wheel_of(source), &source->beat);
         wheel_stop(wheel_of(source), &source->timer);
         if (source->busy)
             arena_deinit(&source->arena);
@@ -191,153 +245,57 @@ void sources_destroy(struct sources *sources)
     mem_free(sources);
 }
 
-/* ---- the lease */
-
-static bool is_mine(const struct source *source)
-{
-    return source->held_until > now_of(source);
-}
-
-static int ask_lease(struct source *source, struct span ms)
-{
-    struct notifier *app = source->sources->app;
-    struct arena arena;
-
-    arena_init(&arena, MEM_JOB, 0);
-    struct span argv[] = {arena_printf(&arena, NOTIFIER_PREFIX ":source:%.*s",
-                                       (int)source->stream.len,
-                                       source->stream.ptr),
-                          span_str(app_instance_id(app->app)), ms};
-    int err = redis_eval(app_redis(app->app), &script_lease, 1,
-                         &(struct redis_call){.key = argv[0],
-                                              .argv = argv,
-                                              .argc = 3,
-                                              .repeatable = true,
-                                              .cb = on_lease,
-                                              .arg = source});
-    arena_deinit(&arena);
-    return err;
-}
-
-/* A worker that ends leaves its sources to the others at once. */
-static void on_beat(struct wheel_timer *timer)
-{
-    struct source *source = LIST_ENTRY(timer, struct source, beat);
-    bool stopping = source->sources->stopping;
-
-    if (stopping && !source->busy) {
-        if (source->held_until)
-            ask_lease(source, SPAN("0"));
-        return;
-    }
-    wheel_start(wheel_of(source), &source->beat, stopping ? POLL_MS : BEAT_MS,
-                on_beat);
-    if (!source->asking && ask_lease(source, SPAN(LEASE_MS)) == 0)
-        source->asking = true;
-}
-
-static void on_lease(void *arg, int status, const struct redisReply *reply)
-{
-    struct source *source = arg;
-    bool was_mine = source->held_until != 0 && is_mine(source);
-
-    source->asking = false;
-    if (status < 0 || source->sources->stopping)
-        return;
-    source->held_until =
-        reply->integer == 1 ? now_of(source) + LEASE_LEFT_MS : 0;
-    if (was_mine || !is_mine(source) || source->busy)
-        return;
-    source->fresh = false;
-    wheel_start(wheel_of(source), &source->timer, 0, on_timer);
-}
-
 /* ---- reading */
-
-static int command(struct source *source, const struct span *argv, size_t argc,
-                   redis_reply_cb cb)
-{
-    return redis_send(app_redis(source->sources->app->app),
-                      &(struct redis_call){.key = source->stream,
-                                           .argv = argv,
-                                           .argc = argc,
-                                           .cb = cb,
-                                           .arg = source});
-}
-
-static void again_in(struct source *source, uint64_t ms)
-{
-    wheel_start(wheel_of(source), &source->timer, ms, on_timer);
-}
 
 /* The batch is over; what of it is not acknowledged is pending. */
 static void end_batch(struct source *source, uint64_t again_ms)
 {
     arena_deinit(&source->arena);
     source->busy = false;
-    tell_drained(source->sources);
-    again_in(source, again_ms);
+    if (source->sources->stopping)
+        leave_all(source->sources);
+    else
+        again_in(source, again_ms);
 }
 
 static void fail_batch(struct source *source)
 {
     metrics_add(source->sources->retried, 1);
-    source->fresh = false;
     end_batch(source, RETRY_MS);
 }
 
 static void on_timer(struct wheel_timer *timer)
 {
-    read_on(LIST_ENTRY(timer, struct source, timer));
-}
+    struct source *source = LIST_ENTRY(timer, struct source, timer);
 
-static void read_on(struct source *source)
-{
-    struct span argv[] = {SPAN("XREADGROUP"),
-                          SPAN("GROUP"),
-                          GROUP,
-                          CONSUMER,
-                          SPAN("COUNT"),
-                          BATCH_TEXT,
-                          SPAN("STREAMS"),
-                          source->stream,
-                          source->fresh ? SPAN(">") : SPAN("0")};
-
-    if (source->busy || source->sources->stopping || !is_mine(source))
-        return; /* on_lease() */
+    if (source->sources->stopping)
+        return;
     arena_init(&source->arena, MEM_JOB, 0);
+    struct span argv[] = {
+        source->stream,    keys_source(&source->arena, source->stream),
+        worker_of(source), LEASE_MS,
+        BATCH_TEXT,        BATCH_BYTES,
+        ENTRY_BYTES};
     source->busy = true;
-    source->count = source->left = 0;
     source->failed = false;
-    if (command(source, argv, 9, on_read) < 0)
+    if (redis_eval(app_redis(source->sources->app->app), &script_source_read, 2,
+                   &(struct redis_call){.key = source->stream,
+                                        .argv = argv,
+                                        .argc = 7,
+                                        .repeatable = true,
+                                        .cb = on_read,
+                                        .arg = source}) < 0)
         fail_batch(source);
 }
 
-static void make_group(struct source *source)
+/* Once, until it goes well again: it may be no stream. */
+static void complain(struct source *source, const struct redisReply *error)
 {
-    struct span argv[] = {SPAN("XGROUP"), SPAN("CREATE"), source->stream,
-                          GROUP,          SPAN("0"),      SPAN("MKSTREAM")};
-
-    if (command(source, argv, 6, on_group) < 0)
-        fail_batch(source);
-}
-
-/* Made, or there already, or Redis says why it cannot be: all are seen when it
-   is read. */
-static void on_group(void *arg, int status, const struct redisReply *reply)
-{
-    struct source *source = arg;
-    (void)reply;
-
-    source->fresh = false;
-    end_batch(source, status == 0 ? 0 : RETRY_MS);
-}
-
-static bool is_no_group(int status, const struct redisReply *reply)
-{
-    return status == UV_EPROTO && reply &&
-           span_has_prefix((struct span){reply->str, reply->len},
-                           SPAN("NOGROUP"));
+    if (!source->complained && error)
+        log_write(LOG_WARN, "a source cannot be read",
+                  LOG_TEXT("stream", source->stream),
+                  LOG_TEXT("reason", ((struct span){error->str, error->len})));
+    source->complained = true;
 }
 
 /* ---- entries */
@@ -355,6 +313,14 @@ static struct span field_of(const struct redisReply *fields, struct span name)
         if (span_eq(text_of(fields->element[i]), name))
             return text_of(fields->element[i + 1]);
     return (struct span){NULL, 0};
+}
+
+static bool is_text(const struct redisReply *fields)
+{
+    for (size_t i = 0; i < fields->elements; i++)
+        if (!span_is_utf8(text_of(fields->element[i])))
+            return false;
+    return true;
 }
 
 static struct span as_json(struct arena *arena, const struct redisReply *fields)
@@ -398,21 +364,28 @@ static const char *read_entry(struct source *source, struct entry *entry,
     struct arena *arena = &source->arena;
 
     entry->source = source;
-    entry->id = arena_copy(arena, text_of(reply->element[0]));
+    entry->place = (struct publication_entry){
+        .source = source->stream,
+        .generation = source->generation,
+        .id = arena_copy(arena, text_of(reply->element[0]))};
+    if (fields->type == REDIS_REPLY_INTEGER)
+        return "it has more than 1 MiB";
     if (fields->type != REDIS_REPLY_ARRAY)
         return "it was deleted";
     struct span data = field_of(fields, SPAN("data"));
     struct span private = field_of(fields, SPAN("private"));
+    if (!data.ptr && !is_text(fields))
+        return "without data all of it must be UTF-8";
     *record = (struct record){
-        .id =
-            arena_printf(arena, "%.*s/%.*s", (int)source->stream.len,
-                         source->stream.ptr, (int)entry->id.len, entry->id.ptr),
+        .id = arena_printf(arena, "%.*s/%.*s", (int)source->stream.len,
+                           source->stream.ptr, (int)entry->place.id.len,
+                           entry->place.id.ptr),
         .type = copied(arena, field_of(fields, SPAN("type"))),
         .data = data.ptr ? arena_copy(arena, data) : as_json(arena, fields),
         .is_private = private.len && !span_eq(private, SPAN("0")),
         .topics = {topic_of(source, fields)},
         .topic_count = 1};
-    entry->publication.has_id = true;
+    entry->publication.entry = &entry->place;
     entry->publication.cb = on_published;
     return publication_check(record);
 }
@@ -424,39 +397,36 @@ static void refuse(struct entry *entry, const char *why)
     entry->refused = true;
     metrics_add(sources->refused, 1);
     log_write(LOG_WARN, "an entry cannot be published",
-              LOG_TEXT("stream", entry->source->stream),
-              LOG_TEXT("entry", entry->id), LOG_STR("reason", why));
-}
-
-/* The entries of the only stream that was asked for; NULL: there are none. */
-static const struct redisReply *entries_of(const struct redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 1 ||
-        reply->element[0]->type != REDIS_REPLY_ARRAY ||
-        reply->element[0]->elements != 2 ||
-        reply->element[0]->element[1]->type != REDIS_REPLY_ARRAY)
-        return NULL;
-    return reply->element[0]->element[1];
+              LOG_TEXT("stream", entry->place.source),
+              LOG_TEXT("entry", entry->place.id), LOG_STR("reason", why));
 }
 
 static void acknowledge(struct source *source);
 
-static void publish_all(struct source *source, const struct redisReply *entries)
+/* reply: the generation, and the entries behind it. */
+static void publish_all(struct source *source, const struct redisReply *reply)
 {
     struct notifier *app = source->sources->app;
+    struct span last[HASH_PARTITIONS] = {0}; /* that is on its way */
 
-    source->count = entries->elements;
+    source->generation = arena_copy(&source->arena, text_of(reply->element[0]));
+    source->count = reply->elements - 1;
     source->entries =
         arena_zalloc(&source->arena, source->count * sizeof(struct entry));
     source->left = source->count + 1; /* until all are on their way */
     for (size_t i = 0; i < source->count; i++) {
         struct entry *entry = &source->entries[i];
-        const char *why = read_entry(source, entry, entries->element[i]);
+        const char *why = read_entry(source, entry, reply->element[i + 1]);
         if (why) {
             refuse(entry, why);
             source->left--;
-        } else if (source->failed ||
-                   publication_send(app, &entry->publication) < 0) {
+            continue;
+        }
+        struct span *before =
+            &last[hash_partition(entry->publication.record.topics[0])];
+        entry->place.before = *before;
+        *before = entry->place.id;
+        if (source->failed || publication_send(app, &entry->publication) < 0) {
             source->failed = true; /* and none behind it */
             source->left--;
         }
@@ -468,28 +438,21 @@ static void publish_all(struct source *source, const struct redisReply *entries)
 static void on_read(void *arg, int status, const struct redisReply *reply)
 {
     struct source *source = arg;
-    const struct redisReply *entries;
 
-    if (status == UV_ECANCELED) { /* the link is closed */
+    if (status == UV_ECANCELED) /* the link is closed */
         return;
-    }
-    if (is_no_group(status, reply)) {
-        make_group(source);
-        return;
-    }
-    if (status < 0) {
+    if (status < 0 || reply->type != REDIS_REPLY_ARRAY) {
+        complain(source, status == UV_EPROTO ? reply : NULL);
         fail_batch(source);
         return;
     }
-    app_crash_point(source->sources->app->app, "source-read");
-    entries = entries_of(reply);
-    if (entries && entries->elements) {
-        publish_all(source, entries);
-    } else {
-        bool was_fresh = source->fresh;
-        source->fresh = true;
-        end_batch(source, was_fresh ? POLL_MS : 0);
+    source->complained = false;
+    if (reply->elements <= 1) {
+        end_batch(source, reply->elements == 0 ? BEAT_MS : POLL_MS);
+        return;
     }
+    app_crash_point(source->sources->app->app, "source-read");
+    publish_all(source, reply);
 }
 
 /* ---- published, acknowledged */
@@ -518,8 +481,14 @@ static void acknowledge(struct source *source)
     }
     app_crash_point(source->sources->app->app, "source-published");
     for (size_t i = 0; i < source->count && i < BATCH; i++)
-        argv[argc++] = source->entries[i].id;
-    if (command(source, argv, argc, on_acked) < 0)
+        argv[argc++] = source->entries[i].place.id;
+    if (redis_send(app_redis(source->sources->app->app),
+                   &(struct redis_call){.key = source->stream,
+                                        .argv = argv,
+                                        .argc = argc,
+                                        .repeatable = true,
+                                        .cb = on_acked,
+                                        .arg = source}) < 0)
         fail_batch(source);
 }
 

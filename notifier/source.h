@@ -2,14 +2,15 @@
  * source.h - the outbox: streams of others in Redis whose entries are
  * published, each once and in order.
  *
- *   lease.lua: mine -- XREADGROUP, what is pending first -- publish each, by
- *   its id -- XACK -- the next ones
+ *   source_read.lua: the lease, what is pending, else what is new -- publish
+ *   each, behind the one before it -- XACK -- the next ones
  *
  * One worker at a time reads a source, as long as it renews its lease; all use
- * one consumer of one group, so that what one left pending is what the next
- * one reads first.  An entry's id is its update's, so publishing it again does
- * nothing: none is lost, and none comes twice unless it stays pending,
- * published but not acknowledged, for longer than ids are remembered (24 h).
+ * one consumer of one group, so that what one left pending is what the next one
+ * reads first.  With an entry its place in the source is kept, beside the logs
+ * of its partition (publish.lua), and from there on only what is behind it is
+ * published.  So a lease that two believe in, or an acknowledgement that comes
+ * to nothing, costs work, and nothing else: the lease is there to save it.
  *
  * An entry is {data, type?, private?, topic?}; without data, all of it as a
  * JSON object is.  topic counts where the source's topic is "*".  One that
@@ -20,15 +21,20 @@
 #include "notifier/notifier.h"
 
 #define SOURCES_MAX 16
+#define SOURCE_STREAM_MAX                              \
+    214 /* bytes; an entry's id and it are an update's \
+         */
+#define SOURCE_ENTRY_MAX (1 << 20) /* bytes of its names and values */
 
 struct sources;
 
-/* NULL and reason: "STREAM=topic,…" is none. */
+/* NULL and reason: "STREAM=topic,…" is none.  Without app, only to see that. */
 struct sources *sources_create(struct notifier *app, const char *option,
                                char *reason, size_t reason_size);
 /* Begin to read; app is whole. */
 void sources_start(struct sources *sources);
-/* No further entries; then cb, when those that were read are done with. */
+/* No further entries; then cb, when those that were read are done with, and the
+   others may read. */
 void sources_stop(struct sources *sources);
 void sources_drain(struct sources *sources, void (*cb)(void *arg), void *arg);
 /* The app's links are closed. */

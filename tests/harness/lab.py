@@ -103,7 +103,7 @@ class Redis:
             self.link = sock.makefile("rwb")
             sock.close()
         try:
-            parts = [str(a).encode() for a in args]
+            parts = [a if isinstance(a, bytes) else str(a).encode() for a in args]
             self.link.write(b"*%d\r\n" % len(parts) +
                             b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
             self.link.flush()

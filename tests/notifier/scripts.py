@@ -6,10 +6,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
-from lab import TOP, redis, run, same  # noqa: E402
+from lab import TOP, RedisError, redis, run, same  # noqa: E402
 
 LOG, REFS, ONCE, CHANNEL = "no:log:{p001}:t", "no:refs:{p001}", "no:once:{p001}:1:t:i", "no:wake:{p001}"
 LIFE_MS = 60000
+PLACES, STREAM, STATE = "no:places:{p001}", "s", "no:source:{s}"
 
 
 class Script:
@@ -113,6 +114,103 @@ def test_whoever_listens_is_woken_with_the_update_itself(redis):
     listener.terminate()
     listener.wait()
     listener.stdout.close()
+
+
+def test_entry_of_a_source_is_published_once_and_behind_the_one_before_it(redis):
+    script = Script(redis, "publish.lua")
+    generation = 1000
+
+    def publish(entry, before="", of=None):
+        return script([LOG, REFS, PLACES], entry, "t", "", 0, "", 1000, LIFE_MS, 100, CHANNEL, 60000, "s", of or generation,
+                      entry, before)[2]
+    same(publish("5-1"), 0)
+    for late in ("5-1", "5-0", "4-9", "4-18446744073709551615"):
+        same(publish(late), 1, late)
+    for entry, before in (("5-3", "5-2"), ("6-0", "5-10"), ("10-0", "6-0")):
+        try:
+            publish(entry, before)
+            raise AssertionError("published before " + before)
+        except RedisError as error:
+            assert str(error).startswith("ORDER"), error
+    same([publish("5-2", "5-1"), publish("5-10", "5-2"), publish("6-0", "5-10")], [0, 0, 0])
+    same([publish("10-0"), publish("9-5"), publish("9007199254740993-0"), publish("9007199254740992-9")], [0, 1, 0, 1])
+    same([publish("18446744073709551615-18446744073709551614"), publish("18446744073709551615-18446744073709551615")], [0, 0])
+    same([publish("1-1", of=999), publish("1-1", of=1001), publish("1-1", of=1001), publish("20-1")], [1, 0, 1, 1])
+    same([entry[1][3] for entry in redis.cli("XRANGE", LOG, "-", "+")],
+         ["5-1", "5-2", "5-10", "6-0", "10-0", "9007199254740993-0", "18446744073709551615-18446744073709551614",
+          "18446744073709551615-18446744073709551615", "1-1"])
+
+
+def source_reader(store):
+    script = Script(store, "source_read.lua")
+
+    def read(worker="w", life=5000, most=64, enough=1000000, largest=1000000):
+        return script([STREAM, STATE], worker, life, most, enough, largest)
+    return read
+
+
+def ids(entries):
+    return [entry[0] for entry in entries[1:]]
+
+
+def test_source_gives_what_is_pending_and_new_ones_only_if_nothing_is(redis):
+    read = source_reader(redis)
+    for n in range(1, 8):
+        redis.cli("XADD", STREAM, "1-%d" % n, "data", n)
+    same(ids(read(most=3)), ["1-1", "1-2", "1-3"])
+    same(ids(read(most=2)), ["1-1", "1-2"])
+    same(ids(read()), ["1-1", "1-2", "1-3"])
+    redis.cli("XACK", STREAM, "notifier", "1-1", "1-3")
+    same(ids(read()), ["1-2"])
+    redis.cli("XDEL", STREAM, "1-2", "1-4")
+    same(read()[1:], [["1-2", None]])
+    redis.cli("XACK", STREAM, "notifier", "1-2")
+    same(read(most=2)[1:], [["1-5", ["data", "5"]], ["1-6", ["data", "6"]]])
+    same(redis.cli("XPENDING", STREAM, "notifier")[0], 2)
+
+
+def test_source_gives_no_more_bytes_than_are_enough_but_one_entry_at_least(redis):
+    read = source_reader(redis)
+    for n, size in enumerate((50, 50, 50, 500, 99, 10), 1):
+        redis.cli("XADD", STREAM, "1-%d" % n, "d", "x" * (size - 1))
+    for expected in (["1-1", "1-2"], ["1-3", "1-4", "1-5"], ["1-6"], []):
+        for _ in range(2):  # new, and pending
+            entries = read(enough=100, largest=400)
+            same(ids(entries), expected)
+        if expected:
+            redis.cli("XACK", STREAM, "notifier", *expected)
+        same([entry[1] for entry in entries[1:] if entry[0] == "1-4"], [500] * ("1-4" in expected))
+
+
+def test_source_has_one_reader_until_its_lease_ends_or_it_leaves(redis):
+    read, leave = source_reader(redis), Script(redis, "source_leave.lua")
+    assert read("a") and not read("b") and read("a")
+    leave([STATE], "b")
+    assert not read("b")
+    leave([STATE], "a")
+    assert read("b") and not read("a")
+    assert read("b", life=0) == read("b", life=0)
+    redis.cli("HSET", STATE, "until", 1)
+    assert read("a") and not read("b")
+
+
+def test_source_that_was_made_anew_is_of_a_later_generation(redis):
+    read = source_reader(redis)
+    first = read()[0]
+    for n in range(1, 4):
+        redis.cli("XADD", STREAM, "1-%d" % n, "data", n)
+    read()
+    redis.cli("XGROUP", "DESTROY", STREAM, "notifier")
+    same((read()[0], ids(read())), (first, ["1-1", "1-2", "1-3"]))
+    redis.cli("DEL", STREAM)
+    redis.cli("XADD", STREAM, "1-1", "data", 1)
+    second = read()[0]
+    assert int(second) > int(first), (first, second)
+    same(read()[0], second)
+    redis.cli("DEL", STREAM)
+    assert int(read()[0]) > int(second)
+    redis.cli("DEL", STATE)  # nothing is known of it: rather twice than never
+    assert int(read()[0]) > int(second)
 
 
 def test_history_is_read_from_a_place_on(redis):

@@ -1,11 +1,13 @@
 """service_outbox.py - --source: entries of a stream are published, each once and in order, whatever is killed."""
+import os
 import random
 import signal
 
-from kit import SOAK, WORKERS, Redis, Stream, eventually, main, redis, same, service, start
+from kit import SOAK, Redis, Stream, eventually, main, post, redis, same, start
 
 STREAM, TOPIC = "sh:events", "clicks"
-POINTS = ("source-read", "source-published", "source-acknowledged")
+STATE = "no:source:{%s}" % STREAM
+POINTS = ("source-read", "publication-send", "publication-done", "source-published", "source-acknowledged")
 
 
 def put(store, count, first=0, **fields):
@@ -83,12 +85,121 @@ def test_stream_or_group_that_is_gone_is_made_again(redis):
     server.close()
 
 
+def test_stream_that_is_made_anew_may_give_ids_again(redis):
+    server = start(redis, "--source", "%s=%s" % (STREAM, TOPIC))
+    count = 0
+    for more in (5, 2, 4):
+        for n in range(more):
+            redis.cli("XADD", STREAM, "1-%d" % (n + 1), "data", count + n)
+        count += more
+        all_published(redis, count)
+        redis.cli("DEL", STREAM)
+        if more == 2:  # or the next one has fewer entries than there were
+            eventually(lambda: redis.cli("EXISTS", STREAM) == 1, "the stream being made again")
+    server.close()
+
+
+def test_group_that_is_made_again_publishes_nothing_again(redis):
+    server = start(redis, "--source", "%s=%s" % (STREAM, TOPIC))
+    put(redis, 100)
+    all_published(redis, 100)
+    for key in redis.cli("KEYS", "no:once:*"):
+        redis.cli("DEL", key)
+    redis.cli("XGROUP", "DESTROY", STREAM, "notifier")
+    put(redis, 5, 100)
+    all_published(redis, 105)
+    server.close()
+
+
+def test_id_of_an_entry_that_is_sent_by_another_hides_nothing(redis):
+    server = start(redis, "--source", "%s=%s" % (STREAM, TOPIC))
+    same(post(server, [("topic", TOPIC), ("data", "0"), ("id", STREAM + "/5-1")]).status, 200)
+    redis.cli("XADD", STREAM, "5-1", "data", "1")
+    eventually(lambda: len(published(redis)) == 2, "the entry")
+    same(published(redis), ["0", "1"])
+    server.close()
+
+
+def test_large_entries_come_a_few_at_a_time(redis):
+    server = start(redis, "--source", "%s=%s" % (STREAM, TOPIC))
+    sizes = [1000000 + n for n in range(6)]
+    for size in sizes:
+        redis.cli("XADD", STREAM, "*", "data", "x" * size)
+    redis.cli("XADD", STREAM, "*", "data", "x" * (1024 * 1024 - 3))
+    redis.cli("XADD", STREAM, "*", "data", "last")
+    eventually(lambda: len(published(redis)) == 7 and pending(redis) == 0, "all", deadline=60)
+    same([len(data) for data in published(redis)], sizes + [4])
+    same(server.metric("notifier_source_refused_total"), 1)
+    same(server.metric("notifier_source_retried_total"), 0)
+    assert server.logged("an entry cannot be published")[0]["reason"] == "it has more than 1 MiB"
+    server.close()
+
+
+def test_entries_that_are_no_text_are_refused(redis):
+    server = start(redis, "--source", "%s=%s" % (STREAM, TOPIC))
+    for fields in (("data", b"\xff"), ("whole", b"\xc0\x80"), (b"\xed\xa0\x80", "x"), ("data", "0", "other", b"\xff")):
+        redis.cli("XADD", STREAM, "*", *fields)
+    all_published(redis, 1)
+    same(server.metric("notifier_source_refused_total"), 3)
+    server.close()
+
+
+def test_key_that_is_no_stream_is_said_once_and_read_when_it_is_one(redis):
+    redis.cli("SET", STREAM, "x")
+    server = start(redis, "--source", "%s=%s" % (STREAM, TOPIC))
+    server.wait_logged("a source cannot be read")
+    eventually(lambda: server.metric("notifier_source_retried_total") > 1, "two attempts")
+    same(len(server.logged("a source cannot be read")), 1)
+    redis.cli("DEL", STREAM)
+    put(redis, 3)
+    all_published(redis, 3)
+    server.close()
+
+
+def test_worker_that_ends_leaves_its_sources_to_the_others(redis):
+    server = start(redis, "--source", "%s=%s" % (STREAM, TOPIC))
+    put(redis, 3)
+    all_published(redis, 3)
+    server.close()
+    same(redis.cli("HGET", STATE, "worker"), None)
+
+
+def test_worker_that_stood_still_does_nothing_twice(redis):
+    servers = [start(redis, "--source", "%s=%s" % (STREAM, TOPIC)) for _ in range(2)]
+    count = 0
+    for server in servers * 2:
+        put(redis, 100, count)  # it may be in the middle of them
+        for pid in server.workers():
+            os.kill(pid, signal.SIGSTOP)
+        redis.cli("HDEL", STATE, "worker")  # as if the lease had come to its end
+        put(redis, 20, count + 100)
+        count += 120
+        all_published(redis, count)
+        for pid in server.workers():
+            os.kill(pid, signal.SIGCONT)
+    put(redis, 20, count)
+    all_published(redis, count + 20)
+    for server in servers:
+        server.close()
+
+
 def test_wrong_sources_are_refused_by_name(redis):
-    for option in ("a", "=t", "a=", "a=t,b", ",".join("s%d=t" % n for n in range(17))):
+    for option, why in (("a", "3 to 8192"), ("abc", "STREAM=topic"), ("=to", "stream's name"), ("ab=", "a topic"), ("a=t,b", "STREAM=topic"),
+                        (",".join("s%d=t" % n for n in range(17)), "16"), ("a=t,b=t,a=u", "named once"),
+                        ("s" * 215 + "=t", "214 bytes"), ("a\tb=t", "control"), ("a=" + "t" * 1025, "1024"),
+                        ("a=x/.well-known/mercure/y", "hub's own")):
         server = start(redis, "--source", option, ready=False)
         same(server.process.wait(10), 2, option)
-        assert "--source" in server.log(), server.log()
+        assert "--source" in server.log() and why in server.log(), (option, server.log())
         server.close(2)
+
+
+def test_stream_of_the_longest_name_is_published(redis):
+    name = "s" * 214
+    server = start(redis, "--source", "%s=%s" % (name, TOPIC))
+    redis.cli("XADD", name, "18446744073709551615-18446744073709551615", "data", "0")
+    eventually(lambda: published(redis) == ["0"], "the entry")
+    server.close()
 
 
 def test_killed_between_any_two_steps_nothing_is_lost_or_twice(redis):
