@@ -7,6 +7,7 @@
 
 struct caller {
     struct list bucket;
+    size_t refs;
     int64_t count; /* of its streams and sockets */
     size_t name_len;
     char name[];
@@ -42,7 +43,7 @@ void admission_destroy(struct admission *admission)
     mem_free(admission);
 }
 
-static struct caller *find(struct list *bucket, struct span name)
+static struct caller *find_in(struct list *bucket, struct span name)
 {
     for (struct list *n = bucket->next; n != bucket; n = n->next) {
         struct caller *caller = LIST_ENTRY(n, struct caller, bucket);
@@ -62,27 +63,62 @@ static struct caller *add(struct list *bucket, struct span name)
     return caller;
 }
 
-struct caller *admission_enter(struct admission *admission, struct request *req)
+/* With one reference more. */
+static struct caller *find(struct admission *admission, struct span name)
 {
-    struct span name = request_caller(req);
     uint64_t hash = hash_bucket(&admission->hash_key, name);
     struct list *bucket = &admission->buckets[hash % BUCKETS];
-    struct caller *caller = find(bucket, name);
+    struct caller *caller = find_in(bucket, name);
 
     if (!caller)
         caller = add(bucket, name);
-    if (admission->per_caller && caller->count >= admission->per_caller)
+    caller->refs++;
+    return caller;
+}
+
+void caller_unref(struct caller *caller)
+{
+    if (!caller || --caller->refs > 0)
+        return;
+    list_remove(&caller->bucket);
+    mem_free(caller);
+}
+
+struct caller *caller_of_subject(struct admission *admission,
+                                 struct span subject)
+{
+    struct arena arena;
+
+    arena_init(&arena, MEM_JOB, 0);
+    struct caller *caller =
+        find(admission,
+             arena_printf(&arena, "s:%.*s", (int)subject.len, subject.ptr));
+    arena_deinit(&arena);
+    return caller;
+}
+
+struct span caller_subject(const struct caller *caller)
+{
+    return span_skip(caller_name(caller), 2);
+}
+
+struct caller *admission_enter(struct admission *admission, struct request *req)
+{
+    struct caller *caller = find(admission, request_caller(req));
+
+    if (admission->per_caller && caller->count >= admission->per_caller) {
+        caller_unref(caller);
         return NULL;
+    }
     caller->count++;
     return caller;
 }
 
 void admission_leave(struct caller *caller)
 {
-    if (!caller || --caller->count > 0)
-        return;
-    list_remove(&caller->bucket);
-    mem_free(caller);
+    if (caller)
+        caller->count--;
+    caller_unref(caller);
 }
 
 struct span caller_name(const struct caller *caller)

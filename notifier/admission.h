@@ -17,8 +17,14 @@ struct admission *admission_create(struct app *app, int64_t per_caller,
                                    uint64_t rate);
 void admission_destroy(struct admission *admission);
 
-/* Of the callers that have a stream or socket, each is known once. */
+/* Who has a stream or socket: known once, however many those are. */
 struct caller;
+
+/* Has one reference, the caller's: of a subject, whose limits do not count. */
+struct caller *caller_of_subject(struct admission *admission,
+                                 struct span subject);
+void caller_unref(struct caller *caller); /* NULL: nothing to do */
+struct span caller_subject(const struct caller *caller);
 
 /*
  * Take a place for the caller of req, to be given back by admission_leave();

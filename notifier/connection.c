@@ -76,15 +76,6 @@ static void end_at(struct connection *connection, uint64_t at, uint16_t code)
         wheel_stop(wheel_of(connection), &connection->timer);
 }
 
-static char *copy(struct span text)
-{
-    char *out = mem_alloc(MEM_CONN, text.len + 1);
-
-    memcpy(out, text.ptr, text.len);
-    out[text.len] = '\0';
-    return out;
-}
-
 bool connection_identify(struct connection *connection,
                          const struct auth_identity *identity,
                          const char **reason)
@@ -97,8 +88,9 @@ bool connection_identify(struct connection *connection,
         return false;
     rights_unref(connection->subscriber.rights);
     connection->subscriber.rights = rights;
-    mem_free(connection->subject);
-    connection->subject = copy(identity->sub);
+    caller_unref(connection->who);
+    connection->who =
+        caller_of_subject(connection->subscriber.app->admission, identity->sub);
     if (connection->draining)
         return true;
     if (identity->expires_at)
@@ -124,7 +116,7 @@ static void destroy(struct connection *connection)
     wheel_stop(wheel_of(connection), &connection->timer);
     subscriber_deinit(&connection->subscriber);
     admission_leave(connection->caller);
-    mem_free(connection->subject);
+    caller_unref(connection->who);
     mem_free(connection);
 }
 
@@ -202,7 +194,7 @@ static void on_open(struct socket *socket)
     connection->opened = true;
     metrics_set(app->connections, *app->connections + 1);
     subscriber_set_stream(&connection->subscriber, socket_stream(socket));
-    if (!connection->subject)
+    if (!connection->who)
         end_at(connection, now_of(connection) + AUTH_MS, CODE_LATE);
 }
 

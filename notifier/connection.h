@@ -38,7 +38,7 @@ struct connection {
     bool opened, draining;
     bool closed;           /* no answer any more */
     bool going_on;         /* what waited is being done */
-    char *subject;         /* NULL: it has not said who it is */
+    struct caller *who;    /* NULL: it has not said so */
     struct caller *caller; /* whose limits it counts for; NULL: not let in */
 };
 

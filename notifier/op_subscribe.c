@@ -127,7 +127,7 @@ static void enter(struct op *op)
         struct follow *follow = subscriber_find(
             subscriber, selector_text(op->wanted->selectors[i]));
         if (is_present || subscriber->app->config->subscriptions)
-            follow_enter(follow, span_str(op->connection->subject));
+            follow_enter(follow, caller_subject(op->connection->who));
         if (is_present)
             follow_watch(follow);
     }

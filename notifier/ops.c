@@ -248,7 +248,7 @@ static void take(struct connection *connection, const json_t *document)
     const struct op_kind *kind = find_kind(
         (struct span){json_string_value(name), json_string_length(name)});
     op->id = json_integer_value(id);
-    if (!connection->subject && (!kind || kind->run != run_auth)) {
+    if (!connection->who && (!kind || kind->run != run_auth)) {
         op_fail(op, 401, "unauthorized", "the first request is auth");
         connection_end(connection, CODE_NO_TOKEN, "the first request is auth");
     } else if (!kind) {
