@@ -151,7 +151,9 @@ int load_connect(const struct load *load)
 {
     struct timeval limit = {.tv_sec = 30};
     int fd = load_socket(load, 0);
+    int one = 1;
 
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     if (connect(fd, (const struct sockaddr *)&load->address,
                 load->address_len) == 0)

@@ -11,6 +11,7 @@
  */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <uv.h>
@@ -137,6 +138,21 @@ static int hold_all(struct hub *hub, SSL_CTX *context)
     return 0;
 }
 
+/* What the server has closed meanwhile is not weighed, and is told. */
+static int count_held(struct hub *hub)
+{
+    size_t gone = 0;
+
+    for (size_t i = 0; i < hub->count; i++) {
+        struct pollfd poll_fd = {.fd = hub->subscribers[i].fd,
+                                 .events = POLLRDHUP};
+        gone += poll(&poll_fd, 1, 0) == 1 &&
+                (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR));
+    }
+    hub->errors[HUB_RESET] += gone;
+    return gone ? UV_ECONNRESET : 0;
+}
+
 int hub_run_idle(struct hub *hub)
 {
     SSL_CTX *context =
@@ -153,6 +169,8 @@ int hub_run_idle(struct hub *hub)
     SSL_CTX_free(context);
     usleep(QUIET_MS * 1000);
     hub->bytes_open = load_server_bytes(hub->load);
+    if (err == 0)
+        err = count_held(hub);
     hub->due = hub->done = hub->in_window = hub->received;
     return err;
 }

@@ -151,10 +151,10 @@ class Bench:
             print("  errors of %s: %s, status %s" % (who, result["errors"], result.get("wrong_status")))
         return result
 
-    def alternate(self, contenders, *options, only=None):
-        """{name: {figure: median}} of RUNS turns of each contender."""
+    def alternate(self, contenders, *options, only=None, turns=RUNS):
+        """{name: {figure: median}} of so many turns of each contender."""
         results = {name: [] for name in contenders}
-        for _ in range(RUNS):
+        for _ in range(turns):
             for name, (port, pid, peer) in contenders.items():
                 extra = (only or {}).get(name, ())
                 results[name].append(self.drive(name, port, pid, *options, *extra, peer=peer))

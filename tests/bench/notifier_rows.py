@@ -66,7 +66,7 @@ def bench_fanout(bench):
     server = bench.start()
     contenders, peers = contend(bench, server)
     load = ("--profile", "fanout", "--subscribers", MANY, "--size", SIZE)
-    one = bench.alternate(contenders, *load, only=FACES)
+    one = bench.alternate(contenders, *load, only=FACES, turns=2 * RUNS - 1)
     many = bench.alternate(contenders, *load, "--burst", 16, only=FACES)
     what = "{:,} subscribers of a topic, {} bytes".format(MANY, SIZE)
     bench.row("fanout", what + ": CPU a delivery / a bare loop of write", "<= 1.10",
@@ -166,7 +166,7 @@ def bench_idle(bench):
             ("idle", "event stream", MANY, (), 1024), ("idle-ws", "WebSocket", MANY, ("--websocket",), 1024),
             ("idle-tls", "event stream over TLS", SEALED, ("--tls",), 16384),
             ("idle-wss", "WebSocket over TLS", SEALED, ("--tls", "--websocket"), 16384)):
-        server = bench.start(*(tls if "--tls" in options else ()))
+        server = bench.start("--ping", "10m", *(tls if "--tls" in options else ()))
         result = bench.drive("notifier, " + name, tls_port if "--tls" in options else server.port, worker_of(server),
                              "--profile", "idle", "--subscribers", count, *options)
         bench.row(name, "idle %s, %d held: bytes of the worker" % (what, count), "<= %d" % bound,

@@ -110,8 +110,8 @@ class Faulty:
             while seen.count(b"&data=") < 3:
                 seen += publisher.recv(65536)
             publisher.sendall(3 * self.ANSWER)
-            for number in self.order:
-                subscriber.sendall(b"id: b\ndata: %09d-xxxxxx\n\n" % number)
+            # at once: the load ends with the last one that it has not had
+            subscriber.sendall(b"".join(b"id: b\ndata: %09d-xxxxxx\n\n" % number for number in self.order))
             subscriber.recv(1)  # until it leaves
 
 
