@@ -132,6 +132,12 @@ const struct request_failure *request_failure_of(int err);
 /* What a 429 or 503 of these asks the client to wait; 1 s by default. */
 void request_set_retry_after(struct request *req, unsigned seconds);
 
+/*
+ * An event stream that cannot be now: 200 and a retry of wait_ms and a random
+ * second or two.  At any other answer a browser gives up for ever.
+ */
+void request_put_off(struct request *req, uint64_t wait_ms);
+
 /* An answer of unknown length: chunked, or ended by close for HTTP/1.0. */
 void request_begin(struct request *req, int status, const char *type);
 /* UV_ENOBUFS: the client is slow; wait for on_drain.  UV_ECANCELED: gone. */

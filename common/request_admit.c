@@ -155,6 +155,10 @@ static bool is_shed(struct request *req)
     if (route->flags & ROUTE_ALWAYS || !server_is_overloaded(req->server))
         return false;
     metrics_add(req->server->shed, 1);
+    if (span_eq(request_header(req, "accept"), SPAN("text/event-stream"))) {
+        request_put_off(req, 0);
+        return true;
+    }
     request_add_header(req, "Retry-After", SPAN("1"));
     request_problem(req, 503, "overload", NULL,
                     "the server has more to do than it can");

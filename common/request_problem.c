@@ -3,6 +3,8 @@
  *
  * One table, in request_fail(), turns UV_E* into a status.
  */
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/server_internal.h"
@@ -155,6 +157,14 @@ void request_fail(struct request *req, int err)
     if (failure->status == 503)
         add_retry_after(req);
     request_problem(req, failure->status, failure->slug, NULL, failure->detail);
+}
+
+void request_put_off(struct request *req, uint64_t wait_ms)
+{
+    uint64_t ms = wait_ms + 1000 + (uint64_t)random() % 1000;
+
+    request_reply(req, 200, "text/event-stream",
+                  arena_printf(&req->arena, "retry: %" PRIu64 "\n\n", ms));
 }
 
 void request_refuse(struct request *req, int status, const char *slug,

@@ -135,7 +135,8 @@ static void put_cors(struct buf *out, struct span origin)
     put_line(out, SPAN("Access-Control-Allow-Origin: "), origin);
     buf_append(out, SPAN("Access-Control-Allow-Credentials: true\r\n"
                          "Access-Control-Expose-Headers: X-Request-Id, "
-                         "traceparent, Retry-After, Idempotent-Replayed\r\n"));
+                         "traceparent, Retry-After, Idempotent-Replayed, "
+                         "Last-Event-ID, Link\r\n"));
 }
 
 static char *put_span(char *at, struct span bytes)

@@ -220,14 +220,6 @@ static void open_stream(struct notifier *app, struct request *req,
         forget(self);
 }
 
-/* A browser comes again after retry; any other answer it takes for the last. */
-static void put_off(struct request *req, uint64_t wait_ms)
-{
-    request_reply(req, 200, "text/event-stream",
-                  arena_printf(request_arena(req), "retry: %" PRIu64 "\n\n",
-                               wait_ms + jittered(2000)));
-}
-
 static void on_admitted(struct admission_ask *ask, uint64_t wait_ms)
 {
     struct asked *asked = ask->arg;
@@ -240,7 +232,7 @@ static void on_admitted(struct admission_ask *ask, uint64_t wait_ms)
     metrics_add(app->put_off, 1);
     admission_leave(asked->caller);
     rights_unref(asked->rights);
-    put_off(ask->req, wait_ms);
+    request_put_off(ask->req, wait_ms);
     drop_asked(asked);
 }
 
@@ -270,7 +262,7 @@ static bool will_stream(struct notifier *app, struct request *req,
 {
     add_headers(req);
     if (!app->position_key) {
-        put_off(req, 0);
+        request_put_off(req, 0);
         return false;
     }
     read_since(app, req, asked);

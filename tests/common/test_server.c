@@ -401,6 +401,13 @@ static void test_too_much_in_flight_is_shed(void **state)
     kit_send(kit, 1, GET("/always"));
     UNTIL(kit, kit_has(kit, 1, "\r\n\r\nnow"));
     assert_int_equal(metrics_sum(kit->metrics, "kit_shed_total", ""), 1);
+    kit_forget(kit, 1);
+    kit_send(kit, 1,
+             "GET /now HTTP/1.1\r\nHost: a\r\n"
+             "Accept: text/event-stream\r\n\r\n");
+    UNTIL(kit, kit_has(kit, 1, "\r\n\r\nretry: "));
+    assert_true(kit_has(kit, 1, "HTTP/1.1 200 "));
+    assert_int_equal(metrics_sum(kit->metrics, "kit_shed_total", ""), 2);
 }
 
 static void test_answers_are_counted_by_route(void **state)
