@@ -18,10 +18,13 @@
 
 #define WRITE_MAX 65536 /* bytes at which a write has enough */
 #define RING_LEAST 8
+#define FETCHED \
+    128 /* bytes of a follow, and of a reader, with what is behind */
 
 struct fanout {
     struct list due; /* topics */
     uint64_t number;
+    size_t bytes, max_bytes; /* of all rings */
     uv_prepare_t prepare;
     uv_idle_t idle; /* started while readers are due */
     unsigned handles;
@@ -36,10 +39,11 @@ struct fanout_write {
 static void on_prepare(uv_prepare_t *prepare);
 static void on_idle(uv_idle_t *idle);
 
-struct fanout *fanout_open(struct stream_loop *loop)
+struct fanout *fanout_open(struct stream_loop *loop, size_t max_bytes)
 {
     struct fanout *fanout = mem_zalloc(MEM_APP, sizeof(*fanout));
 
+    fanout->max_bytes = max_bytes;
     list_init(&fanout->due);
     uv_prepare_init(stream_loop_uv(loop), &fanout->prepare);
     uv_idle_init(stream_loop_uv(loop), &fanout->idle);
@@ -90,6 +94,7 @@ static void drop_oldest(struct fanout_topic *topic)
     struct fanout_message *message = *slot(topic, topic->first++);
 
     topic->bytes -= message->size;
+    topic->fanout->bytes -= message->size;
     fanout_message_unref(message);
 }
 
@@ -133,9 +138,11 @@ static void keep(struct fanout_topic *topic, struct fanout_message *message)
     fanout_message_ref(message);
     *slot(topic, topic->next++) = message;
     topic->bytes += message->size;
+    topic->fanout->bytes += message->size;
     while (topic->next - topic->first > 1 &&
            (topic->next - topic->first > topic->max_count ||
-            topic->bytes > topic->max_bytes))
+            topic->bytes > topic->max_bytes ||
+            topic->fanout->bytes > topic->fanout->max_bytes))
         drop_oldest(topic);
 }
 
@@ -334,6 +341,30 @@ static void serve(struct fanout_reader *reader)
     }
 }
 
+static struct fanout_follow *follow_of(struct list *node)
+{
+    return LIST_ENTRY(node, struct fanout_follow, node);
+}
+
+/*
+ * By the time that all others were served, what serving one reads is in no
+ * cache any more: it is asked for while those before it are written to, one
+ * step after the other, as each is found by the one before.
+ */
+static void fetch_ahead(struct fanout_topic *topic)
+{
+    struct list *end = &topic->due;
+    struct list *first = end->next;
+    struct list *second = first->next;
+
+    if (first == end || second == end)
+        return;
+    if (follow_of(first)->reader->stream)
+        stream_fetch(follow_of(first)->reader->stream);
+    mem_fetch(follow_of(second)->reader, FETCHED);
+    mem_fetch(second->next, FETCHED);
+}
+
 /* The topic may be gone when its reader has been served. */
 static void serve_slice(struct fanout *fanout)
 {
@@ -346,7 +377,8 @@ static void serve_slice(struct fanout *fanout)
         if (!node)
             continue;
         list_append(&topic->served, node);
-        serve(LIST_ENTRY(node, struct fanout_follow, node)->reader);
+        fetch_ahead(topic);
+        serve(follow_of(node)->reader);
     }
 }
 

@@ -76,7 +76,9 @@ struct fanout_reader_events {
     bool (*on_overtaken)(struct fanout_follow *follow);
 };
 
-struct fanout *fanout_open(struct stream_loop *loop);
+/* max_bytes: of all rings together; past it, a ring that is published to keeps
+   the newest alone. */
+struct fanout *fanout_open(struct stream_loop *loop, size_t max_bytes);
 /* No topic is due; memory goes as the loop turns. */
 void fanout_close(struct fanout *fanout);
 

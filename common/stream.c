@@ -329,6 +329,11 @@ static int may_write(const struct stream *stream, size_t len)
     return kept && kept + len > stream->max_kept ? UV_ENOBUFS : 0;
 }
 
+void stream_fetch(const struct stream *stream)
+{
+    mem_fetch(stream, sizeof(*stream));
+}
+
 int stream_write(struct stream *stream, struct span bytes)
 {
     int err = may_write(stream, bytes.len);

@@ -105,6 +105,8 @@ int stream_write(struct stream *stream, struct span bytes);
 #define STREAM_PARTS 64
 int stream_write_parts(struct stream *stream, const struct span *parts,
                        size_t count);
+/* Have it in the processor's caches when it is written to soon. */
+void stream_fetch(const struct stream *stream);
 /* As they go out: ciphertext, with TLS. */
 size_t stream_kept(const struct stream *stream);
 /* Bytes that the socket has taken since the stream is open, as they go out. */

@@ -83,7 +83,7 @@ void *notifier_open(struct app *app)
         .app = app,
         .config = config,
         .settings = settings_load(config->topics_file, reason, sizeof(reason)),
-        .fanout = fanout_open(app_loop(app)),
+        .fanout = fanout_open(app_loop(app), (size_t)config->max_rings),
         .chunks =
             chunks_create(app_loop(app), app_redis(app), app_metrics(app)),
     };

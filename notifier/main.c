@@ -25,6 +25,8 @@ static const struct config_option options[] = {
      "streams and sockets that are accepted a second; 0: no limit"},
     {"max-kept", CONFIG_BYTES, OPTION(max_kept), "256k", 4096, 67108864,
      "bytes that may wait for one connection"},
+    {"max-rings", CONFIG_BYTES, OPTION(max_rings), "256M", 1048576,
+     INT64_C(1) << 40, "bytes of all updates that a worker keeps in memory"},
     {0},
 };
 

@@ -33,7 +33,7 @@
 
 struct notifier_config {
     const char *topics_file, *source;
-    int64_t references, retry_ms, ping_ms, max_kept;
+    int64_t references, retry_ms, ping_ms, max_kept, max_rings;
     int64_t per_caller, accept_rate;
     bool subscriptions;
 };

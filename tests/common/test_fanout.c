@@ -89,7 +89,7 @@ static int setup(void **state)
     uv_timer_init(&kit->uv, &kit->alive);
     uv_timer_start(&kit->alive, on_alive, 1000000, 0);
     kit->loop.uv = &kit->uv;
-    kit->fanout = fanout_open(&kit->loop);
+    kit->fanout = fanout_open(&kit->loop, 1000);
     for (int i = 0; i < TOPICS; i++)
         fanout_topic_init(kit->fanout, &kit->topics[i], 1000, 1 << 20, false);
     for (int i = 0; i < READERS; i++) {
@@ -346,6 +346,26 @@ static void test_fanout_ring_is_bounded_by_count_and_bytes(void **state)
     assert_int_equal(alive, 1); /* one stays, whatever its size */
 }
 
+static void test_fanout_rings_are_bounded_together(void **state)
+{
+    struct kit *kit = *state;
+    char text[101] = {0};
+
+    memset(text, 'x', 100);
+    for (int i = 0; i < 10; i++)
+        publish(kit, i % 2, text);
+    assert_int_equal(alive, 10);
+    publish(kit, 0, text); /* it alone makes room */
+    assert_int_equal(alive, 10);
+    assert_int_equal(kit->topics[0].next - kit->topics[0].first, 5);
+    fanout_topic_deinit(&kit->topics[1]);
+    fanout_topic_init(kit->fanout, &kit->topics[1], 1000, 1 << 20, false);
+    assert_int_equal(alive, 5);
+    for (int i = 0; i < 5; i++)
+        publish(kit, 0, text); /* what is gone counts no more */
+    assert_int_equal(alive, 10);
+}
+
 static void test_fanout_overtaken_reader_is_told_what_it_lost(void **state)
 {
     struct kit *kit = *state;
@@ -478,6 +498,7 @@ int main(void)
         TEST(test_fanout_reader_begins_at_any_place_of_the_ring),
         TEST(test_fanout_slow_reader_lags_and_catches_up),
         TEST(test_fanout_ring_is_bounded_by_count_and_bytes),
+        TEST(test_fanout_rings_are_bounded_together),
         TEST(test_fanout_overtaken_reader_is_told_what_it_lost),
         TEST(test_fanout_overtaken_reader_may_leave),
         TEST(test_fanout_of_states_goes_on_at_the_newest),

@@ -22,3 +22,8 @@ int stream_write_parts(struct stream *stream, const struct span *parts,
     stream->parts += (int)count;
     return 0;
 }
+
+void stream_fetch(const struct stream *stream)
+{
+    (void)stream;
+}

@@ -126,7 +126,7 @@ int setup(void **state)
     bench->app.loop = stream_loop_open(&bench->uv);
     bench->fd = metrics_make(1);
     bench->app.metrics = metrics_open(bench->fd, false);
-    bench->fanout = fanout_open(bench->app.loop);
+    bench->fanout = fanout_open(bench->app.loop, SIZE_MAX);
     bench->key = position_key_create(secret);
     bench->feed = feed_create(&(struct feed_options){.app = &bench->app,
                                                      .fanout = bench->fanout,

@@ -36,7 +36,7 @@ int setup(void **state)
     setting = (struct topic_setting){.max_count = 1000, .max_age_ms = 1000};
     uv_loop_init(&bench->uv);
     bench->loop = stream_loop_open(&bench->uv);
-    bench->fanout = fanout_open(bench->loop);
+    bench->fanout = fanout_open(bench->loop, SIZE_MAX);
     bench->fd = metrics_make(1);
     bench->metrics = metrics_open(bench->fd, false);
     bench->topics =
