@@ -37,7 +37,6 @@ struct entry {
     struct publication publication;
     struct publication_entry place;
     struct source *source;
-    bool refused;
 };
 
 struct source {
@@ -394,7 +393,6 @@ static void refuse(struct entry *entry, const char *why)
 {
     struct sources *sources = entry->source->sources;
 
-    entry->refused = true;
     metrics_add(sources->refused, 1);
     log_write(LOG_WARN, "an entry cannot be published",
               LOG_TEXT("stream", entry->place.source),
