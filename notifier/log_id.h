@@ -8,6 +8,8 @@ struct log_id {
     uint64_t epoch, offset; /* offsets of an epoch count from 1 */
 };
 
+#define LOG_ID_NO_EPOCH 1 /* of no log: epochs are times in us */
+
 /* "epoch-offset"; false: it is none. */
 bool log_id_parse(struct span text, struct log_id *id);
 

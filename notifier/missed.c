@@ -212,18 +212,31 @@ static enum step miss_topic(struct resume *resume, struct follow *follow)
 
 /* ---- MISSED: of patterns */
 
+static struct follow *next_pattern(struct subscriber *subscriber,
+                                   struct list *n)
+{
+    while ((n = n->next) != &subscriber->follows) {
+        struct follow *follow = LIST_ENTRY(n, struct follow, node);
+        if (follow->pattern && !follow->live)
+            return follow;
+    }
+    return NULL;
+}
+
+/* Who is cut before the last of them is told all of it when it returns. */
 static void tell_patterns(struct out *out, const struct resume *resume,
                           uint64_t from, enum message_gap gap)
 {
     struct subscriber *subscriber = resume->subscriber;
     struct log_id to = resume->missed->places[resume->partition];
+    struct follow *follow = next_pattern(subscriber, &subscriber->follows);
 
-    subscriber->places[resume->partition] = to;
-    for (struct list *n = subscriber->follows.next; n != &subscriber->follows;
-         n = n->next) {
-        struct follow *follow = LIST_ENTRY(n, struct follow, node);
-        if (follow->pattern && !follow->live)
-            put_gap(out, follow_text(follow), from, to, gap);
+    while (follow) {
+        struct follow *next = next_pattern(subscriber, &follow->node);
+        if (!next)
+            subscriber->places[resume->partition] = to;
+        put_gap(out, follow_text(follow), from, to, gap);
+        follow = next;
     }
 }
 
@@ -242,16 +255,24 @@ static void put_to_patterns(struct out *out, struct subscriber *subscriber,
     }
 }
 
+/* Of a hole the subscriber's own place is before it until it has been told. */
+static void step_to(struct resume *resume, struct log_id place)
+{
+    resume->missed->places[resume->partition] = place;
+    if (!resume->hole)
+        resume->subscriber->places[resume->partition] = place;
+}
+
 /* Up to this place nothing is left, except what is there. */
 static void skip_references(struct resume *resume, struct log_id to)
 {
-    struct log_id *place = &resume->missed->places[resume->partition];
+    struct log_id place = resume->missed->places[resume->partition];
 
-    if (!log_id_is_before(*place, to))
+    if (!log_id_is_before(place, to))
         return;
     if (!resume->hole && !resume->quiet)
-        resume->hole = place->offset + 1;
-    *place = resume->subscriber->places[resume->partition] = to;
+        resume->hole = place.offset + 1;
+    step_to(resume, to);
 }
 
 static void tell_hole(struct out *out, struct resume *resume)
@@ -288,12 +309,6 @@ static bool is_missed_by_none(const struct resume *resume,
             return false;
     }
     return true;
-}
-
-static void step_to(struct resume *resume, struct log_id place)
-{
-    resume->missed->places[resume->partition] = place;
-    resume->subscriber->places[resume->partition] = place;
 }
 
 /* How far it has what there is, up to the target. */

@@ -55,7 +55,7 @@ static void read_since(struct follow *follow, const struct since *since)
 {
     struct notifier *app = follow->subscriber->app;
 
-    follow->since = since->kind;
+    follow->since = (uint8_t)since->kind;
     if (since->kind != SINCE_POSITION || !follow->topic)
         return;
     if (!position_find(app->position_key, since->position,
@@ -201,6 +201,7 @@ static void settle_topic(struct follow *follow)
     } else if (follow->since == SINCE_UNKNOWN) {
         follow->lost = true;
         follow->recovered = false;
+        follow->lost_epoch = LOG_ID_NO_EPOCH;
         follow->lost_from = 1;
         have = (struct log_id){last.epoch, 0};
     } else if (have.epoch == 0) { /* there was no log */
@@ -208,6 +209,7 @@ static void settle_topic(struct follow *follow)
     } else if (have.epoch != last.epoch || have.offset > last.offset) {
         follow->lost = true;
         follow->recovered = false;
+        follow->lost_epoch = have.epoch;
         follow->lost_from = have.offset + 1;
         have = (struct log_id){last.epoch, 0};
     }
@@ -234,9 +236,11 @@ void resume_settle_patterns(struct resume *resume)
     }
 }
 
+/* Who is cut before it was told what is lost is to be told when it returns. */
 static void begin_patterns(struct resume *resume)
 {
     struct missed *missed = resume->missed;
+    struct log_id *places;
 
     resume_settle_patterns(resume);
     switch (missed->since) {
@@ -260,8 +264,11 @@ static void begin_patterns(struct resume *resume)
                          missed->lost);
         break;
     }
-    memcpy(subscriber_places(resume->subscriber), missed->places,
-           sizeof(missed->places));
+    places = subscriber_places(resume->subscriber);
+    memcpy(places, missed->places, sizeof(missed->places));
+    for (uint32_t i = 0; i < HASH_PARTITIONS; i++)
+        if (missed->lost[i])
+            places[i] = (struct log_id){LOG_ID_NO_EPOCH, 1};
 }
 
 /* Another worker has given what this one has not heard of yet, or Redis has

@@ -252,6 +252,14 @@ static const struct log_id *places_of(const struct subscriber *subscriber)
     return subscriber->places;
 }
 
+/* What is lost and not told yet is to be lost still for who returns here. */
+static struct log_id place_of(const struct follow *follow)
+{
+    return follow->lost
+               ? (struct log_id){follow->lost_epoch, follow->lost_from - 1}
+               : follow->have;
+}
+
 size_t subscriber_position(const struct subscriber *subscriber, bool named,
                            char out[POSITION_MAX])
 {
@@ -263,7 +271,7 @@ size_t subscriber_position(const struct subscriber *subscriber, bool named,
         const struct follow *follow = LIST_ENTRY(n, struct follow, node);
         if (follow->topic || named) /* a pattern's name tells who resumes */
             topics[position.topic_count++] = (struct position_topic){
-                .name = follow_text(follow), .id = follow->have};
+                .name = follow_text(follow), .id = place_of(follow)};
     }
     position.has_partitions = subscriber->pattern_count > 0;
     if (position.has_partitions)

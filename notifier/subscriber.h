@@ -80,9 +80,12 @@ struct follow {
     struct roster_entry *entry; /* NULL: nobody is told that it is there */
     struct watch *watch;        /* NULL: it hears not who else is */
     struct log_id have;         /* of a topic: the last it has had */
-    uint64_t start;             /* of a pattern: where it joins */
-    uint64_t lost_from;         /* of a topic: the first offset that is lost */
-    uint8_t since;              /* enum since_kind */
+    union {
+        uint64_t start;      /* of a pattern: where it joins */
+        uint64_t lost_epoch; /* of a topic: of what is lost, ... */
+    };
+    uint64_t lost_from; /* ... and the first offset of it */
+    uint8_t since;      /* enum since_kind */
     bool live;
     bool expected; /* have is ahead of this worker, which has looked */
     bool lost; /* have was of a log that is gone; the client is to be told */

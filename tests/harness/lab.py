@@ -164,6 +164,23 @@ class Redis:
     abandon = close
 
 
+# ---- TLS
+
+@contextlib.contextmanager
+def tls_options():
+    """A port, a certificate of localhost that is made here, and the options of a service that has them."""
+    if not shutil.which("openssl"):
+        raise Skip("openssl is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        cert, key = folder + "/cert.pem", folder + "/key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                       check=True, capture_output=True)
+        port = free_port()
+        yield port, cert, ("--tls-port", str(port), "--tls-cert", cert, "--tls-key", key)
+
+
 # ---- a service
 
 class Service:

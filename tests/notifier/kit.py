@@ -6,6 +6,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -15,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position,unused-import
 import tokens  # noqa: E402,F401
 from lab import (BUILD, DEADLINE, SOAK, Connection, Redis, RedisError, Service, Skip,  # noqa: E402,F401
-                 directory, eventually, free_port, redis, render, request, run, same, write_file)
+                 directory, eventually, free_port, redis, render, request, run, same, tls_options, write_file)
 
 WORKERS = os.environ.get("LAB_WORKERS", "1")
 HUB = "/.well-known/mercure"
@@ -107,16 +108,35 @@ class Closed(Exception):
     pass
 
 
+def connect(port, wrap=None):
+    """wrap: what makes a socket one of TLS."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+    return wrap(sock) if wrap else sock
+
+
+def more_of(sock, timeout):
+    pending = isinstance(sock, ssl.SSLSocket) and sock.pending()
+    if not pending and not select.select([sock], [], [], max(timeout, 0))[0]:
+        raise TimeoutError("nothing came")
+    try:
+        some = sock.recv(65536)
+    except ConnectionResetError:
+        some = b""
+    if not some:
+        raise Closed()
+    return some
+
+
 class Stream:
     """A subscriber, by the field rules of the HTML standard; id is the last one it was told."""
 
-    def __init__(self, server, *topics, last=None, headers=None, query=(), wait=True, port=None):
+    def __init__(self, server, *topics, last=None, headers=None, query=(), wait=True, port=None, wrap=None):
         pairs = [("topic", topic) for topic in topics] + list(query)
         path = HUB + "?" + urllib.parse.urlencode(pairs)
         headers = dict(headers or {})
         if last is not None:
             headers["Last-Event-ID"] = last
-        self.sock = socket.create_connection(("127.0.0.1", port or server.port), timeout=DEADLINE)
+        self.sock = connect(port or server.port, wrap)
         self.sock.sendall(render("GET", path, None, {"Accept": "text/event-stream"} | headers))
         self.rest, self.id, self.retry, self.comments, self.type, self.data = b"", last or "", None, [], "", []
         self.told = 0  # times that an id came alone
@@ -133,16 +153,7 @@ class Stream:
         return int(lines[0].split()[1]), {name.lower(): value for name, value in pairs}
 
     def _more(self, timeout):
-        ready, _, _ = select.select([self.sock], [], [], max(timeout, 0))
-        if not ready:
-            raise TimeoutError("nothing came")
-        try:
-            some = self.sock.recv(65536)
-        except ConnectionResetError:
-            some = b""
-        if not some:
-            raise Closed()
-        self.rest += some
+        self.rest += more_of(self.sock, timeout)
 
     def _line(self, until):
         while b"\n" not in self.rest:
@@ -248,8 +259,8 @@ class Refused(Exception):
 class Socket:
     """A client of /v1/ws: requests and their answers, events, the close code."""
 
-    def __init__(self, server, token=None, headers=None, protocol=PROTOCOL):
-        self.sock = socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE)
+    def __init__(self, server, token=None, headers=None, protocol=PROTOCOL, port=None, wrap=None):
+        self.sock = connect(port or server.port, wrap)
         fields = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
                   "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(), "Sec-WebSocket-Protocol": protocol}
         if token:
@@ -267,16 +278,7 @@ class Socket:
             raise Refused(status)
 
     def _more(self, timeout):
-        ready, _, _ = select.select([self.sock], [], [], max(timeout, 0))
-        if not ready:
-            raise TimeoutError("nothing came")
-        try:
-            some = self.sock.recv(65536)
-        except ConnectionResetError:
-            some = b""
-        if not some:
-            raise Closed()
-        self.rest += some
+        self.rest += more_of(self.sock, timeout)
 
     def _take(self, size, until):
         while len(self.rest) < size:

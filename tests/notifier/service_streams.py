@@ -1,7 +1,8 @@
 """service_streams.py - publish and subscribe: what comes, in which order, and what a stream that returns has missed."""
 import json
+import ssl
 
-from kit import HUB, WORKERS, Stream, eventually, main, publish, redis, same, service, start
+from kit import HUB, WORKERS, Socket, Stream, eventually, main, publish, redis, same, service, start, tls_options
 
 
 def numbers(count, first=1):
@@ -189,6 +190,56 @@ def test_two_nodes_bring_what_the_other_publishes(redis):
         same(stream.rest_of(with_a, "t"), [])
     with_a.close()
     with_b.close()
+
+
+def test_who_is_cut_before_it_is_told_of_a_loss_is_told_when_it_returns(redis):
+    server = start(redis)
+    topics = ("a", "b", "{any}/1", "{any}/{+more}")
+    with Stream(server, *topics) as stream:
+        for topic in ("a", "b", "p/1"):
+            publish(server, topic, topic + " before")
+        stream.take(3)
+        last = stream.id
+    keys = [key for name in ("b", "p/1") for key in redis.cli("KEYS", "no:log:*:" + name)]
+    references = ["no:refs:" + key.split(":")[2] for key in keys]
+    redis.cli("DEL", *keys, *references)
+    for topic in ("b", "p/1", "a"):
+        publish(server, topic, topic + " after")
+    seen = []
+
+    def see(event):
+        seen.append(("gap", json.loads(event.data)["topic"]) if event.type == "notifier.gap" else event.data)
+    while "p/1 after" not in seen and len(seen) < 20:  # one event, and the stream is cut
+        with Stream(server, *topics, last=last) as stream:
+            see(stream.next())
+            if seen[-2:] == 2 * [("gap", "{any}/1")]:  # it is told again until all patterns are
+                see(stream.next())
+            last = stream.id
+    same(seen, ["a after", ("gap", "b"), "b after", ("gap", "{any}/1"), ("gap", "{any}/1"), ("gap", "{any}/{+more}"),
+                "p/1 after"])
+    server.close()
+
+
+def test_all_comes_over_tls_as_well(redis):
+    with tls_options() as (port, cert, options):
+        server = start(redis, *options)
+        context = ssl.create_default_context(cafile=cert)
+
+        def wrap(sock):
+            return context.wrap_socket(sock, server_hostname="localhost")
+        sent = [str(n) * size for n, size in enumerate((1, 10, 20000, 300000, 1, 100000))]
+        stream, client = Stream(server, "t", port=port, wrap=wrap), Socket(server, port=port, wrap=wrap)
+        same(client.ask("subscribe", topics=["t"])["ok"], True)
+        last = stream.id
+        for data in sent:
+            publish(server, "t", data)
+        same(stream.data_of(len(sent)), sent)
+        same([client.message()["data"] for _ in sent], sent)
+        with Stream(server, "t", last=last, port=port, wrap=wrap) as again:
+            same(again.data_of(len(sent)), sent)
+        stream.close()
+        client.sock.close()
+        server.close()
 
 
 def test_streams_are_counted_until_they_are_gone(service):

@@ -6,7 +6,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position,unused-import
 import tokens  # noqa: F401
 from lab import (BUILD, DEADLINE, SOAK, Connection, Redis, RedisError, Service, Skip,  # noqa: F401
-                 directory, eventually, free_port, redis, render, request, run, same, write_file)
+                 directory, eventually, free_port, redis, render, request, run, same, tls_options, write_file)
 
 WORKERS = os.environ.get("LAB_WORKERS", "1")
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36"

@@ -2,14 +2,11 @@
 import contextlib
 import json
 import random
-import shutil
 import socket
 import ssl
-import subprocess
-import tempfile
 
-from kit import (DEADLINE, Connection, Service, Skip, create, directory, eventually, free_port, main, redis, render,
-                 request, same, service, start, tokens, write_file)
+from kit import (DEADLINE, Connection, Service, create, directory, eventually, main, redis, render, request, same,
+                 service, start, tls_options, tokens, write_file)
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -300,17 +297,9 @@ def test_slow_reader_does_not_hold_the_others(service):
 
 @contextlib.contextmanager
 def tls_service(redis):
-    """A service with a certificate that is made here: (server, TLS port, certificate)."""
-    if not shutil.which("openssl"):
-        raise Skip("openssl is not installed")
-    with tempfile.TemporaryDirectory() as folder:
-        cert, key = folder + "/cert.pem", folder + "/key.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
-                       check=True, capture_output=True)
-        port = free_port()
-        server = start(redis, "--tls-port", str(port), "--tls-cert", cert, "--tls-key", key)
+    """(server, TLS port, certificate)"""
+    with tls_options() as (port, cert, options):
+        server = start(redis, *options)
         yield server, port, cert
         server.close()
 
