@@ -93,6 +93,7 @@ static void drop_oldest(struct fanout_topic *topic)
 {
     struct fanout_message *message = *slot(topic, topic->first++);
 
+    assert(topic->bytes >= message->size);
     topic->bytes -= message->size;
     topic->fanout->bytes -= message->size;
     fanout_message_unref(message);

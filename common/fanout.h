@@ -24,7 +24,8 @@ struct fanout; /* of one loop */
 /* Inside the service's struct for a message. */
 struct fanout_message {
     uint64_t number; /* in the order of publishing, over all topics */
-    size_t size;     /* bytes that it counts for in rings; set by its maker */
+    size_t size;     /* bytes that it counts for in rings; set by its maker,
+                        and fixed once it is in one */
     unsigned refs;
     void (*free)(struct fanout_message *message);
 };

@@ -223,6 +223,16 @@ static void put_line(struct feed *feed, struct message *message)
     message->base.size += message->all_line.len;
 }
 
+static bool is_of_a_pattern(const struct feed *feed, struct span topic)
+{
+    for (struct list *n = feed->patterns.next; n != &feed->patterns;
+         n = n->next)
+        if (selector_matches(LIST_ENTRY(n, struct pattern, node)->selector,
+                             topic))
+            return true;
+    return false;
+}
+
 static void publish_to_patterns(struct feed *feed, struct message *message)
 {
     struct span topic = message->record.topics[0];
@@ -232,7 +242,6 @@ static void publish_to_patterns(struct feed *feed, struct message *message)
         struct pattern *pattern = LIST_ENTRY(n, struct pattern, node);
         if (!selector_matches(pattern->selector, topic))
             continue;
-        put_line(feed, message);
         fanout_publish(&pattern->ring, &message->base);
     }
 }
@@ -310,6 +319,8 @@ static void accept_reference(struct partition *partition,
         return;
     message->reference = reference->id;
     message->partition = partition->index;
+    if (is_of_a_pattern(feed, reference->topic))
+        put_line(feed, message); /* before any ring counts its bytes */
     topics_hear(feed->options.topics, message);
     publish_to_patterns(feed, message);
     message_unref(message);

@@ -220,6 +220,23 @@ def test_who_is_cut_before_it_is_told_of_a_loss_is_told_when_it_returns(redis):
     server.close()
 
 
+def test_rings_count_right_behind_exact_and_pattern_subscribers(service):
+    """Else their bytes wrap around, and a burst overtakes who reads as fast as anybody."""
+    with Stream(service, "t") as exact, Stream(service, "*") as pattern, Stream(service, "t", "{any}") as both:
+        for n in range(100):
+            publish(service, "t", str(n))
+        for stream in (exact, pattern, both):
+            same(stream.data_of(100), numbers(100, 0))
+    eventually(lambda: service.metric("notifier_streams") == 0, "all streams gone")
+    client = Socket(service)
+    with Stream(service, "u") as stream:
+        for n in range(50):  # many in one turn of the loop
+            client.send(json.dumps({"id": n + 1, "op": "publish", "topics": ["u"], "data": str(n)}))
+        same(sorted(stream.data_of(50), key=int), numbers(50, 0))
+    same(service.metric("notifier_slow_closed_total"), 0)
+    client.sock.close()
+
+
 def test_all_comes_over_tls_as_well(redis):
     with tls_options() as (port, cert, options):
         server = start(redis, *options)
