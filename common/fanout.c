@@ -18,8 +18,8 @@
 
 #define WRITE_MAX 65536 /* bytes at which a write has enough */
 #define RING_LEAST 8
-#define FETCHED \
-    128 /* bytes of a follow, and of a reader, with what is behind */
+/* Bytes that are fetched of a follow, and of a reader, with what is behind. */
+#define FETCHED 128
 
 struct fanout {
     struct list due; /* topics */

@@ -236,7 +236,7 @@ static void keep(struct connection *connection, struct span text)
 
 static bool is_held_up(const struct connection *connection)
 {
-    return connection->resuming ||
+    return connection->resuming || connection->limiting ||
            connection->publishing >= CONNECTION_PUBLISHING_MAX;
 }
 

@@ -14,7 +14,7 @@
 #include "notifier/subscriber.h"
 
 #define CONNECTION_MESSAGE_MAX 65536 /* bytes of a client's frame */
-#define CONNECTION_WAITING_MAX 64    /* messages behind one that waits */
+#define CONNECTION_WAITING_MAX 128   /* messages behind one that waits */
 #define CONNECTION_PUBLISHING_MAX 64 /* updates on their way */
 
 #define CODE_NO_OBJECT 4400
@@ -34,7 +34,8 @@ struct connection {
     uint32_t waiting_count, publishing;
     uint64_t end_ms;   /* of stream_loop_now(); 0: never */
     uint16_t end_code; /* why then */
-    bool resuming;     /* holds up what comes behind */
+    bool resuming;     /* holds up what comes behind, ... */
+    bool limiting;     /* ... and so does an update whose limit is asked for */
     bool opened, draining;
     bool closed;           /* no answer any more */
     bool going_on;         /* what waited is being done */

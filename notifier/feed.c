@@ -223,27 +223,16 @@ static void put_line(struct feed *feed, struct message *message)
     message->base.size += message->all_line.len;
 }
 
-static bool is_of_a_pattern(const struct feed *feed, struct span topic)
+/* The first that matches behind n, which is of the patterns or their head. */
+static struct pattern *next_match(struct feed *feed, struct list *n,
+                                  struct span topic)
 {
-    for (struct list *n = feed->patterns.next; n != &feed->patterns;
-         n = n->next)
-        if (selector_matches(LIST_ENTRY(n, struct pattern, node)->selector,
-                             topic))
-            return true;
-    return false;
-}
-
-static void publish_to_patterns(struct feed *feed, struct message *message)
-{
-    struct span topic = message->record.topics[0];
-
-    for (struct list *n = feed->patterns.next; n != &feed->patterns;
-         n = n->next) {
+    while ((n = n->next) != &feed->patterns) {
         struct pattern *pattern = LIST_ENTRY(n, struct pattern, node);
-        if (!selector_matches(pattern->selector, topic))
-            continue;
-        fanout_publish(&pattern->ring, &message->base);
+        if (selector_matches(pattern->selector, topic))
+            return pattern;
     }
+    return NULL;
 }
 
 static void tell_pattern(struct pattern *pattern, struct partition *partition,
@@ -280,13 +269,11 @@ static void tell_lost(struct partition *partition,
 
     if (topics_setting(feed->options.topics, reference->topic)->is_state)
         return;
-    for (struct list *n = feed->patterns.next; n != &feed->patterns;
-         n = n->next) {
-        struct pattern *pattern = LIST_ENTRY(n, struct pattern, node);
-        if (selector_matches(pattern->selector, reference->topic))
-            tell_pattern(pattern, partition, reference->id.offset,
-                         MESSAGE_GAP_TRIMMED);
-    }
+    for (struct pattern *pattern =
+             next_match(feed, &feed->patterns, reference->topic);
+         pattern; pattern = next_match(feed, &pattern->node, reference->topic))
+        tell_pattern(pattern, partition, reference->id.offset,
+                     MESSAGE_GAP_TRIMMED);
 }
 
 /* ---- what comes */
@@ -319,10 +306,14 @@ static void accept_reference(struct partition *partition,
         return;
     message->reference = reference->id;
     message->partition = partition->index;
-    if (is_of_a_pattern(feed, reference->topic))
+    struct pattern *pattern =
+        next_match(feed, &feed->patterns, reference->topic);
+    if (pattern)
         put_line(feed, message); /* before any ring counts its bytes */
     topics_hear(feed->options.topics, message);
-    publish_to_patterns(feed, message);
+    for (; pattern;
+         pattern = next_match(feed, &pattern->node, reference->topic))
+        fanout_publish(&pattern->ring, &message->base);
     message_unref(message);
 }
 

@@ -47,7 +47,7 @@ static const struct route routes[] = {
     {REQUEST_GET, "/.well-known/mercure/subscriptions/{topic}/{subscriber}",
      NULL, read_subscription, ROUTE_MERCURE},
     {REQUEST_GET, "/v1/ws", NULL, connect_socket, 0},
-    {REQUEST_GET, "/v1/position", "notify:subscribe", read_position, 0},
+    {REQUEST_GET, "/v1/position", NULL, read_position, ROUTE_MERCURE},
     {REQUEST_GET, "/page.js", NULL, page_script, 0},
     {0},
 };

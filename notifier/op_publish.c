@@ -53,15 +53,18 @@ struct writing {
     struct limit_call call;
 };
 
-static void send_it(struct op *op, struct writing *writing)
+/* False: it cannot be, and was answered. */
+static bool send_it(struct op *op, struct writing *writing)
 {
     int err =
         publication_send(op->connection->subscriber.app, &writing->publication);
 
-    if (err < 0)
+    if (err < 0) {
         op_fail_by(op, err);
-    else
-        op->connection->publishing++;
+        return false;
+    }
+    op->connection->publishing++;
+    return true;
 }
 
 static void refuse_limited(struct op *op, const struct limit_left *left)
@@ -74,15 +77,16 @@ static void on_limited(struct limit_call *call, int status)
 {
     struct writing *writing = call->arg;
     struct op *op = writing->publication.arg;
+    struct connection *connection = op->connection;
 
-    if (op->connection)
-        op->connection->publishing--;
-    if (status < 0 || !op->connection)
+    if (connection)
+        connection->limiting = false;
+    if (status < 0 || !connection)
         op_fail_by(op, status < 0 ? status : UV_ECANCELED);
-    else if (call->allowed)
-        send_it(op, writing);
-    else
+    else if (!call->allowed)
         refuse_limited(op, &writing->ask.left);
+    else if (send_it(op, writing))
+        connection_go_on(connection);
 }
 
 static void limit(struct op *op, struct writing *writing)
@@ -114,7 +118,7 @@ static void limit(struct op *op, struct writing *writing)
     if (err < 0)
         op_fail_by(op, err);
     else
-        op->connection->publishing++;
+        op->connection->limiting = true;
 }
 
 /* What is wrong with it has been answered then. */

@@ -264,7 +264,11 @@ void op_begin(struct connection *connection, struct span text)
     json_t *document = NULL;
 
     json_errors_init(&errors);
-    if (json_read(text, &document, &errors) < 0 || !json_is_object(document))
+    int err = json_read(text, &document, &errors);
+    if (err == UV_ERANGE)
+        connection_end(connection, CODE_NO_OBJECT,
+                       "a number past 64 bits, or a NUL in a string");
+    else if (err < 0 || !json_is_object(document))
         connection_end(connection, CODE_NO_OBJECT,
                        "a request is an object with an id and an op");
     else

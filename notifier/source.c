@@ -26,12 +26,12 @@
 #define BATCH_TEXT SPAN("64")
 #define BATCH_BYTES SPAN("262144") /* are enough */
 #define ENTRY_BYTES SPAN("1048576")
+/* Bytes of a stream's name: it and an entry's id are an update's id. */
+#define STREAM_MAX 214
 #define LEASE_MS SPAN("5000")
 #define BEAT_MS 1000
 #define POLL_MS 50
 #define RETRY_MS 500
-
-_Static_assert(SOURCE_ENTRY_MAX == 1048576, "ENTRY_BYTES");
 
 struct entry {
     struct publication publication;
@@ -78,7 +78,7 @@ static const char *check(const struct source *source)
     struct record record = {
         .id = source->stream, .topics = {source->topic}, .topic_count = 1};
 
-    if (source->stream.len == 0 || source->stream.len > SOURCE_STREAM_MAX)
+    if (source->stream.len == 0 || source->stream.len > STREAM_MAX)
         return "a stream's name must have 1 to 214 bytes";
     if (span_eq(source->topic, SPAN("*")))
         record.topics[0] = SPAN("-"); /* each entry says its own */

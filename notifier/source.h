@@ -21,11 +21,6 @@
 #include "notifier/notifier.h"
 
 #define SOURCES_MAX 16
-#define SOURCE_STREAM_MAX                              \
-    214 /* bytes; an entry's id and it are an update's \
-         */
-#define SOURCE_ENTRY_MAX (1 << 20) /* bytes of its names and values */
-
 struct sources;
 
 /* NULL and reason: "STREAM=topic,…" is none.  Without app, only to see that. */

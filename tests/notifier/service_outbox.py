@@ -184,8 +184,8 @@ def test_worker_that_stood_still_does_nothing_twice(redis):
 
 
 def test_wrong_sources_are_refused_by_name(redis):
-    for option, why in (("a", "3 to 8192"), ("abc", "STREAM=topic"), ("=to", "stream's name"), ("ab=", "a topic"), ("a=t,b", "STREAM=topic"),
-                        (",".join("s%d=t" % n for n in range(17)), "16"), ("a=t,b=t,a=u", "named once"),
+    for option, why in (("a", "3 to 8192"), ("abc", "STREAM=topic"), ("=to", "stream's name"), ("ab=", "a topic"),
+                        ("a=t,b", "STREAM=topic"), (",".join("s%d=t" % n for n in range(17)), "16"), ("a=t,b=t,a=u", "named once"),
                         ("s" * 215 + "=t", "214 bytes"), ("a\tb=t", "control"), ("a=" + "t" * 1025, "1024"),
                         ("a=x/.well-known/mercure/y", "hub's own")):
         server = start(redis, "--source", option, ready=False)

@@ -145,6 +145,21 @@ def test_requests_take_effect_in_order_however_they_come(service):
         same(others, sorted(others))  # of subscribing and unsubscribing
 
 
+def test_updates_of_one_connection_keep_their_order_whatever_limits_them(redis):
+    """Some ask Redis for their caller's limit, others have it here."""
+    server = start(redis, "--write-rate", "2000")
+    with Socket(server) as reader:
+        reader.get("subscribe", topics=["t"])
+        for first in range(0, 1000, 100):
+            with Socket(server) as writer:
+                for n in range(first, first + 100):
+                    writer.send(json.dumps({"id": n + 1, "op": "publish", "topics": ["t"], "data": str(n)}))
+                answers = [writer.message() for _ in range(100)]
+            assert all(answer["ok"] for answer in answers), answers
+            same(reader.data_of(100), [str(n) for n in range(first, first + 100)])
+    server.close()
+
+
 def test_wrong_requests_are_answered_and_change_nothing(service):
     with Socket(service) as socket:
         for op, members in (
@@ -164,8 +179,9 @@ def test_wrong_requests_are_answered_and_change_nothing(service):
 
 
 def test_what_is_no_request_closes(service):
-    for text, code in (("x", 4400), ("[]", 4400), ("{}", 4400), ('{"id": 1}', 4400), ('{"id": 0, "op": "auth"}', 4400),
-                       ('{"id": "1", "op": "auth"}', 4400), ('{"id": 9007199254740992, "op": "auth"}', 4400),
+    nul = '{"id": 1, "op": "publish", "topics": ["a"], "data": "\\u0000"}'
+    for text, code in (("x", 4400), ("[]", 4400), (nul, 4400), ("{}", 4400), ('{"id": 1}', 4400),
+                       ('{"id": 0, "op": "auth"}', 4400), ('{"id": "1", "op": "auth"}', 4400), ('{"id": 9007199254740992, "op": "auth"}', 4400),
                        ('{"id": 1.5, "op": "auth"}', 4400), ('{"id": 1, "op": 1}', 4400),
                        (json.dumps({"id": 1, "op": "publish", "topics": ["a"], "data": "x" * 70000}), 1009)):
         with Socket(service) as socket:
@@ -241,6 +257,12 @@ def test_rights_are_those_of_the_token(redis, directory):
         for topics, status in (("topic=a/1", 200), ("topic=a/1&topic=b", 403), ("topic=*", 403)):
             headers = {"Authorization": "Bearer " + token_of("ann", "notify:subscribe:a/*")}
             same(server.get("/v1/position?" + topics, headers).status, status, topics)
+        for claim, topic, status in ((["*"], "a/1", 200), (["a/{n}"], "a/1", 200), (["a/{n}"], "b", 403),
+                                     ([], "a/1", 403)):
+            claims = {"sub": "ann", "exp": int(time.time()) + 600, "mercure": {"subscribe": claim}}
+            headers = {"Authorization": "Bearer " + tokens.mint(KEYS, claims)}
+            same(server.get("/v1/position?topic=" + topic, headers).status, status, (claim, topic))
+        same(server.get("/v1/position?topic=a/1").status, 401)
         same(reader.data_of(2), ["1", "2"])
     server.close()
 
