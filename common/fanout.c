@@ -99,14 +99,21 @@ static void drop_oldest(struct fanout_topic *topic)
     fanout_message_unref(message);
 }
 
-void fanout_topic_deinit(struct fanout_topic *topic)
+void fanout_topic_begin(struct fanout_topic *topic, uint64_t place)
 {
     assert(!fanout_is_followed(topic));
     while (topic->first < topic->next)
         drop_oldest(topic);
-    list_remove(&topic->node);
     mem_free(topic->ring);
     topic->ring = NULL;
+    topic->capacity = 0;
+    topic->first = topic->next = place;
+}
+
+void fanout_topic_deinit(struct fanout_topic *topic)
+{
+    fanout_topic_begin(topic, 0);
+    list_remove(&topic->node);
 }
 
 bool fanout_is_followed(const struct fanout_topic *topic)

@@ -86,6 +86,9 @@ void fanout_close(struct fanout *fanout);
 /* At most so many messages and bytes of them stay; at least one does. */
 void fanout_topic_init(struct fanout *fanout, struct fanout_topic *topic,
                        size_t max_count, size_t max_bytes, bool newest);
+/* What is in the ring goes, and the next message has this place.  Nobody
+   follows it. */
+void fanout_topic_begin(struct fanout_topic *topic, uint64_t place);
 /* Nobody follows it. */
 void fanout_topic_deinit(struct fanout_topic *topic);
 bool fanout_is_followed(const struct fanout_topic *topic);

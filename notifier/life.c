@@ -7,9 +7,6 @@
 #include "notifier/source.h"
 #include "notifier/subscription.h"
 
-#define PONG_MS 10000
-#define CLOSE_MS 5000
-
 #define SECRET_POSITIONS "positions"
 
 const char *const notifier_secrets[] = {SECRET_POSITIONS, NULL};
@@ -88,17 +85,6 @@ void *notifier_open(struct app *app)
             chunks_create(app_loop(app), app_redis(app), app_metrics(app)),
     };
     make_cells(self);
-    socket_kind_init(&self->sockets, app_loop(app),
-                     &(struct socket_options){
-                         .events = &connection_events,
-                         .subprotocol = CONNECTION_PROTOCOL,
-                         .max_message = CONNECTION_MESSAGE_MAX,
-                         .max_kept = (size_t)config->max_kept,
-                         .ping_ms = (uint32_t)config->ping_ms,
-                         .pong_ms = PONG_MS,
-                         .close_ms = CLOSE_MS,
-                         .text_only = true,
-                     });
     self->topics =
         topics_create(&(struct topics_options){.loop = app_loop(app),
                                                .redis = app_redis(app),
@@ -108,6 +94,16 @@ void *notifier_open(struct app *app)
     self->roster = roster_open(app, &roster_events, self);
     self->admission = admission_create(app, config->per_caller,
                                        (uint64_t)config->accept_rate);
+    ops_init(&self->ops,
+             &(struct ops_options){.app = app,
+                                   .admission = self->admission,
+                                   .service = &connection_service,
+                                   .arg = self,
+                                   .max_kept = (size_t)config->max_kept,
+                                   .ping_ms = (uint32_t)config->ping_ms,
+                                   .clients = self->connections,
+                                   .late = self->late,
+                                   .put_off = self->put_off});
     self->presence = presence_create(app, self->roster);
     self->feed = feed_create(&(struct feed_options){.app = app,
                                                     .fanout = self->fanout,
@@ -172,7 +168,7 @@ void notifier_close(void *state)
 {
     struct notifier *self = state;
 
-    socket_kind_deinit(&self->sockets);
+    ops_deinit(&self->ops);
     sources_destroy(self->sources);
     admission_destroy(self->admission);
     presence_destroy(self->presence);

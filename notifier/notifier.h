@@ -6,7 +6,7 @@
  *   subscriptions.c            GET /.well-known/mercure/subscriptions…
  *   roster.c presence.c        who subscribes to what, over all nodes
  *   source.c                   the outbox: streams of others, published
- *   admission.c                how many a caller has, how fast they come
+ *   connection.c op_*.c        GET /v1/ws and its requests
  *   position_route.c           GET /v1/position
  *   subscriber.c resume.c      one client, from a position to what comes
  *   feed.c topics.c chunks.c   what this worker hears, and reads, of all logs
@@ -18,9 +18,8 @@
 
 #include "common/app.h"
 #include "common/metrics.h"
+#include "common/ops.h"
 #include "common/request.h"
-#include "common/socket.h"
-#include "notifier/admission.h"
 #include "notifier/chunks.h"
 #include "notifier/feed.h"
 #include "notifier/keys.h"
@@ -51,7 +50,7 @@ struct notifier {
     struct admission *admission;
     struct sources *sources;
     struct position_key *position_key; /* NULL: the secret is not there yet */
-    struct socket_kind sockets;
+    struct ops ops;
     uint64_t *delivered, *late, *gaps, *published, *replayed;
     uint64_t *streams, *connections, *put_off;
 };
@@ -63,10 +62,6 @@ void connect_socket(struct request *req, void *arg);
 void list_subscriptions(struct request *req, void *arg);
 void list_subscriptions_of(struct request *req, void *arg);
 void read_subscription(struct request *req, void *arg);
-
-/* connection.c */
-extern const struct socket_events connection_events;
-#define CONNECTION_PROTOCOL "notifier.v1.json"
 
 /* What the caller may, the caller's to unref; NULL: answered. */
 struct rights;

@@ -1,13 +1,21 @@
-/* op_internal.h - what the requests of a WebSocket share: see ops.c. */
+/* op_internal.h - the requests of a WebSocket. */
 #pragma once
 
 #include "notifier/connection.h"
 #include "notifier/notifier.h"
 #include "notifier/publication.h"
 
-/* Of a table's values: the first two are id and op. */
-enum { OP_FIRST = 2, OP_TOPICS = 2, OP_SINCE, OP_PRESENCE };
+/* Of a table's values. */
+enum { OP_TOPICS = OPS_FIRST, OP_SINCE, OP_PRESENCE };
 enum { OP_DATA = 3, OP_EVENT, OP_MESSAGE_ID, OP_PRIVATE };
+
+#define OP_KINDS 5
+extern const struct op_kind op_kinds[OP_KINDS];
+
+static inline struct subscriber *op_subscriber(const struct op *op)
+{
+    return &connection_of(op->client)->subscriber;
+}
 
 /* What a subscription asks for, until it is ready. */
 struct wanted {
@@ -17,8 +25,6 @@ struct wanted {
     struct position position;
     bool is_present; /* on the rosters, and hears of others there */
 };
-
-void op_drop_selectors(struct wanted *wanted);
 
 static inline struct span op_text_at(const json_t *array, size_t index)
 {

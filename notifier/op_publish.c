@@ -6,7 +6,6 @@
  */
 #include <hiredis/hiredis.h>
 
-#include "common/limit.h"
 #include "notifier/op_internal.h"
 #include "notifier/rights.h"
 
@@ -46,79 +45,15 @@ static void read_record(struct op *op, const struct json_value *values,
                 arena_copy(&op->arena, op_text_at(topics, i));
 }
 
-/* An update, until it may be sent: as fast as its caller may write. */
-struct writing {
-    struct publication publication;
-    struct limit_ask ask;
-    struct limit_call call;
-};
-
-/* False: it cannot be, and was answered. */
-static bool send_it(struct op *op, struct writing *writing)
+static void send_it(struct op *op)
 {
-    int err =
-        publication_send(op->connection->subscriber.app, &writing->publication);
+    struct publication *publication = op->data;
+    int err = publication_send(op_subscriber(op)->app, publication);
 
-    if (err < 0) {
-        op_fail_by(op, err);
-        return false;
-    }
-    op->connection->publishing++;
-    return true;
-}
-
-static void refuse_limited(struct op *op, const struct limit_left *left)
-{
-    op_limited(op, left->retry_us / 1000 + 1,
-               "this caller writes faster than it may");
-}
-
-static void on_limited(struct limit_call *call, int status)
-{
-    struct writing *writing = call->arg;
-    struct op *op = writing->publication.arg;
-    struct connection *connection = op->connection;
-
-    if (connection)
-        connection->limiting = false;
-    if (status < 0 || !connection)
-        op_fail_by(op, status < 0 ? status : UV_ECANCELED);
-    else if (!call->allowed)
-        refuse_limited(op, &writing->ask.left);
-    else if (send_it(op, writing))
-        connection_go_on(connection);
-}
-
-static void limit(struct op *op, struct writing *writing)
-{
-    struct app *app = op->connection->subscriber.app->app;
-    struct limiter *limiter = app_limiter(app);
-
-    if (!app_write_limit(app)) {
-        send_it(op, writing);
-        return;
-    }
-    writing->ask = (struct limit_ask){
-        .spec = app_write_limit(app),
-        .key = arena_copy(&op->arena, caller_name(op->connection->caller)),
-        .cost = 1};
-    writing->call = (struct limit_call){.asks = &writing->ask,
-                                        .count = 1,
-                                        .arena = &op->arena,
-                                        .cb = on_limited,
-                                        .arg = writing};
-    if (limiter_try(limiter, &writing->call)) {
-        if (writing->call.allowed)
-            send_it(op, writing);
-        else
-            refuse_limited(op, &writing->ask.left);
-        return;
-    }
-    int err = limiter_ask(limiter, &writing->call);
     if (err < 0)
         op_fail_by(op, err);
     else
-        op->connection->limiting = true;
+        connection_of(op->client)->publishing++;
 }
 
 /* What is wrong with it has been answered then. */
@@ -130,7 +65,7 @@ static bool check(struct op *op, const struct record *record)
         op_fail(op, 422, "invalid", wrong);
         return false;
     }
-    if (rights_may_publish(op->connection->subscriber.rights, record->topics,
+    if (rights_may_publish(op_subscriber(op)->rights, record->topics,
                            record->topic_count))
         return true;
     op_fail(op, 403, "forbidden", "the token does not cover these topics");
@@ -139,8 +74,8 @@ static bool check(struct op *op, const struct record *record)
 
 void op_publish(struct op *op, const struct json_value *values)
 {
-    struct writing *writing = arena_zalloc(&op->arena, sizeof(*writing));
-    struct publication *publication = &writing->publication;
+    struct publication *publication =
+        arena_zalloc(&op->arena, sizeof(*publication));
     struct record *record = &publication->record;
 
     read_record(op, values, record);
@@ -153,7 +88,8 @@ void op_publish(struct op *op, const struct json_value *values)
     }
     publication->cb = on_published;
     publication->arg = op;
-    limit(op, writing);
+    op->data = publication;
+    op_when_allowed(op, send_it);
 }
 
 static void put_published(struct json_writer *w, const struct publication *p)
@@ -187,8 +123,8 @@ static void on_published(struct publication *publication, int status)
     struct json_writer w;
     struct buf out;
 
-    if (op->connection)
-        op->connection->publishing--;
+    if (op->client)
+        connection_of(op->client)->publishing--;
     if (status < 0) {
         op_fail_by(op, status);
         return;
@@ -200,12 +136,18 @@ static void on_published(struct publication *publication, int status)
 
 /* ---- presence */
 
+struct asked {
+    struct span selector;
+};
+
 void op_presence(struct op *op, const struct json_value *values)
 {
-    if (!op_may_see(op, values[OP_FIRST].text))
+    if (!op_may_see(op, values[OPS_FIRST].text))
         return;
-    op->selector = arena_copy(&op->arena, values[OP_FIRST].text);
-    int err = roster_read(op->connection->subscriber.app->roster, op->selector,
+    struct asked *asked = arena_alloc(&op->arena, sizeof(*asked));
+    asked->selector = arena_copy(&op->arena, values[OPS_FIRST].text);
+    op->data = asked;
+    int err = roster_read(op_subscriber(op)->app->roster, asked->selector,
                           on_roster, op);
     if (err < 0)
         op_fail_by(op, err);
@@ -214,17 +156,17 @@ void op_presence(struct op *op, const struct json_value *values)
 static void on_roster(void *arg, int status, const struct redisReply *reply)
 {
     struct op *op = arg;
+    const struct asked *asked = op->data;
     struct json_writer w;
     struct buf out;
 
     if (status == 0 && reply->type != REDIS_REPLY_ARRAY)
         status = UV_EPROTO;
-    if (status < 0 || !op->connection) {
+    if (status < 0 || !op->client) {
         op_fail_by(op, status < 0 ? status : UV_ECANCELED);
         return;
     }
     op_open(op, &out, &w);
-    presence_put(op->connection->subscriber.app->roster, op->selector, reply,
-                 &w);
+    presence_put(op_subscriber(op)->app->roster, asked->selector, reply, &w);
     op_close(op, &out, &w);
 }

@@ -8,13 +8,15 @@
 #include "notifier/op_internal.h"
 #include "notifier/rights.h"
 
-void op_drop_selectors(struct wanted *wanted)
+static void drop_wanted(struct op *op)
 {
+    struct wanted *wanted = op->data;
+
     for (size_t i = 0; i < wanted->count; i++)
         selector_unref(wanted->selectors[i]);
+    if (op->client && connection_of(op->client)->busy == op)
+        connection_of(op->client)->busy = NULL;
 }
-
-/* ---- subscribe, resume, unsubscribe */
 
 /* False: errors say which cannot be. */
 static bool read_selectors(const json_t *array, struct wanted *wanted,
@@ -63,7 +65,8 @@ static bool is_too_much(const struct subscriber *subscriber,
 
 static void start(struct op *op, struct wanted *wanted)
 {
-    struct subscriber *subscriber = &op->connection->subscriber;
+    struct connection *connection = connection_of(op->client);
+    struct subscriber *subscriber = &connection->subscriber;
 
     if (is_too_much(subscriber, wanted)) {
         op_fail(op, 422, "invalid",
@@ -71,12 +74,12 @@ static void start(struct op *op, struct wanted *wanted)
                 "names in all");
         return;
     }
-    op->connection->busy = op;
-    op->connection->resuming = true;
+    connection->busy = op;
+    connection->resuming = true;
     if (subscriber_add(subscriber, wanted->selectors, wanted->count,
                        &wanted->since))
         return;
-    op->connection->resuming = false;
+    connection->resuming = false;
     op_fail(op, 503, "overload", "too many patterns are followed");
 }
 
@@ -104,7 +107,8 @@ static void put_place(struct json_writer *w, const struct follow *follow)
 
 static void put_places(struct json_writer *w, const struct op *op)
 {
-    const struct subscriber *subscriber = &op->connection->subscriber;
+    const struct subscriber *subscriber = op_subscriber(op);
+    const struct wanted *wanted = op->data;
     char position[POSITION_MAX];
     size_t len = subscriber_position(subscriber, true, position);
 
@@ -112,22 +116,23 @@ static void put_places(struct json_writer *w, const struct op *op)
     json_put_string(w, (struct span){position, len});
     json_put_key(w, "topics");
     json_put_open(w, '[');
-    for (size_t i = 0; i < op->wanted->count; i++)
+    for (size_t i = 0; i < wanted->count; i++)
         put_place(w, subscriber_find(subscriber,
-                                     selector_text(op->wanted->selectors[i])));
+                                     selector_text(wanted->selectors[i])));
     json_put_close(w, ']');
 }
 
 static void enter(struct op *op)
 {
-    struct subscriber *subscriber = &op->connection->subscriber;
-    bool is_present = op->wanted->is_present;
+    struct subscriber *subscriber = op_subscriber(op);
+    const struct wanted *wanted = op->data;
+    bool is_present = wanted->is_present;
 
-    for (size_t i = 0; i < op->wanted->count; i++) {
-        struct follow *follow = subscriber_find(
-            subscriber, selector_text(op->wanted->selectors[i]));
+    for (size_t i = 0; i < wanted->count; i++) {
+        struct follow *follow =
+            subscriber_find(subscriber, selector_text(wanted->selectors[i]));
         if (is_present || subscriber->app->config->subscriptions)
-            follow_enter(follow, caller_subject(op->connection->who));
+            follow_enter(follow, caller_subject(op->client->who));
         if (is_present)
             follow_watch(follow);
     }
@@ -155,7 +160,7 @@ void op_on_ready(struct subscriber *subscriber, int status)
 
 static bool may_subscribe(struct op *op)
 {
-    if (rights_may_subscribe(op->connection->subscriber.rights))
+    if (rights_may_subscribe(op_subscriber(op)->rights))
         return true;
     op_fail(op, 403, "forbidden", "the token does not cover subscribing");
     return false;
@@ -163,13 +168,14 @@ static bool may_subscribe(struct op *op)
 
 static struct wanted *make_wanted(struct op *op)
 {
-    op->wanted = arena_zalloc(&op->arena, sizeof(*op->wanted));
-    return op->wanted;
+    op->data = arena_zalloc(&op->arena, sizeof(struct wanted));
+    op->on_answered = drop_wanted;
+    return op->data;
 }
 
 static void read_since(struct op *op, struct span text, struct wanted *wanted)
 {
-    struct notifier *app = op->connection->subscriber.app;
+    struct notifier *app = op_subscriber(op)->app;
 
     wanted->since.position = &wanted->position;
     if (span_eq(text, SPAN("earliest")))
@@ -184,7 +190,7 @@ static void read_since(struct op *op, struct span text, struct wanted *wanted)
 /* Who is there is as private as updates are. */
 bool op_may_see(struct op *op, struct span selector)
 {
-    if (rights_may_read(op->connection->subscriber.rights, &selector, 1, true))
+    if (rights_may_read(op_subscriber(op)->rights, &selector, 1, true))
         return true;
     op_fail(op, 403, "forbidden", "the token does not cover who is there");
     return false;
@@ -225,7 +231,7 @@ void op_resume(struct op *op, const struct json_value *values)
 
     if (!may_subscribe(op))
         return;
-    read_since(op, values[OP_FIRST].text, wanted);
+    read_since(op, values[OPS_FIRST].text, wanted);
     for (size_t i = 0; i < position->topic_count; i++)
         if (wanted->since.kind == SINCE_POSITION &&
             position->topics[i].name.ptr &&
@@ -246,7 +252,7 @@ void op_unsubscribe(struct op *op, const struct json_value *values)
     struct buf out;
 
     for (size_t i = 0; i < json_array_size(topics); i++)
-        subscriber_remove(&op->connection->subscriber, op_text_at(topics, i));
+        subscriber_remove(op_subscriber(op), op_text_at(topics, i));
     op_open(op, &out, &w);
     op_close(op, &out, &w);
 }

@@ -75,7 +75,7 @@ def sources_of(service):
     own = "".join(text(*path) for path in files if path[0] == service)
     others = "".join(text(*path) for path in files if path[0] == "common"
                      and (path[1] != "idempotency.c" or "idempotency_" in own)
-                     and (not path[1].startswith("socket") or "socket_accept" in own))
+                     and (not path[1].startswith(("socket", "ops")) or "ops_connect" in own))
     return own + others
 
 

@@ -1,5 +1,5 @@
 /* admission.c - see admission.h. */
-#include "notifier/admission.h"
+#include "common/admission.h"
 #include "common/app.h"
 #include "common/hash.h"
 
