@@ -81,8 +81,7 @@ void *notifier_open(struct app *app)
         .config = config,
         .settings = settings_load(config->topics_file, reason, sizeof(reason)),
         .fanout = fanout_open(app_loop(app), (size_t)config->max_rings),
-        .chunks =
-            chunks_create(app_loop(app), app_redis(app), app_metrics(app)),
+        .chunks = logs_create(app_loop(app), app_redis(app), app_metrics(app)),
     };
     make_cells(self);
     self->topics =

@@ -64,15 +64,15 @@ void missed_read_log(struct resume *resume)
     const struct follow *follow = resume_follow(resume);
 
     resume->chunk_wait.behind = follow->have;
-    chunks_read_log(resume->subscriber->app->chunks, topic_name(follow->topic),
-                    &resume->chunk_wait);
+    logs_read(resume->subscriber->app->chunks, topic_name(follow->topic),
+              &resume->chunk_wait);
 }
 
 void missed_read_references(struct resume *resume)
 {
     resume->chunk_wait.behind = resume->missed->places[resume->partition];
-    chunks_read_references(resume->subscriber->app->chunks, resume->partition,
-                           &resume->chunk_wait);
+    logs_read_references(resume->subscriber->app->chunks, resume->partition,
+                         &resume->chunk_wait);
 }
 
 /* ---- MISSED: writing */
@@ -154,6 +154,7 @@ static void put_entry(struct out *out, struct follow *follow,
                       const struct chunk_entry *entry)
 {
     struct log_id place = entry->place;
+    struct message *message = message_of(entry->message);
 
     if (place.epoch != follow->have.epoch) { /* it began again meanwhile */
         follow->lost_from = follow->have.offset + 1;
@@ -163,8 +164,8 @@ static void put_entry(struct out *out, struct follow *follow,
     skip_to(out, follow, (struct log_id){place.epoch, place.offset - 1});
     follow->quiet = false;
     follow->have = place;
-    if (follow_wants(follow, entry->message))
-        put_message(out, entry->message);
+    if (follow_wants(follow, message))
+        put_message(out, message);
 }
 
 static void deliver_log(struct resume *resume, const struct chunk *chunk)
@@ -179,7 +180,7 @@ static void deliver_log(struct resume *resume, const struct chunk *chunk)
         const struct chunk_entry *entry = &chunk->entries[i];
         if (!log_id_is_before(follow->have, entry->place))
             continue;
-        if (is_aged(follow->topic->setting, entry->message))
+        if (is_aged(follow->topic->setting, message_of(entry->message)))
             aged = entry->place;
         else
             put_entry(&out, follow, entry);
@@ -331,12 +332,13 @@ static void deliver_references(struct resume *resume, const struct chunk *chunk)
     begin_out(&out, resume->subscriber);
     for (i = 0; i < chunk->count && !is_full(&out); i++) {
         const struct chunk_entry *entry = &chunk->entries[i];
+        struct message *message = message_of(entry->message);
         if (!log_id_is_before(*place, entry->place) ||
             log_id_is_before(target, entry->place))
             continue;
-        if (!is_there(resume, entry->message)) {
+        if (!is_there(resume, message)) {
             if (entry->place.offset == place->offset + 1 &&
-                is_missed_by_none(resume, entry->message))
+                is_missed_by_none(resume, message))
                 step_to(resume, entry->place);
             continue;
         }
@@ -344,7 +346,7 @@ static void deliver_references(struct resume *resume, const struct chunk *chunk)
                                                 entry->place.offset - 1});
         tell_hole(&out, resume);
         step_to(resume, entry->place);
-        put_to_patterns(&out, resume->subscriber, entry->message);
+        put_to_patterns(&out, resume->subscriber, message);
     }
     if (i == chunk->count)
         skip_references(resume, end_of(chunk, target));

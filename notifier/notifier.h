@@ -9,7 +9,7 @@
  *   connection.c op_*.c        GET /v1/ws and its requests
  *   position_route.c           GET /v1/position
  *   subscriber.c resume.c      one client, from a position to what comes
- *   feed.c topics.c chunks.c   what this worker hears, and reads, of all logs
+ *   feed.c topics.c logs.c     what this worker hears, and reads, of all logs
  *   message.c record.c         an update, in memory and as text
  *   position.c log_id.c        where somebody stands
  *   selector*.c rights.c       what a client asks for, and what it may
@@ -20,9 +20,9 @@
 #include "common/metrics.h"
 #include "common/ops.h"
 #include "common/request.h"
-#include "notifier/chunks.h"
 #include "notifier/feed.h"
 #include "notifier/keys.h"
+#include "notifier/logs.h"
 #include "notifier/position.h"
 #include "notifier/presence.h"
 #include "notifier/settings.h"

@@ -365,7 +365,7 @@ static bool is_whole(const struct chunk *chunk, struct log_id have)
         if (log_id_is_before(have, chunk->entries[i].place))
             return chunk->entries[i].place.epoch == have.epoch &&
                    chunk->entries[i].place.offset == have.offset + 1 &&
-                   !chunk->entries[i].message->gap;
+                   !message_of(chunk->entries[i].message)->gap;
     return false;
 }
 
