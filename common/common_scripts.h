@@ -12,3 +12,5 @@ extern struct redis_script script_limit_give;
 extern struct redis_script script_limit_lease;
 extern struct redis_script script_nodes_beat;
 extern struct redis_script script_nodes_list;
+extern struct redis_script script_roster_all;
+extern struct redis_script script_roster_change;

@@ -23,21 +23,6 @@ struct span keys_references(struct arena *arena, uint32_t partition)
     return arena_printf(arena, NOTIFIER_PREFIX ":refs:{p%03u}", partition);
 }
 
-struct span keys_roster(struct arena *arena, struct span selector)
-{
-    return key_name(arena, NOTIFIER_PREFIX, "roster", selector, selector);
-}
-
-struct span keys_roster_prefix(struct arena *arena, uint32_t partition)
-{
-    return arena_printf(arena, NOTIFIER_PREFIX ":roster:{p%03u}:", partition);
-}
-
-struct span keys_selectors(struct arena *arena, uint32_t partition)
-{
-    return arena_printf(arena, NOTIFIER_PREFIX ":selectors:{p%03u}", partition);
-}
-
 struct span keys_places(struct arena *arena, uint32_t partition)
 {
     return arena_printf(arena, NOTIFIER_PREFIX ":places:{p%03u}", partition);

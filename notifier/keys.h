@@ -11,10 +11,6 @@ struct span keys_once(struct arena *arena, struct span topic, struct span id);
 /* What stands before a topic in the key of its log. */
 struct span keys_log_prefix(struct arena *arena, uint32_t partition);
 struct span keys_references(struct arena *arena, uint32_t partition);
-struct span keys_roster(struct arena *arena, struct span selector);
-struct span keys_roster_prefix(struct arena *arena, uint32_t partition);
-/* Of the partition, those that have a roster. */
-struct span keys_selectors(struct arena *arena, uint32_t partition);
 /* A partition's places in sources. */
 struct span keys_places(struct arena *arena, uint32_t partition);
 /* What is known of a source, in the slot of its stream. */

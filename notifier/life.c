@@ -66,8 +66,27 @@ static void on_again(void *arg)
     presence_again(self->presence);
 }
 
-static const struct roster_events roster_events = {
-    .on_change = on_change, .on_swept = on_swept, .on_again = on_again};
+static struct nodes *nodes_of(void *arg)
+{
+    const struct notifier *self = arg;
+
+    return app_nodes(self->app);
+}
+
+static struct roster *open_roster(struct notifier *self)
+{
+    static const struct roster_events events = {
+        .on_change = on_change, .on_swept = on_swept, .on_again = on_again};
+
+    return roster_open(
+        &(struct roster_options){.loop = app_loop(self->app),
+                                 .redis = app_redis(self->app),
+                                 .prefix = NOTIFIER_PREFIX,
+                                 .worker = app_instance_id(self->app),
+                                 .nodes = nodes_of,
+                                 .events = &events,
+                                 .arg = self});
+}
 
 void *notifier_open(struct app *app)
 {
@@ -90,7 +109,7 @@ void *notifier_open(struct app *app)
                                                .fanout = self->fanout,
                                                .settings = self->settings,
                                                .metrics = app_metrics(app)});
-    self->roster = roster_open(app, &roster_events, self);
+    self->roster = open_roster(self);
     self->admission = admission_create(app, config->per_caller,
                                        (uint64_t)config->accept_rate);
     ops_init(&self->ops,

@@ -4,7 +4,7 @@
  *   publish.c publication.c    POST /.well-known/mercure; one update to its
  * logs subscribe.c                GET /.well-known/mercure: event streams
  *   subscriptions.c            GET /.well-known/mercure/subscriptions…
- *   roster.c presence.c        who subscribes to what, over all nodes
+ *   presence.c                 who is there, by the rosters of all nodes
  *   source.c                   the outbox: streams of others, published
  *   connection.c op_*.c        GET /v1/ws and its requests
  *   position_route.c           GET /v1/position

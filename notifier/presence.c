@@ -9,6 +9,7 @@
  */
 #include <hiredis/hiredis.h>
 
+#include "common/app.h"
 #include "notifier/presence.h"
 
 #define RETRY_MS 500

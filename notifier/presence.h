@@ -10,10 +10,11 @@
 #pragma once
 
 #include "common/json.h"
-#include "notifier/roster.h"
+#include "common/roster.h"
 
 #define PRESENCE_NAMES_MAX 100 /* of an answer */
 
+struct app;
 struct presence;
 struct room;
 

@@ -4,4 +4,4 @@
 #include "common/redis.h"
 
 extern struct redis_script script_publish, script_history, script_references,
-    script_roster, script_rosters, script_source_leave, script_source_read;
+    script_source_leave, script_source_read;

@@ -62,7 +62,8 @@ void follow_enter(struct follow *follow, struct span user)
     }
     follow->entry = mem_alloc(MEM_CONN, sizeof(*follow->entry));
     roster_enter(subscriber->app->roster, follow->entry, follow_text(follow),
-                 subscriber->id, user, payload_of(subscriber));
+                 (struct span){subscriber->id, PUBLICATION_NEW_ID}, user,
+                 payload_of(subscriber));
     subscription_tell(subscriber->app, follow_text(follow),
                       (struct span){subscriber->id, PUBLICATION_NEW_ID},
                       payload_of(subscriber), true);

@@ -1,9 +1,9 @@
 /*
  * subscriptions.c - Mercure's subscriptions API: who subscribes to what.
  *
- *   list_subscriptions()    -- rosters.lua of each partition --> on_partition()
- *   list_subscriptions_of() -- HGETALL --> on_roster()
- *   read_subscription()     -- HGETALL --> on_roster(), the one of it
+ *   list_subscriptions()    -- roster_read_all(), each --> on_partition()
+ *   list_subscriptions_of() -- roster_read() --> on_roster()
+ *   read_subscription()     -- roster_read() --> on_roster(), the one of it
  *
  * Who asks must be allowed to read private updates of the path's own topic.
  */

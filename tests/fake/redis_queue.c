@@ -5,34 +5,47 @@
 #include "tests/fake/redis_queue.h"
 #include "tests/test.h"
 
-static void note(struct fake_call *to, const char *first,
-                 const struct redis_call *call)
+static void note(struct fake_call *to, struct span first,
+                 const struct redis_call *call, size_t from)
 {
-    size_t at = (size_t)snprintf(to->wire, sizeof(to->wire), "%s", first);
+    size_t at = (size_t)snprintf(to->wire, sizeof(to->wire), "%.*s",
+                                 (int)first.len, first.ptr);
 
-    for (size_t i = 0; i < call->argc; i++) {
+    for (size_t i = from; i < call->argc; i++) {
         at += (size_t)snprintf(to->wire + at, sizeof(to->wire) - at, " %.*s",
                                (int)call->argv[i].len, call->argv[i].ptr);
         assert_in_range(at, 0, sizeof(to->wire) - 1);
     }
 }
 
-int redis_eval(struct redis *redis, struct redis_script *script, size_t nkeys,
-               const struct redis_call *call)
+/* The words behind first begin at an index of argv. */
+static int take(struct redis *redis, struct span first,
+                const struct redis_call *call, size_t from)
 {
-    assert_in_range(nkeys, 0, call->argc);
     if (redis->refuse) {
         redis->refused++;
         return redis->refuse;
     }
     assert_in_range(redis->sent, 0, FAKE_CALLS_MAX - 1);
     struct fake_call *to = &redis->calls[redis->sent++];
-    note(to, script->name, call);
+    note(to, first, call, from);
     to->call = *call;
     to->call.argv = NULL;
     to->is_waiting = true;
     redis->waiting++;
     return 0;
+}
+
+int redis_send(struct redis *redis, const struct redis_call *call)
+{
+    return take(redis, call->argv[0], call, 1);
+}
+
+int redis_eval(struct redis *redis, struct redis_script *script, size_t nkeys,
+               const struct redis_call *call)
+{
+    assert_in_range(nkeys, 0, call->argc);
+    return take(redis, span_str(script->name), call, 0);
 }
 
 struct fake_call *fake_redis_oldest(struct redis *redis)

@@ -9,7 +9,7 @@
 #define FAKE_CALLS_MAX 1024
 
 struct fake_call {
-    char wire[512];         /* the script, and its words, a blank between */
+    char wire[512]; /* the script or command, and its words, a blank between */
     struct redis_call call; /* its argv is not kept */
     bool is_waiting;
 };

@@ -2,17 +2,18 @@
  * roster.c - see roster.h.
  *
  *   on_beat() -- nodes_list() --> on_nodes(): who lives; one has died?
- *             -- rosters.lua of each partition --> on_rosters(): its entries
- *             -- roster.lua 'leave' --> on_swept(), if it was still there
+ *             -- roster_all.lua of each partition --> on_rosters()
+ *             -- roster_change.lua 'leave' --> on_swept(), if it was there
  */
-#include <inttypes.h>
-#include <stdio.h>
+#include <assert.h>
 
+#include "common/buf.h"
 #include "common/clock.h"
+#include "common/common_scripts.h"
+#include "common/hash.h"
+#include "common/key.h"
 #include "common/nodes.h"
-#include "notifier/keys.h"
-#include "notifier/roster.h"
-#include "notifier/scripts.h"
+#include "common/roster.h"
 
 #define BEAT_MS 1000
 #define RENEW_BEATS 30 /* between two renewals of all entries */
@@ -26,13 +27,10 @@ struct worker {
     char id[128];
     size_t len;
     uint64_t seen_ms;
-    bool gone;
 };
 
 struct roster {
-    struct app *app;
-    const struct roster_events *events;
-    void *arg;
+    struct roster_options options;
     struct wheel_timer beat;
     struct list entries;
     struct worker *workers;
@@ -49,22 +47,24 @@ static void on_taken_off(void *arg, int status, const struct redisReply *reply);
 
 static uint64_t now_of(const struct roster *roster)
 {
-    return stream_loop_now(app_loop(roster->app));
+    return stream_loop_now(roster->options.loop);
 }
 
 static struct wheel *wheel_of(const struct roster *roster)
 {
-    return stream_loop_wheel(app_loop(roster->app));
+    return stream_loop_wheel(roster->options.loop);
 }
 
-struct roster *roster_open(struct app *app, const struct roster_events *events,
-                           void *arg)
+static struct span worker_of(const struct roster *roster)
+{
+    return span_str(roster->options.worker);
+}
+
+struct roster *roster_open(const struct roster_options *options)
 {
     struct roster *roster = mem_zalloc(MEM_APP, sizeof(*roster));
 
-    roster->app = app;
-    roster->events = events;
-    roster->arg = arg;
+    roster->options = *options;
     list_init(&roster->entries);
     roster->workers = mem_zalloc(MEM_APP, WORKERS_MAX * sizeof(struct worker));
     wheel_start(wheel_of(roster), &roster->beat, BEAT_MS, on_beat);
@@ -76,6 +76,32 @@ void roster_close(struct roster *roster)
     wheel_stop(wheel_of(roster), &roster->beat);
     mem_free(roster->workers);
     mem_free(roster);
+}
+
+/* ---- keys */
+
+static struct span roster_key(const struct roster *roster, struct arena *arena,
+                              struct span selector)
+{
+    return key_name(arena, roster->options.prefix, "roster", selector,
+                    selector);
+}
+
+/* What stands before a selector in the key of its roster. */
+static struct span rosters_prefix(const struct roster *roster,
+                                  struct arena *arena, uint32_t partition)
+{
+    return arena_printf(arena, "%s:roster:{p%03u}:", roster->options.prefix,
+                        partition);
+}
+
+/* Of a partition: its selectors that have a roster, its wake channel. */
+static struct span partition_key(const struct roster *roster,
+                                 struct arena *arena, const char *type,
+                                 uint32_t partition)
+{
+    return arena_printf(arena, "%s:%s:{p%03u}", roster->options.prefix, type,
+                        partition);
 }
 
 /* ---- entries */
@@ -106,17 +132,17 @@ static int call(struct roster *roster, const char *how, struct span subscriber,
 
     arena_init(&arena, MEM_JOB, 0);
     struct span argv[] = {
-        keys_roster(&arena, selector),
-        keys_selectors(&arena, partition),
+        roster_key(roster, &arena, selector),
+        partition_key(roster, &arena, "selectors", partition),
         span_str(how),
         subscriber,
         said,
         selector,
-        keys_wake(&arena, partition),
+        partition_key(roster, &arena, "wake", partition),
         SPAN(LIFE),
         SPAN(LISTED),
     };
-    int err = redis_eval(app_redis(roster->app), &script_roster, 2,
+    int err = redis_eval(roster->options.redis, &script_roster_change, 2,
                          &(struct redis_call){.key = selector,
                                               .argv = argv,
                                               .argc = 9,
@@ -135,7 +161,8 @@ static struct span selector_of(const struct roster_entry *entry)
 /* What Redis does not take now is told when the link is there again. */
 static void tell(struct roster_entry *entry, const char *how)
 {
-    call(entry->roster, how, (struct span){entry->subscriber, ROSTER_ID_MAX},
+    call(entry->roster, how,
+         (struct span){entry->subscriber, entry->subscriber_len},
          (struct span){entry->said, entry->said_len}, selector_of(entry),
          ignore, NULL);
 }
@@ -151,14 +178,15 @@ static char *copy(struct span text)
 }
 
 void roster_enter(struct roster *roster, struct roster_entry *entry,
-                  struct span selector, const char subscriber[ROSTER_ID_MAX],
+                  struct span selector, struct span subscriber,
                   struct span user, struct span payload)
 {
     struct buf said;
     char since[SPAN_U64_MAX];
 
+    assert(subscriber.len > 0 && subscriber.len <= ROSTER_ID_MAX);
     buf_init(&said, MEM_CONN);
-    buf_append(&said, span_str(app_instance_id(roster->app)));
+    buf_append(&said, worker_of(roster));
     buf_append_char(&said, '\n');
     buf_append(&said, user);
     buf_append_char(&said, '\n');
@@ -169,8 +197,9 @@ void roster_enter(struct roster *roster, struct roster_entry *entry,
                                    .selector = copy(selector),
                                    .selector_len = selector.len,
                                    .said = copy(buf_span(&said)),
-                                   .said_len = said.len};
-    memcpy(entry->subscriber, subscriber, ROSTER_ID_MAX);
+                                   .said_len = said.len,
+                                   .subscriber_len = (uint8_t)subscriber.len};
+    memcpy(entry->subscriber, subscriber.ptr, subscriber.len);
     list_append(&roster->entries, &entry->node);
     buf_deinit(&said);
     tell(entry, "enter");
@@ -197,7 +226,7 @@ void roster_set_live(struct roster *roster, bool live)
     if (!live)
         return;
     renew(roster);
-    roster->events->on_again(roster->arg);
+    roster->options.events->on_again(roster->options.arg);
 }
 
 /* "@version +|- subscriber length selector said" */
@@ -220,7 +249,7 @@ void roster_hear(struct roster *roster, struct span payload)
     change.selector = (struct span){rest.ptr, (size_t)len};
     change.text = span_skip(rest, (size_t)len);
     if (roster_said_parse(change.text, &change.said))
-        roster->events->on_change(roster->arg, &change);
+        roster->options.events->on_change(roster->options.arg, &change);
 }
 
 /* ---- reading */
@@ -231,8 +260,9 @@ int roster_read(struct roster *roster, struct span selector, redis_reply_cb cb,
     struct arena arena;
 
     arena_init(&arena, MEM_JOB, 0);
-    struct span argv[] = {SPAN("HGETALL"), keys_roster(&arena, selector)};
-    int err = redis_send(app_redis(roster->app),
+    struct span argv[] = {SPAN("HGETALL"),
+                          roster_key(roster, &arena, selector)};
+    int err = redis_send(roster->options.redis,
                          &(struct redis_call){.key = selector,
                                               .argv = argv,
                                               .argc = 2,
@@ -249,10 +279,10 @@ int roster_read_all(struct roster *roster, uint32_t partition,
     struct arena arena;
 
     arena_init(&arena, MEM_JOB, 0);
-    struct span key = keys_selectors(&arena, partition);
-    struct span argv[] = {key, keys_roster_prefix(&arena, partition),
+    struct span key = partition_key(roster, &arena, "selectors", partition);
+    struct span argv[] = {key, rosters_prefix(roster, &arena, partition),
                           SPAN(LISTED)};
-    int err = redis_eval(app_redis(roster->app), &script_rosters, 1,
+    int err = redis_eval(roster->options.redis, &script_roster_all, 1,
                          &(struct redis_call){.key = key,
                                               .argv = argv,
                                               .argc = 3,
@@ -279,13 +309,13 @@ static bool is_alive(const struct roster *roster, struct span id)
 {
     const struct worker *worker = find_worker(roster, id);
 
-    return span_eq(id, span_str(app_instance_id(roster->app))) ||
+    return span_eq(id, worker_of(roster)) ||
            (worker && now_of(roster) - worker->seen_ms < GONE_MS);
 }
 
 bool roster_is_own(const struct roster *roster, const struct roster_said *said)
 {
-    return span_eq(said->worker, span_str(app_instance_id(roster->app)));
+    return span_eq(said->worker, worker_of(roster));
 }
 
 void roster_each_own(const struct roster *roster, struct span selector,
@@ -358,7 +388,7 @@ static void sweep(struct roster *roster)
 static void on_beat(struct wheel_timer *timer)
 {
     struct roster *roster = LIST_ENTRY(timer, struct roster, beat);
-    struct nodes *nodes = app_nodes(roster->app);
+    struct nodes *nodes = roster->options.nodes(roster->options.arg);
 
     wheel_start(wheel_of(roster), &roster->beat, BEAT_MS, on_beat);
     if (++roster->beats % RENEW_BEATS == 0)
@@ -416,7 +446,8 @@ static void on_taken_off(void *arg, int status, const struct redisReply *reply)
 
     if (status == 0 && reply->type == REDIS_REPLY_INTEGER &&
         reply->integer == 1 && roster_said_parse(change.text, &change.said))
-        job->roster->events->on_swept(job->roster->arg, &change);
+        job->roster->options.events->on_swept(job->roster->options.arg,
+                                              &change);
     mem_free(job);
 }
 

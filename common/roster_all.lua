@@ -1,4 +1,4 @@
--- rosters.lua - all rosters of a partition.
+-- roster_all.lua - all rosters of a partition.
 -- KEYS[1]  the partition's selectors that have one
 -- ARGV     what stands before a selector in the key of its roster, how many
 --          subscribers at most

@@ -1,4 +1,4 @@
--- roster.lua - who subscribes to one selector: enter, stay or leave.
+-- roster_change.lua - who subscribes to one selector: enter, stay or leave.
 -- KEYS  the selector's roster, the partition's selectors that have one
 -- ARGV  'enter' or 'leave', the subscriber, what is said of it (or, of 'leave',
 --       ''), the selector, the channel to wake, the roster's life (ms), how
