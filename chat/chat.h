@@ -1,0 +1,54 @@
+/*
+ * chat.h - rooms, each with one ordered log: what its files share.
+ *
+ *   write.c write.lua       whatever changes a room: one script
+ *   rooms.c entry.c frame.c what passes in the rooms that somebody here is in
+ *   users.c                 who is here, and in what rooms
+ *   client.c watch.c op*.c  a WebSocket: its requests, the rooms it watches
+ *   membership.c            joining and leaving, over two partitions
+ */
+#pragma once
+
+#include "chat/keys.h"
+#include "chat/names.h"
+#include "chat/rooms.h"
+#include "chat/users.h"
+#include "common/app.h"
+#include "common/chunks.h"
+#include "common/metrics.h"
+#include "common/ops.h"
+#include "common/request.h"
+
+#define CHAT_ONCE_MS "86400000" /* that a client_id is remembered */
+
+struct chat_config {
+    int64_t max_members, max_rooms, large_room;
+    int64_t per_caller, accept_rate, max_kept, max_rings, ping_ms;
+};
+
+struct chat {
+    struct app *app;
+    const struct chat_config *config;
+    struct fanout *fanout;
+    struct rooms *rooms;
+    struct users *users;
+    struct chunks *chunks;
+    struct admission *admission;
+    struct ops ops;
+    struct list told; /* seats whose counts are to be told */
+    struct wheel_timer turn;
+    const unsigned char *secret; /* NULL: it is not there yet */
+    uint64_t *delivered, *late, *gone, *put_off, *clients;
+};
+
+/* Routes, each answered exactly once. */
+void connect_socket(struct request *req, void *arg);
+void create_room(struct request *req, void *arg);
+void create_direct(struct request *req, void *arg);
+
+/* life.c, for main.c's table. */
+extern const char *const chat_secrets[];
+void *chat_open(struct app *app);
+void chat_on_secrets(void *state);
+void chat_on_epoch(void *state, bool live);
+void chat_close(void *state);

@@ -1,0 +1,170 @@
+/* client.c - see client.h. */
+#include "chat/client.h"
+#include "chat/op_internal.h"
+
+static bool is_ready(void *arg)
+{
+    const struct chat *chat = arg;
+
+    return chat->secret != NULL;
+}
+
+static struct ops_client *create(void *arg)
+{
+    struct client *client = mem_zalloc(MEM_CONN, sizeof(*client));
+
+    client->chat = arg;
+    list_init(&client->of_user);
+    watches_init(&client->watches);
+    return &client->base;
+}
+
+/* Who is nobody yet may become somebody, as long as it has asked for nothing.
+ */
+static bool may_change(const struct client *client)
+{
+    return span_eq(user_name(client->user), SPAN("anonymous")) &&
+           client->watches.count == 0 && !client->synced;
+}
+
+static const char *identify(struct ops_client *base,
+                            const struct auth_identity *identity)
+{
+    struct client *client = client_of(base);
+
+    if (!auth_allows(identity, SPAN("chat:use"), (struct span){NULL, 0}))
+        return "the token does not cover chat:use";
+    if (!name_is_valid(identity->sub))
+        return "the token's sub is no user's name";
+    if (client->user && span_eq(user_name(client->user), identity->sub))
+        return NULL;
+    if (client->user && !may_change(client))
+        return "the token is another user's";
+    if (client->user)
+        user_leave(client->user, &client->of_user);
+    client->user =
+        users_enter(client->chat->users, identity->sub, &client->of_user);
+    return NULL;
+}
+
+static void on_open(struct ops_client *base)
+{
+    watches_set_stream(&client_of(base)->watches, socket_stream(&base->socket));
+}
+
+static void on_written(struct ops_client *base)
+{
+    watches_drained(&client_of(base)->watches);
+}
+
+static void on_end(struct ops_client *base)
+{
+    struct client *client = client_of(base);
+
+    watches_stop(&client->watches);
+    watches_set_stream(&client->watches, NULL);
+}
+
+static void on_close(struct ops_client *base)
+{
+    struct client *client = client_of(base);
+
+    watches_stop(&client->watches);
+    if (client->user)
+        user_leave(client->user, &client->of_user);
+    client->user = NULL;
+}
+
+static void destroy(struct ops_client *base)
+{
+    mem_free(client_of(base));
+}
+
+static bool is_held_up(struct ops_client *base)
+{
+    const struct client *client = client_of(base);
+
+    return client->asking || client->writing >= CLIENT_WRITING_MAX;
+}
+
+const struct ops_service client_service = {.subprotocol = "chat.v1.json",
+                                           .kinds = op_kinds,
+                                           .kind_count = OP_KINDS,
+                                           .is_ready = is_ready,
+                                           .create = create,
+                                           .identify = identify,
+                                           .on_open = on_open,
+                                           .on_written = on_written,
+                                           .on_end = on_end,
+                                           .on_close = on_close,
+                                           .destroy = destroy,
+                                           .is_held_up = is_held_up};
+
+/* ---- what it is told */
+
+void client_end(struct client *client, unsigned code, const char *reason)
+{
+    if (!client->base.closed)
+        ops_end(&client->base, code, reason);
+}
+
+void client_is_late(struct client *client)
+{
+    metrics_add(client->chat->late, 1);
+    client_end(client, OPS_CODE_LATE, "too slow a reader");
+}
+
+static void begin_event(struct json_writer *w, const char *type,
+                        const struct room *room)
+{
+    json_put_open(w, '{');
+    json_put_key(w, "type");
+    json_put_string(w, span_str(type));
+    json_put_key(w, "room");
+    json_put_string(w, room_id(room));
+}
+
+static void end_event(struct client *client, struct json_writer *w)
+{
+    json_put_close(w, '}');
+    if (!client->base.closed)
+        ops_send(&client->base, buf_span(w->out));
+    buf_deinit(w->out);
+}
+
+void client_tell_gone(struct client *client, const struct room *room,
+                      const char *reason)
+{
+    struct buf out;
+    struct json_writer w = {.out = &out};
+
+    buf_init(&out, MEM_CONN);
+    begin_event(&w, "gone", room);
+    json_put_key(&w, "reason");
+    json_put_string(&w, span_str(reason));
+    metrics_add(client->chat->gone, 1);
+    end_event(client, &w);
+}
+
+void client_tell_unread(struct client *client, const struct seat *seat)
+{
+    struct buf out;
+    struct json_writer w = {.out = &out};
+
+    buf_init(&out, MEM_CONN);
+    begin_event(&w, "unread", seat->room);
+    json_put_key(&w, "seq");
+    json_put_int(&w, (int64_t)seat->room->seq);
+    json_put_key(&w, "unread");
+    json_put_int(&w, (int64_t)seat_unread(seat));
+    json_put_key(&w, "mentions");
+    json_put_int(&w, (int64_t)seat->mentions);
+    end_event(client, &w);
+}
+
+void connect_socket(struct request *req, void *arg)
+{
+    struct chat *chat = arg;
+
+    ops_connect(&chat->ops, req);
+}

@@ -1,0 +1,36 @@
+/* client.h - a WebSocket of /v1/ws: a user's device, and the rooms it watches.
+ */
+#pragma once
+
+#include "chat/chat.h"
+#include "chat/watch.h"
+
+#define CLIENT_WRITING_MAX 64 /* writes on their way */
+
+struct client {
+    struct ops_client base;
+    struct list of_user;
+    struct chat *chat;
+    struct user *user; /* NULL: it has not said who it is */
+    struct watches watches;
+    uint32_t writing;
+    bool asking; /* for rooms: holds up what comes behind */
+    bool synced; /* hears of rooms that it does not watch */
+};
+
+static inline struct client *client_of(struct ops_client *base)
+{
+    return LIST_ENTRY(base, struct client, base);
+}
+
+/* For the clients of all connections. */
+extern const struct ops_service client_service;
+
+/* It reads too slowly, or what it asks for cannot be had now. */
+void client_is_late(struct client *client);
+void client_end(struct client *client, unsigned code, const char *reason);
+/* {"type":"gone",…}: nothing of that room comes after it. */
+void client_tell_gone(struct client *client, const struct room *room,
+                      const char *reason);
+/* {"type":"unread",…} */
+void client_tell_unread(struct client *client, const struct seat *seat);

@@ -1,0 +1,16 @@
+-- index.lua - the rooms of a user: each with when it was put there, ms.
+-- KEYS[1]  the sorted set
+-- ARGV     add, room, the most there may be: {now, was it not there (0, 1)}, or
+--          {'too-many-rooms'}
+--          remove, room, when: unless it was put there later; {}
+if ARGV[1] == 'remove' then
+  local added = redis.call('ZSCORE', KEYS[1], ARGV[2])
+  if added and tonumber(added) <= tonumber(ARGV[3]) then redis.call('ZREM', KEYS[1], ARGV[2]) end
+  return {}
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local added = redis.call('ZSCORE', KEYS[1], ARGV[2])
+if not added and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return {'too-many-rooms'} end
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+return {now, added and 0 or 1}

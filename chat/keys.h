@@ -1,0 +1,31 @@
+/* keys.h - names of the chat's keys in Redis. */
+#pragma once
+
+#include "common/key.h"
+
+#define CHAT_PREFIX "ch"
+
+/*
+ * Of a room: all in its partition, <prefix>:<type>:{pNNN}:<room>.  write.lua
+ * names more beside them.  All in arena.
+ */
+struct room_keys {
+    struct span room, members, log, changes, names, bans, wake;
+};
+struct room_keys keys_of_room(struct arena *arena, struct span room);
+
+/* Which entry a client_id of a user's stands for. */
+struct span keys_once(struct arena *arena, struct span room, struct span user,
+                      struct span client_id);
+/* The messages that mention a member, by number. */
+struct span keys_mentions(struct arena *arena, struct span room,
+                          struct span user);
+/* Of a partition: the public rooms in it. */
+struct span keys_public(struct arena *arena, uint32_t partition);
+struct span keys_wake(struct arena *arena, uint32_t partition);
+
+/* Of a user, in that one's partition. */
+struct span keys_user(struct arena *arena, struct span user);
+struct span keys_sessions(struct arena *arena, struct span user);
+/* The rooms of a user: all of them, perhaps with some that it is not in. */
+struct span keys_rooms(struct arena *arena, struct span user);

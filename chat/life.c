@@ -1,0 +1,177 @@
+/* life.c - what a worker of the chat makes, is told and closes. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "chat/client.h"
+#include "chat/logs.h"
+#include "chat/told.h"
+
+#define SECRET_ROOMS "rooms" /* of which the ids of direct rooms are made */
+
+const char *const chat_secrets[] = {SECRET_ROOMS, NULL};
+
+static uint64_t *counter(struct chat *self, const char *name, const char *help)
+{
+    return metrics_cell(app_metrics(self->app), METRICS_COUNTER, name, "",
+                        help);
+}
+
+static void make_cells(struct chat *self)
+{
+    self->delivered =
+        counter(self, "chat_delivered_total", "Entries given to watchers.");
+    self->late = counter(self, "chat_slow_closed_total",
+                         "Clients closed because they read too slowly.");
+    self->gone = counter(self, "chat_gone_total",
+                         "Rooms that clients were told are gone for them.");
+    self->put_off = counter(self, "chat_put_off_total",
+                            "Clients told to come again later.");
+    self->clients =
+        metrics_cell(app_metrics(self->app), METRICS_GAUGE, "chat_sockets", "",
+                     "WebSockets that are open.");
+}
+
+/* ---- what passes */
+
+static void on_entry(void *arg, struct room *room, const struct entry *entry)
+{
+    struct chat *self = arg;
+
+    users_on_entry(self->users, room, entry);
+}
+
+static void on_lost(void *arg, struct room *room)
+{
+    (void)arg;
+    users_on_lost(room);
+}
+
+static void on_joined(void *arg, struct span room, struct span user)
+{
+    struct chat *self = arg;
+
+    users_on_joined(self->users, room, user);
+}
+
+static void on_word(void *arg, struct span word)
+{
+    told_word(arg, word);
+}
+
+static const struct rooms_events rooms_events = {.on_entry = on_entry,
+                                                 .on_lost = on_lost,
+                                                 .on_joined = on_joined,
+                                                 .on_word = on_word};
+
+static void on_gone(void *arg, struct seat *seat, const char *reason)
+{
+    struct list *clients = &seat->user->clients;
+
+    (void)arg;
+    list_remove(&seat->told);
+    for (struct list *n = clients->next, *next; n != clients; n = next) {
+        struct client *client = LIST_ENTRY(n, struct client, of_user);
+        struct watch *watch = watches_find(&client->watches, seat->room);
+        next = n->next;
+        if (watch)
+            watch_finish(watch);
+        if (watch || client->synced)
+            client_tell_gone(client, seat->room, reason);
+    }
+}
+
+static void on_counts(void *arg, struct seat *seat)
+{
+    told_counts(arg, seat);
+}
+
+static const struct users_events users_events = {.on_gone = on_gone,
+                                                 .on_counts = on_counts};
+
+static void on_wake(void *arg, struct span channel, struct span payload)
+{
+    struct chat *self = arg;
+
+    (void)channel;
+    rooms_hear(self->rooms, payload);
+}
+
+/* Above 600 rooms a worker has somebody in each of them: so it listens to all,
+   and no entry falls between a reading and a subscription. */
+static void listen_to_all(struct chat *self)
+{
+    struct arena arena;
+
+    arena_init(&arena, MEM_APP, 0);
+    for (uint32_t i = 0; i < HASH_PARTITIONS; i++)
+        pubsub_subscribe(app_pubsub(self->app), keys_wake(&arena, i), on_wake,
+                         self);
+    arena_deinit(&arena);
+}
+
+void *chat_open(struct app *app)
+{
+    struct chat *self = mem_zalloc(MEM_APP, sizeof(*self));
+    const struct chat_config *config = app_config(app);
+
+    srandom((unsigned)getpid());
+    self->app = app;
+    self->config = config;
+    list_init(&self->told);
+    make_cells(self);
+    self->fanout = fanout_open(app_loop(app), (size_t)config->max_rings);
+    self->rooms =
+        rooms_create(&(struct rooms_options){.loop = app_loop(app),
+                                             .redis = app_redis(app),
+                                             .fanout = self->fanout,
+                                             .metrics = app_metrics(app),
+                                             .events = &rooms_events,
+                                             .arg = self});
+    self->users = users_create(self, &users_events, self);
+    self->chunks = logs_create(app_loop(app), app_redis(app), app_metrics(app));
+    self->admission = admission_create(app, config->per_caller,
+                                       (uint64_t)config->accept_rate);
+    ops_init(&self->ops,
+             &(struct ops_options){.app = app,
+                                   .admission = self->admission,
+                                   .service = &client_service,
+                                   .arg = self,
+                                   .max_kept = (size_t)config->max_kept,
+                                   .ping_ms = (uint32_t)config->ping_ms,
+                                   .clients = self->clients,
+                                   .late = self->late,
+                                   .put_off = self->put_off});
+    listen_to_all(self);
+    return self;
+}
+
+void chat_on_secrets(void *state)
+{
+    struct chat *self = state;
+
+    self->secret = app_secret(self->app, SECRET_ROOMS);
+}
+
+void chat_on_epoch(void *state, bool live)
+{
+    struct chat *self = state;
+
+    if (!live)
+        return;
+    rooms_ask_all(self->rooms);
+    users_reload(self->users);
+}
+
+void chat_close(void *state)
+{
+    struct chat *self = state;
+
+    told_stop(self);
+    ops_deinit(&self->ops);
+    admission_destroy(self->admission);
+    users_destroy(self->users);
+    rooms_destroy(self->rooms);
+    chunks_destroy(self->chunks);
+    fanout_close(self->fanout);
+    mem_free(self);
+}

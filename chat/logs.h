@@ -1,0 +1,9 @@
+/* logs.h - what rooms' logs held at some numbers, for clients that resume. */
+#pragma once
+
+#include "chat/rooms.h"
+#include "common/chunks.h"
+
+/* Entries are frames; places have epoch 0 and a room's number as offset. */
+struct chunks *logs_create(struct stream_loop *loop, struct redis *redis,
+                           struct metrics *metrics);

@@ -1,0 +1,102 @@
+/* membership.c - see membership.h. */
+#include <stdio.h>
+
+#include "chat/chat.h"
+#include "chat/membership.h"
+#include "chat/reply.h"
+#include "chat/scripts.h"
+
+static void ignore(void *arg, int status, const struct redisReply *reply)
+{
+    (void)arg;
+    (void)status;
+    (void)reply;
+}
+
+/* Off the index, unless it was put there after that. */
+static void forget(const struct membership *membership, uint64_t when)
+{
+    char number[SPAN_U64_MAX];
+    struct span argv[] = {
+        keys_rooms(membership->write.arena, membership->about), SPAN("remove"),
+        membership->write.room, span_from_u64(number, when)};
+
+    redis_eval(app_redis(membership->chat->app), &script_index, 1,
+               &(struct redis_call){.key = membership->about,
+                                    .argv = argv,
+                                    .argc = 4,
+                                    .repeatable = true,
+                                    .cb = ignore});
+}
+
+static void on_entered(struct write *write, int status)
+{
+    struct membership *membership = write->arg;
+
+    if (status == 0 && write->refusal[0] && membership->added)
+        forget(membership, membership->added);
+    membership->cb(membership, status);
+}
+
+static void on_index(void *arg, int status, const struct redisReply *reply)
+{
+    struct membership *membership = arg;
+    struct write *write = &membership->write;
+    uint64_t now;
+    uint64_t is_new;
+
+    if (status == 0 && reply_refusal(reply).ptr) {
+        snprintf(write->refusal, sizeof(write->refusal), "%s",
+                 reply->element[0]->str);
+    } else {
+        if (status == 0 &&
+            (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+             !reply_number(reply->element[0], &now) ||
+             !reply_number(reply->element[1], &is_new)))
+            status = UV_EPROTO;
+        if (status == 0) {
+            membership->added = is_new ? now : 0;
+            status = write_send(membership->chat, write);
+            if (status == 0)
+                return;
+        }
+    }
+    membership->cb(membership, status);
+}
+
+int membership_enter(struct chat *chat, struct membership *membership)
+{
+    char most[SPAN_U64_MAX];
+    struct span argv[] = {
+        keys_rooms(membership->write.arena, membership->about), SPAN("add"),
+        membership->write.room,
+        span_from_u64(most, (uint64_t)chat->config->max_rooms)};
+
+    membership->chat = chat;
+    membership->write.cb = on_entered;
+    membership->write.arg = membership;
+    return redis_eval(app_redis(chat->app), &script_index, 1,
+                      &(struct redis_call){.key = membership->about,
+                                           .argv = argv,
+                                           .argc = 4,
+                                           .repeatable = true,
+                                           .cb = on_index,
+                                           .arg = membership});
+}
+
+static void on_departed(struct write *write, int status)
+{
+    struct membership *membership = write->arg;
+
+    if (status == 0 && !write->refusal[0])
+        forget(membership, write->ts);
+    membership->cb(membership, status);
+}
+
+int membership_depart(struct chat *chat, struct membership *membership)
+{
+    membership->chat = chat;
+    membership->write.cb = on_departed;
+    membership->write.arg = membership;
+    return write_send(chat, &membership->write);
+}

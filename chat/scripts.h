@@ -1,0 +1,7 @@
+/* scripts.h - the service's Lua scripts, compiled in from *.lua. */
+#pragma once
+
+#include "common/redis.h"
+
+extern struct redis_script script_create, script_events, script_heads,
+    script_index, script_member, script_write;

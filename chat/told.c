@@ -1,0 +1,144 @@
+/*
+ * told.c - what clients hear beside the logs: counts of rooms that they do not
+ * watch, who has read how far, who types.
+ *
+ * Counts are told once a turn, in slices, so that a busy room of many does not
+ * hold up the others.
+ */
+#include "chat/told.h"
+#include "chat/client.h"
+
+#define SLICE 256 /* seats in a turn */
+
+static struct wheel *wheel_of(const struct chat *chat)
+{
+    return stream_loop_wheel(app_loop(chat->app));
+}
+
+static void tell_counts(struct chat *chat, struct seat *seat)
+{
+    struct user *user = seat->user;
+
+    (void)chat;
+    for (struct list *n = user->clients.next, *next; n != &user->clients;
+         n = next) {
+        struct client *client = LIST_ENTRY(n, struct client, of_user);
+        next = n->next;
+        if (client->synced && !watches_find(&client->watches, seat->room))
+            client_tell_unread(client, seat);
+    }
+}
+
+static void on_turn(struct wheel_timer *timer)
+{
+    struct chat *chat = LIST_ENTRY(timer, struct chat, turn);
+    struct list *node;
+
+    for (unsigned i = 0; i < SLICE && (node = list_pop(&chat->told)); i++)
+        tell_counts(chat, LIST_ENTRY(node, struct seat, told));
+    if (!list_is_empty(&chat->told))
+        wheel_start(wheel_of(chat), &chat->turn, 0, on_turn);
+}
+
+void told_counts(struct chat *chat, struct seat *seat)
+{
+    if (list_is_empty(&seat->told))
+        list_append(&chat->told, &seat->told);
+    if (!wheel_is_started(&chat->turn))
+        wheel_start(wheel_of(chat), &chat->turn, 0, on_turn);
+}
+
+/* To who watches the room; of some things to who asked for its roster alone. */
+static void tell_watchers(struct room *room, struct span event, bool roster)
+{
+    for (struct list *n = room->seats.next; n != &room->seats; n = n->next) {
+        struct user *user = LIST_ENTRY(n, struct seat, of_room)->user;
+        for (struct list *c = user->clients.next; c != &user->clients;
+             c = c->next) {
+            struct client *client = LIST_ENTRY(c, struct client, of_user);
+            const struct watch *watch = watches_find(&client->watches, room);
+            if (!client->base.closed && watch && (watch->roster || !roster))
+                ops_send(&client->base, event);
+        }
+    }
+}
+
+/* "ROOM USER MEMBER" */
+static void tell_state(struct chat *chat, struct span text)
+{
+    struct span rest = text;
+    struct span id;
+    struct span name;
+    struct member member;
+    struct buf out;
+    struct json_writer w = {.out = &out};
+
+    users_on_state(chat->users, text);
+    if (!span_cut(&rest, ' ', &id) || !span_cut(&rest, ' ', &name) ||
+        !rest.ptr || !member_parse(rest, &member))
+        return;
+    struct room *room = rooms_find(chat->rooms, id);
+    if (!room || room->watchers == 0 ||
+        room->members > chat->config->large_room)
+        return;
+    buf_init(&out, MEM_CONN);
+    json_put_open(&w, '{');
+    json_put_key(&w, "type");
+    json_put_string(&w, SPAN("receipt"));
+    json_put_key(&w, "room");
+    json_put_string(&w, id);
+    json_put_key(&w, "user");
+    json_put_string(&w, name);
+    json_put_key(&w, "read");
+    json_put_int(&w, (int64_t)member.read);
+    json_put_key(&w, "delivered");
+    json_put_int(&w, (int64_t)member.delivered);
+    json_put_close(&w, '}');
+    tell_watchers(room, buf_span(&out), false);
+    buf_deinit(&out);
+}
+
+/* "ROOM USER ON" */
+static void tell_typing(struct chat *chat, struct span text)
+{
+    struct span id;
+    struct span name;
+    struct buf out;
+    struct json_writer w = {.out = &out};
+
+    if (!span_cut(&text, ' ', &id) || !span_cut(&text, ' ', &name) || !text.ptr)
+        return;
+    struct room *room = rooms_find(chat->rooms, id);
+    if (!room || room->watchers == 0)
+        return;
+    buf_init(&out, MEM_CONN);
+    json_put_open(&w, '{');
+    json_put_key(&w, "type");
+    json_put_string(&w, SPAN("typing"));
+    json_put_key(&w, "room");
+    json_put_string(&w, id);
+    json_put_key(&w, "user");
+    json_put_string(&w, name);
+    json_put_key(&w, "on");
+    json_put_bool(&w, span_eq(text, SPAN("1")));
+    json_put_close(&w, '}');
+    tell_watchers(room, buf_span(&out), true);
+    buf_deinit(&out);
+}
+
+void told_word(struct chat *chat, struct span word)
+{
+    struct span kind;
+
+    if (!span_cut(&word, ' ', &kind) || !word.ptr)
+        return;
+    if (span_eq(kind, SPAN("s")))
+        tell_state(chat, word);
+    else if (span_eq(kind, SPAN("t")))
+        tell_typing(chat, word);
+}
+
+void told_stop(struct chat *chat)
+{
+    wheel_stop(wheel_of(chat), &chat->turn);
+}

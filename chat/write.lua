@@ -1,0 +1,345 @@
+-- write.lua - whatever changes a room: checked, put into its log under the
+-- next number, and told, all or nothing.
+-- KEYS  the room, its members, its log, what has changed of its messages, the
+--       names of its members, who is banned, and, if the sender gave a
+--       client_id, where that one is remembered.  What hangs on one message or
+--       member (reactions, threads, mentions) is named beside them: same tag,
+--       same room.
+-- ARGV  what to do, who does it, the room's id, the last number that the worker
+--       knows of, the channel to wake, how long a client_id is remembered (ms),
+--       the digest of what came with it; then
+--         message  client_id, text, reply_to ('': none), mentions ('a,b')
+--         edit     client_id, text, target
+--         delete   client_id, target
+--         react    client_id, target, emoji, on (1, 0)
+--         join     the most members that a room has
+--         leave
+--         put      user, role ('': member, or as it is), the most members
+--         kick     user
+--         ban      user
+--         room     what has changed, as JSON; then of each of name, topic,
+--                  archived, keep_count, keep_ms: = and the value, or '': stays
+-- {number, ts (ms), replayed (0, 1), done (0: it was so already)}, or {why not}:
+-- a problem's type.
+--
+-- An entry of the log has the id number-ts, e: its head, and t: "CLIENT_ID TEXT"
+-- where there is a text.  A head is
+--   m FROM N REPLY_TO ROOT MENTIONS     ROOT: of the thread, 0: it is none
+--   e FROM N TARGET BEFORE              BEFORE: the edit before it, 0: none
+--   d FROM N TARGET
+--   r FROM N TARGET ON EMOJI
+--   j FROM N USER CHANGE ROLE           CHANGE: joined left kicked banned role
+--   o FROM N
+-- N counts the messages so far.  What has changed, by number:
+--   EDITED REACTED CLIENT_ID TEXT       EDITED: by which edit, 0: by none, and
+--                                       then no more than REACTED, 1: there are
+--                                       reactions
+--   d TS HEAD                           its text is gone, and so is its entry
+-- include record.lua
+local op, user, room, known, channel = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local EDITS_MAX, REACTIONS_MAX, TRIM_MAX = 100, 1000, 16
+
+local format = string.format -- Lua's own spelling of numbers is slow
+local time = redis.call('TIME')
+local now = format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+local is = redis.call('HMGET', KEYS[2], '#', user)
+local said = is[2]
+local seq, oldest, count, members, hole, kind, archived, keep_count
+if is[1] then
+  seq, oldest, count, members, hole, kind, archived, keep_count =
+    string.match(is[1], '^(%d+) %d+ (%d+) (%d+) (%d+) (%d+) (%a) (%d) (%d+)$')
+  seq = tonumber(seq)
+  if known > seq then hole, seq = ARGV[4], known end -- Redis lost its end, whose numbers others have seen
+end
+
+-- What was done by this client_id, or why it cannot be done now.
+local function answer(why)
+  local seen = KEYS[7] and redis.call('GET', KEYS[7])
+  if not seen then return {why} end
+  local number, ts, digest = string.match(seen, '^(%d+) (%d+) (%S+)$')
+  if digest ~= ARGV[7] then return {'client-id-reused'} end
+  return {tonumber(number), tonumber(ts), 1, 1}
+end
+if not kind or not said and kind ~= 'u' then return answer('no-such-room') end
+
+local function beside(what, id)
+  return string.gsub(KEYS[1], '^ch:room', 'ch:' .. what, 1) .. ':' .. id
+end
+
+-- Numbers that are past what the room keeps.
+local function trim()
+  local most, from = tonumber(keep_count), tonumber(oldest)
+  if seq - from < most then return end
+  local to = math.min(seq - most + 1, from + TRIM_MAX)
+  for number = from, to - 1 do
+    local text = format('%d', number)
+    redis.call('HDEL', KEYS[4], text)
+    redis.call('UNLINK', beside('reactions', text), beside('thread', text))
+  end
+  oldest = format('%d', to)
+  redis.call('XTRIM', KEYS[3], 'MINID', oldest)
+end
+
+-- The next entry, with a text or nil; what else of members changes with it.  A
+-- client_id that was used is found before anything is done.
+local function append(entry, text, ...)
+  seq = seq + 1
+  local number = format('%d', seq)
+  if KEYS[7] then
+    local seen = redis.call('SET', KEYS[7], number .. ' ' .. now .. ' ' .. ARGV[7], 'PX', ARGV[6], 'NX', 'GET')
+    if seen then return answer() end
+  end
+  if text then
+    redis.call('XADD', KEYS[3], number .. '-' .. now, 'e', entry, 't', text)
+  else
+    redis.call('XADD', KEYS[3], number .. '-' .. now, 'e', entry)
+  end
+  if keep_count ~= '0' then trim() end
+  redis.call('HSET', KEYS[2], '#', number .. ' ' .. now .. ' ' .. oldest .. ' ' .. count .. ' ' .. members .. ' ' .. hole ..
+    ' ' .. kind .. ' ' .. archived .. ' ' .. keep_count, ...)
+  redis.call('SPUBLISH', channel, room .. ' ' .. number .. ' ' .. now .. ' ' .. oldest .. ' ' .. entry .. '\n' .. (text or ''))
+  return {seq, tonumber(now), 0, 1}
+end
+
+-- The entry of that number, if it is a message that was not deleted.
+local function message(number)
+  local found = redis.call('XRANGE', KEYS[3], number, number)[1]
+  if not found then return end
+  local from, root, mentions = string.match(found[2][2], '^m (%S+) %d+ %d+ (%d+) ?(.*)$')
+  return from and {from = from, root = root, mentions = mentions, head = found[2][2], id = found[1]}
+end
+
+-- ---- what is said
+
+local role, silenced
+if said then role, silenced = string.match(said, '(%a) %d+ %-?%d+ (%-?%d+)$') end
+
+-- What a writer must be; nil: it is.
+local function refused()
+  if not role then return 'not-a-member' end
+  if archived == '1' then return 'archived' end
+  if role == 'r' then return 'not-allowed' end
+  if silenced ~= '0' and (silenced == '-1' or tonumber(silenced) > tonumber(now)) then return 'muted' end
+end
+
+if op == 'message' then
+  local no = refused()
+  if no then return answer(no) end
+  local reply, root, mentions = ARGV[10], '0', ''
+  if reply == '' then
+    reply = '0'
+  else
+    local parent = message(reply)
+    if not parent then return answer('no-such-message') end
+    root = parent.root == '0' and reply or parent.root
+  end
+  local marks = {}
+  if ARGV[11] ~= '' then
+    local names = {}
+    for name in string.gmatch(ARGV[11], '[^,]+') do
+      local other = name ~= user and redis.call('HGET', KEYS[2], name)
+      if other then
+        names[#names + 1] = name
+        other = member(other)
+        other.mentions = other.mentions + 1
+        marks[#marks + 1] = name
+        marks[#marks + 1] = spell(other)
+      end
+    end
+    mentions = table.concat(names, ',')
+  end
+  count = format('%d', count + 1)
+  local number = format('%d', seq + 1)
+  -- who writes has read what was written before
+  local marked, rest = string.match(said, '^%d+ %d+ %d+ (%d+) (.*)$')
+  marks[#marks + 1] = user
+  marks[#marks + 1] = number .. ' ' .. count .. ' ' .. number .. ' 0 ' .. rest
+  local done = append('m ' .. user .. ' ' .. count .. ' ' .. reply .. ' ' .. root .. ' ' .. mentions,
+    ARGV[8] .. ' ' .. ARGV[9], unpack(marks))
+  if done[3] ~= 0 then return done end
+  for name in string.gmatch(mentions, '[^,]+') do redis.call('ZADD', beside('mentions', name), number, number) end
+  if root ~= '0' then redis.call('ZADD', beside('thread', root), number, number) end
+  if marked ~= '0' then redis.call('UNLINK', beside('mentions', user)) end
+  return done
+end
+
+local me = said and member(said)
+local my_rank = me and rank[me.role] or 0
+
+-- The edits of a message, the last one first: numbers, ids and heads.
+local function edits_of(change)
+  local list, number = {}, change and string.match(change, '^(%d+)') or '0'
+  while number ~= '0' do
+    local entry = redis.call('XRANGE', KEYS[3], number, number)[1]
+    if not entry then break end
+    list[#list + 1] = {number, entry[1], entry[2][2]}
+    number = string.match(entry[2][2], ' (%d+)$')
+  end
+  return list
+end
+
+if op == 'edit' then
+  local no = refused()
+  if no then return answer(no) end
+  local target = message(ARGV[10])
+  if not target then return answer('no-such-message') end
+  if target.from ~= user then return answer('not-allowed') end
+  local change = redis.call('HGET', KEYS[4], ARGV[10])
+  local edits = edits_of(change)
+  if #edits >= EDITS_MAX then return answer('too-many-edits') end
+  local reacted = change and string.match(change, '^%d+ (%d)') or '0'
+  local done = append('e ' .. user .. ' ' .. count .. ' ' .. ARGV[10] .. ' ' .. (edits[1] and edits[1][1] or '0'),
+    ARGV[8] .. ' ' .. ARGV[9])
+  if done[3] == 0 then
+    redis.call('HSET', KEYS[4], ARGV[10], format('%d', seq) .. ' ' .. reacted .. ' ' .. ARGV[8] .. ' ' .. ARGV[9])
+  end
+  return done
+end
+
+if op == 'delete' then
+  local target = message(ARGV[9])
+  local no = refused()
+  if no and not (no == 'muted' and target and target.from == user) then return answer(no) end
+  if not target then return answer('no-such-message') end
+  if target.from ~= user and (my_rank < rank.a or kind == 'd') then return answer('not-allowed') end
+  local gone = edits_of(redis.call('HGET', KEYS[4], ARGV[9]))
+  local done = append('d ' .. user .. ' ' .. count .. ' ' .. ARGV[9])
+  if done[3] ~= 0 then return done end
+  gone[#gone + 1] = {ARGV[9], target.id, target.head} -- what an edit said goes with it
+  for _, entry in ipairs(gone) do
+    redis.call('HSET', KEYS[4], entry[1], 'd ' .. string.match(entry[2], '%d+$') .. ' ' .. entry[3])
+    redis.call('XDEL', KEYS[3], entry[2])
+  end
+  redis.call('UNLINK', beside('reactions', ARGV[9]))
+  for name in string.gmatch(target.mentions, '[^,]+') do
+    local other = redis.call('ZREM', beside('mentions', name), ARGV[9]) == 1 and redis.call('HGET', KEYS[2], name)
+    other = other and member(other)
+    if other and tonumber(other.read) < tonumber(ARGV[9]) then
+      other.mentions = math.max(other.mentions - 1, 0)
+      local text = spell(other)
+      redis.call('HSET', KEYS[2], name, text)
+      redis.call('SPUBLISH', channel, '@s ' .. room .. ' ' .. name .. ' ' .. text)
+    end
+  end
+  return done
+end
+
+if op == 'react' then
+  local no = refused()
+  if no then return answer(no) end
+  if not message(ARGV[9]) then return answer('no-such-message') end
+  local reactions, field, on = beside('reactions', ARGV[9]), ARGV[10] .. ' ' .. user, ARGV[11] == '1'
+  local since = redis.call('HGET', reactions, field)
+  if on and since then
+    local number, ts = string.match(since, '^(%d+) (%d+)$')
+    return {tonumber(number), tonumber(ts), 1, 0}
+  end
+  if not on and not since then return answer('no-such-reaction') end
+  if on and redis.call('HLEN', reactions) >= REACTIONS_MAX then return answer('too-many-reactions') end
+  local done = append('r ' .. user .. ' ' .. count .. ' ' .. ARGV[9] .. ' ' .. ARGV[11] .. ' ' .. ARGV[10])
+  if done[3] ~= 0 then return done end
+  if on then
+    redis.call('HSET', reactions, field, format('%d', seq) .. ' ' .. now)
+    local change = redis.call('HGET', KEYS[4], ARGV[9]) or '0 0'
+    redis.call('HSET', KEYS[4], ARGV[9], (string.gsub(change, '^(%d+) %d', '%1 1', 1)))
+  else
+    redis.call('HDEL', reactions, field)
+  end
+  return done
+end
+
+-- ---- who belongs
+
+local function entry(name, change, letter)
+  return 'j ' .. user .. ' ' .. count .. ' ' .. name .. ' ' .. change .. ' ' .. (letter or '-')
+end
+
+local function enter(name, letter)
+  redis.call('ZADD', KEYS[5], 0, name)
+  members = format('%d', members + 1)
+  local number = format('%d', seq + 1)
+  return append(entry(name, 'joined', letter), nil, name, spell({read = number, n = count, delivered = number,
+    mentions = 0, role = letter, joined = number, muted = 0, silenced = 0}))
+end
+
+local function depart(name, change)
+  redis.call('HDEL', KEYS[2], name)
+  redis.call('ZREM', KEYS[5], name)
+  redis.call('UNLINK', beside('mentions', name))
+  members = format('%d', members - 1)
+  return append(entry(name, change))
+end
+
+if archived == '1' then return {(me or op == 'join') and 'archived' or 'not-a-member'} end
+
+if op == 'join' then
+  if me then return {seq, tonumber(now), 1, 0} end
+  if redis.call('HEXISTS', KEYS[6], user) == 1 then return {'banned'} end
+  if tonumber(members) >= tonumber(ARGV[8]) then return {'room-full'} end
+  return enter(user, 'm')
+end
+
+if not me then return {'not-a-member'} end
+if kind == 'd' and op ~= 'room' then return {'not-allowed'} end
+
+if op == 'leave' then
+  if me.role == 'o' and members ~= '1' then return {'last-owner'} end
+  return depart(user, 'left')
+end
+
+if op == 'put' then
+  local name, letter = ARGV[8], ARGV[9]
+  local other = redis.call('HGET', KEYS[2], name)
+  if not other then
+    if my_rank < rank.m then return {'not-allowed'} end
+    if letter ~= '' and letter ~= 'm' and (my_rank < rank.a or rank[letter] >= my_rank) then return {'not-allowed'} end
+    if redis.call('HEXISTS', KEYS[6], name) == 1 then return {'banned'} end
+    if tonumber(members) >= tonumber(ARGV[10]) then return {'room-full'} end
+    return enter(name, letter == '' and 'm' or letter)
+  end
+  other = member(other)
+  if letter == '' or letter == other.role then return {seq, tonumber(now), 1, 0} end
+  -- an owner may make others owners; an admin changes who is below it
+  local may = my_rank == rank.o or my_rank == rank.a and rank[letter] < rank.a and rank[other.role] < rank.a
+  if not may then return {'not-allowed'} end
+  if name == user and my_rank == rank.o then return {'last-owner'} end
+  other.role = letter
+  return append(entry(name, 'role', letter), nil, name, spell(other))
+end
+
+if op == 'kick' or op == 'ban' then
+  local name = ARGV[8]
+  local other = redis.call('HGET', KEYS[2], name)
+  if my_rank < rank.a then return {'not-allowed'} end
+  if not other and op == 'kick' then return {'no-such-member'} end
+  if name == user or other and rank[member(other).role] >= my_rank then return {'not-allowed'} end
+  if op == 'ban' then
+    redis.call('HSET', KEYS[6], name, now)
+    if not other then return {seq, tonumber(now), 0, 1} end
+  end
+  return depart(name, op == 'ban' and 'banned' or 'kicked')
+end
+
+if op == 'room' then
+  if my_rank < (kind == 'd' and rank.m or rank.a) then return {'not-allowed'} end
+  if ARGV[11] ~= '' and my_rank < rank.o then return {'not-allowed'} end
+  if kind == 'd' and ARGV[9] .. ARGV[10] .. ARGV[11] ~= '' then return {'not-allowed'} end
+  local set = {}
+  for i, name in ipairs({'name', 'topic', 'archived', 'keep_count', 'keep_ms'}) do
+    local value = ARGV[8 + i]
+    if value ~= '' then
+      value = string.sub(value, 2)
+      if name == 'archived' then
+        archived = value
+      elseif name == 'keep_count' then
+        keep_count = value
+      else
+        set[#set + 1] = name
+        set[#set + 1] = value
+      end
+    end
+  end
+  if #set > 0 then redis.call('HSET', KEYS[1], unpack(set)) end
+  return append('o ' .. user .. ' ' .. count, '- ' .. ARGV[8])
+end
+return redis.error_reply('no such op: ' .. op)

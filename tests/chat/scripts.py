@@ -1,0 +1,194 @@
+"""scripts.py - the chat's scripts in a real Redis: one order, numbers without holes, each client_id once."""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+# pylint: disable=wrong-import-position
+from lab import TOP, redis, run, same  # noqa: E402
+
+HERE = "{p001}:r"
+WAKE = "ch:wake:{p001}"
+ROOM, MEMBERS, LOG, CHANGES, NAMES, BANS = ["ch:%s:%s" % (what, HERE) for what in
+                                            ("room", "members", "log", "changes", "names", "bans")]
+DAY = 86400000
+
+
+class Script:
+    """As common/embed.py puts it together."""
+
+    def __init__(self, store, name):
+        folder = os.path.join(TOP, "chat")
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            text = file.read()
+
+        def include(match):
+            with open(os.path.join(folder, match[1]), encoding="utf-8") as file:
+                return file.read()
+        self.store, self.sha = store, store.cli("SCRIPT", "LOAD", re.sub(r"(?m)^-- include (\S+)\n", include, text))
+
+    def __call__(self, keys, *args):
+        return self.store.cli("EVALSHA", self.sha, len(keys), *keys, *args)
+
+
+class Room:
+    """A room of alice, an owner, with others who joined it."""
+
+    def __init__(self, store, *others, kind="u"):
+        self.store, self.writes = store, Script(store, "write.lua")
+        self.members, self.reads = Script(store, "member.lua"), Script(store, "events.lua")
+        self.known = 0
+        made = Script(store, "create.lua")([ROOM, MEMBERS, LOG, NAMES, "ch:public:{p001}"][:5 if kind == "u" else 4],
+                                           kind, "tea", "about tea", "r", WAKE, "alice")
+        same(made[0], 1)
+        same(made[2:4], ["tea", "about tea"])
+        for name in others:
+            if kind == "u":
+                self("join", name, 100)
+            else:
+                self("put", "alice", name, "", 100)
+
+    def __call__(self, what, user, *args, client=None, digest="d"):
+        keys = [ROOM, MEMBERS, LOG, CHANGES, NAMES, BANS]
+        if client:
+            keys.append("ch:once:{p001}:r:%s:%s" % (user, client))
+        return self.writes(keys, what, user, "r", self.known, WAKE, DAY, digest, *args)
+
+    def say(self, user, text, reply="", mentions="", client=None):
+        return self("message", user, client or "c", text, reply, mentions, client=client)
+
+    def member(self, *args, about=None):
+        return self.members([MEMBERS, LOG, "ch:mentions:%s:%s" % (HERE, about or args[0])], args[0], "r", WAKE, *args[1:])
+
+    def events(self, user, after=1, most=100):
+        return self.reads([MEMBERS, LOG, CHANGES], user, after, most, 1 << 20)
+
+    def heads(self):
+        return [(entry[0].split("-")[0], entry[1]) for entry in self.events("")[1]]
+
+    def record(self, user):
+        return self.store.cli("HGET", MEMBERS, user).split()
+
+
+def test_numbers_have_no_holes_and_heads_say_what_was_done(redis):
+    room = Room(redis, "bob")
+    same([answer[0] for answer in (room.say("bob", "one"), room.say("alice", "two", reply=3),
+                                   room("edit", "bob", "c2", "One", 3), room("react", "alice", "c3", 3, "+1", 1),
+                                   room("delete", "alice", "c4", 3), room("leave", "bob"))], [3, 4, 5, 6, 7, 8])
+    same(room.heads(), [("1", "j alice 0 alice joined o"), ("2", "j bob 0 bob joined m"), ("3", "m bob 1 0 0 "),
+                        ("4", "m alice 2 3 3 "), ("5", "e bob 2 3 0"), ("6", "r alice 2 3 1 +1"), ("7", "d alice 2 3"),
+                        ("8", "j bob 2 bob left -")])
+    # what was deleted is gone, with its edits
+    same([entry[0].split("-")[0] for entry in redis.cli("XRANGE", LOG, "-", "+")], ["1", "2", "4", "6", "7", "8"])
+    same([entry[2] for entry in room.events("")[1]], ["", "", "", "c two", "", "", "", ""])
+    same(sorted(redis.cli("HKEYS", CHANGES)), ["3", "5"])
+    same(redis.cli("EXISTS", "ch:reactions:%s:3" % HERE), 0)
+
+
+def test_a_client_id_is_done_once_and_stands_for_one_thing(redis):
+    room = Room(redis, "bob")
+    first = room.say("bob", "one", client="x")
+    same(room.say("bob", "one", client="x"), [first[0], first[1], 1, 1])
+    same(room("message", "bob", "x", "other", "", "", client="x", digest="e"), ["client-id-reused"])
+    room("leave", "bob")  # what was done then is so still
+    same(room.say("bob", "one", client="x")[:3], [first[0], first[1], 1])
+    same(room.say("alice", "one", client="x")[0], first[0] + 2)  # hers is another
+
+
+def test_who_may_not_is_told_why_and_nothing_is_done(redis):
+    room = Room(redis, "bob", "carol")
+    number = room.say("bob", "mine")[0]
+    before = room.heads()
+    same(room.say("dan", "x"), ["not-a-member"])
+    same(room("edit", "carol", "c", "x", number), ["not-allowed"])
+    same(room("edit", "bob", "c", "x", 1), ["no-such-message"])
+    same(room("edit", "bob", "c", "x", 99), ["no-such-message"])
+    same(room("delete", "carol", "c", number), ["not-allowed"])
+    same(room.say("bob", "x", reply=2), ["no-such-message"])
+    same(room("react", "bob", "c", 1, "+1", 1), ["no-such-message"])
+    same(room("react", "bob", "c", number, "+1", 0), ["no-such-reaction"])
+    same(room("kick", "bob", "carol"), ["not-allowed"])
+    same(room("kick", "alice", "dan"), ["no-such-member"])
+    same(room("put", "bob", "carol", "a", 100), ["not-allowed"])
+    same(room("room", "bob", "{}", "=x", "", "", "", ""), ["not-allowed"])
+    same(room("leave", "alice"), ["last-owner"])
+    same(room("join", "dan", 3), ["room-full"])
+    room.member("alice", "silence", "bob", -1, about="bob")
+    same(room.say("bob", "x"), ["muted"])
+    same(room.heads(), before)
+    room.member("alice", "silence", "bob", 0, about="bob")
+    same(room.say("bob", "x")[0], int(before[-1][0]) + 1)
+
+
+def test_private_rooms_do_not_exist_for_others(redis):
+    room = Room(redis, "bob", kind="v")
+    for answer in (room.say("dan", "x"), room("join", "dan", 100), room("leave", "dan"), room.events("dan"),
+                   room.member("dan", "read", 1)):
+        same(answer, ["no-such-room"])
+    room("ban", "alice", "bob")
+    same(room("put", "alice", "bob", "", 100), ["banned"])
+
+
+def test_archived_rooms_take_nothing(redis):
+    room = Room(redis, "bob")
+    room("room", "alice", '{"archived":true}', "", "", "=1", "", "")
+    for answer in (room.say("bob", "x"), room("join", "dan", 100), room("kick", "alice", "bob")):
+        assert answer in (["archived"], ["not-a-member"]), answer
+    same(room.events("bob")[0].split()[7], "1")
+
+
+def test_counts_of_what_is_not_read(redis):
+    room = Room(redis, "bob", "carol")
+    for n in range(3):
+        room.say("bob", "hi %d" % n, mentions="carol,nobody")
+    same(room.record("carol")[:4], ["3", "0", "3", "3"])
+    same(room.record("bob")[:3], ["6", "3", "6"])  # his own are read
+    room("react", "alice", "c", 5, "+1", 1)
+    record, count = room.member("carol", "read", 5)
+    same((record.split()[:4], count), (["5", "2", "5", "1"], "3"))
+    same(room.member("carol", "read", 4)[0], record)  # never back ...
+    same(room.member("carol", "read", 3, 1)[0].split()[:4], ["3", "0", "5", "3"])  # ... unless asked
+    room("delete", "bob", "c", 6)
+    same(room.record("carol")[3], "2")
+    same(room.member("carol", "read", 10**9)[0].split()[:4], ["8", "3", "8", "0"])
+    same(room.member("carol", "delivered", 1)[0].split()[2], "8")
+
+
+def test_retention_by_count_takes_texts_along(redis):
+    room = Room(redis)
+    room("room", "alice", "{}", "", "", "", "=10", "")
+    for n in range(40):
+        room.say("alice", "n%d" % n)
+    answer = room.events("alice", 0)
+    same(answer[0].split()[0:4:2], ["42", "33"])
+    same([entry[0].split("-")[0] for entry in answer[1]], [str(n) for n in range(33, 43)])
+
+
+def test_a_number_that_others_have_seen_is_not_given_again(redis):
+    """Redis lost its end; a worker knows more."""
+    room = Room(redis, "bob")
+    room.known = 50
+    same(room.say("bob", "x")[0], 51)
+    answer = room.events("bob", 0)
+    same(answer[0].split()[0:6:5], ["51", "50"])
+    same(room.say("bob", "y")[0], 52)
+
+
+def test_roles(redis):
+    room = Room(redis, "bob", "carol", "dan")
+    room("put", "alice", "bob", "a", 100)
+    same(room("put", "bob", "carol", "a", 100), ["not-allowed"])
+    same(room("put", "bob", "carol", "r", 100)[3], 1)
+    same(room.say("carol", "x"), ["not-allowed"])
+    same(room("kick", "bob", "alice"), ["not-allowed"])
+    same(room("kick", "bob", "dan")[3], 1)
+    same(room("join", "dan", 100)[3], 1)
+    same(room("ban", "bob", "dan")[3], 1)
+    same(room("join", "dan", 100), ["banned"])
+    same(room("put", "alice", "bob", "o", 100)[3], 1)
+    same(room("leave", "alice"), ["last-owner"])
+    same(room.record("#")[4], "3")
+    same(redis.cli("ZRANGE", NAMES, 0, -1), ["alice", "bob", "carol"])
+
+
+run(sys.modules[__name__], redis=redis)
