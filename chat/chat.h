@@ -45,6 +45,26 @@ struct chat {
 void connect_socket(struct request *req, void *arg);
 void create_room(struct request *req, void *arg);
 void create_direct(struct request *req, void *arg);
+void list_rooms(struct request *req, void *arg);
+void read_room(struct request *req, void *arg);
+void change_room(struct request *req, void *arg);
+void archive_room(struct request *req, void *arg);
+void list_members(struct request *req, void *arg);
+void put_member(struct request *req, void *arg);
+void delete_member(struct request *req, void *arg);
+void put_ban(struct request *req, void *arg);
+void delete_ban(struct request *req, void *arg);
+void put_mute(struct request *req, void *arg);
+void delete_mute(struct request *req, void *arg);
+void post_message(struct request *req, void *arg);
+void edit_message(struct request *req, void *arg);
+void delete_message(struct request *req, void *arg);
+void put_reaction(struct request *req, void *arg);
+void delete_reaction(struct request *req, void *arg);
+void read_messages(struct request *req, void *arg);
+void read_events(struct request *req, void *arg);
+void post_read(struct request *req, void *arg);
+void post_delivered(struct request *req, void *arg);
 
 /* life.c, for main.c's table. */
 extern const char *const chat_secrets[];

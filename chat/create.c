@@ -95,16 +95,18 @@ static void on_created(void *arg, int status, const struct redisReply *reply)
 {
     struct creation *creation = arg;
     struct room_head head;
+    struct member me;
     struct buf out;
     struct json_writer w = {.out = &out};
     uint64_t made = 0;
     uint64_t created = 0;
 
     if (status == 0 &&
-        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 5 ||
+        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 6 ||
          !reply_number(reply->element[0], &made) ||
          !room_head_parse(reply_text(reply->element[1]), &head) ||
-         !reply_number(reply->element[4], &created)))
+         !member_parse(reply_text(reply->element[2]), &me) ||
+         !reply_number(reply->element[5], &created)))
         status = UV_EPROTO;
     if (status < 0) {
         request_fail(creation->req, status);
@@ -113,11 +115,11 @@ static void on_created(void *arg, int status, const struct redisReply *reply)
     buf_init(&out, MEM_REQUEST);
     room_put(&w,
              &(struct room_facts){.room = creation->room,
-                                  .name = reply_text(reply->element[2]),
-                                  .topic = reply_text(reply->element[3]),
+                                  .name = reply_text(reply->element[3]),
+                                  .topic = reply_text(reply->element[4]),
                                   .created = created,
                                   .head = head},
-             NULL);
+             &me);
     request_reply_json(creation->req, made ? 201 : 200, buf_span(&out));
     buf_deinit(&out);
 }

@@ -226,3 +226,20 @@ void entry_put_event(struct json_writer *w, struct span room,
     put_own(w, entry, client_id, plain);
     json_put_close(w, '}');
 }
+
+void entry_put_message(struct json_writer *w, const struct entry *entry,
+                       uint64_t edited, struct span plain)
+{
+    json_put_open(w, '{');
+    put_key_number(w, "seq", entry->seq);
+    put_key_string(w, "from", entry->from);
+    put_key_number(w, "ts", entry->ts);
+    put_text(w, plain);
+    json_put_key(w, "deleted");
+    json_put_bool(w, !plain.ptr);
+    if (edited)
+        put_key_number(w, "edited_seq", edited);
+    if (entry->reply_to)
+        put_key_number(w, "reply_to", entry->reply_to);
+    put_mentions(w, entry->mentions);
+}

@@ -50,3 +50,10 @@ bool text_parse(struct span said, struct text *text);
 void entry_put_event(struct json_writer *w, struct span room,
                      const struct entry *entry, struct span client_id,
                      struct span plain);
+
+/*
+ * MESSAGE as it is now, but for its reactions: the object stays open.  edited:
+ * by which edit, 0: none; plain.ptr NULL: it was deleted.
+ */
+void entry_put_message(struct json_writer *w, const struct entry *entry,
+                       uint64_t edited, struct span plain);

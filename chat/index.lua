@@ -1,4 +1,4 @@
--- index.lua - the rooms of a user: each with when it was put there, ms.
+-- index.lua - the rooms of a user: each with when it was put there, us.
 -- KEYS[1]  the sorted set
 -- ARGV     add, room, the most there may be: {now, was it not there (0, 1)}, or
 --          {'too-many-rooms'}
@@ -9,7 +9,7 @@ if ARGV[1] == 'remove' then
   return {}
 end
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = time[1] * 1000000 + time[2] -- no other call has the same
 local added = redis.call('ZSCORE', KEYS[1], ARGV[2])
 if not added and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return {'too-many-rooms'} end
 redis.call('ZADD', KEYS[1], now, ARGV[2])

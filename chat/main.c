@@ -1,6 +1,8 @@
 /* main.c - the chat: its options, its routes. */
 #include "chat/chat.h"
 
+#define USE "chat:use"
+
 static struct chat_config config;
 
 #define OPTION(member) offsetof(struct chat_config, member)
@@ -26,8 +28,37 @@ static const struct config_option options[] = {
 };
 
 static const struct route routes[] = {
-    {REQUEST_POST, "/v1/rooms", "chat:use", create_room, ROUTE_WRITE},
-    {REQUEST_POST, "/v1/dms", "chat:use", create_direct, ROUTE_WRITE},
+    {REQUEST_POST, "/v1/rooms", USE, create_room, ROUTE_WRITE},
+    {REQUEST_POST, "/v1/dms", USE, create_direct, ROUTE_WRITE},
+    {REQUEST_GET, "/v1/rooms", USE, list_rooms, 0},
+    {REQUEST_GET, "/v1/rooms/{room}", USE, read_room, 0},
+    {REQUEST_PATCH, "/v1/rooms/{room}", USE, change_room, ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/rooms/{room}", USE, archive_room, ROUTE_WRITE},
+    {REQUEST_GET, "/v1/rooms/{room}/members", USE, list_members, 0},
+    {REQUEST_PUT, "/v1/rooms/{room}/members/{user}", USE, put_member,
+     ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/rooms/{room}/members/{user}", USE, delete_member,
+     ROUTE_WRITE},
+    {REQUEST_PUT, "/v1/rooms/{room}/bans/{user}", USE, put_ban, ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/rooms/{room}/bans/{user}", USE, delete_ban,
+     ROUTE_WRITE},
+    {REQUEST_PUT, "/v1/rooms/{room}/mutes/{user}", USE, put_mute, ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/rooms/{room}/mutes/{user}", USE, delete_mute,
+     ROUTE_WRITE},
+    {REQUEST_GET, "/v1/rooms/{room}/messages", USE, read_messages, 0},
+    {REQUEST_POST, "/v1/rooms/{room}/messages", USE, post_message, ROUTE_WRITE},
+    {REQUEST_PATCH, "/v1/rooms/{room}/messages/{seq}", USE, edit_message,
+     ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/rooms/{room}/messages/{seq}", USE, delete_message,
+     ROUTE_WRITE},
+    {REQUEST_PUT, "/v1/rooms/{room}/messages/{seq}/reactions/{emoji}", USE,
+     put_reaction, ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/rooms/{room}/messages/{seq}/reactions/{emoji}", USE,
+     delete_reaction, ROUTE_WRITE},
+    {REQUEST_GET, "/v1/rooms/{room}/events", USE, read_events, 0},
+    {REQUEST_POST, "/v1/rooms/{room}/read", USE, post_read, ROUTE_WRITE},
+    {REQUEST_POST, "/v1/rooms/{room}/delivered", USE, post_delivered,
+     ROUTE_WRITE},
     {REQUEST_GET, "/v1/ws", NULL, connect_socket, 0},
     {0},
 };

@@ -88,8 +88,8 @@ static void on_departed(struct write *write, int status)
 {
     struct membership *membership = write->arg;
 
-    if (status == 0 && !write->refusal[0])
-        forget(membership, write->ts);
+    if (status == 0 && !write->refusal[0] && write->changed)
+        forget(membership, write->ts * 1000 + 999);
     membership->cb(membership, status);
 }
 

@@ -20,7 +20,7 @@ struct membership {
     struct chat *chat;
     void (*cb)(struct membership *membership, int status);
     void *arg;
-    uint64_t added; /* to the index, ms; 0: it was there */
+    uint64_t added; /* to the index, us; 0: it was there */
 };
 
 /* 0, or why it cannot be asked: cb never runs then.  What was refused is in

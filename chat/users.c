@@ -37,7 +37,7 @@ struct asking {
     struct user *user;
     size_t count;
     struct seat *seats[ROOMS_OF_CALL];
-    uint64_t added[ROOMS_OF_CALL]; /* to the index, ms; 0: unknown */
+    uint64_t added[ROOMS_OF_CALL]; /* to the index, us; 0: unknown */
     bool of_load;
 };
 
@@ -308,7 +308,7 @@ static void settle(struct asking *asking, size_t i, int status, uint64_t now)
     }
     if (!is_none)
         user->status = status;
-    else if (asking->added[i] && asking->added[i] + STALE_MS < now)
+    else if (asking->added[i] && asking->added[i] / 1000 + STALE_MS < now)
         repair(user, room_id(seat->room));
     tell_asks(user, seat, status);
     if (seat->role)

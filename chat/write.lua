@@ -17,6 +17,7 @@
 --         put      user, role ('': member, or as it is), the most members
 --         kick     user
 --         ban      user
+--         unban    user
 --         room     what has changed, as JSON; then of each of name, topic,
 --                  archived, keep_count, keep_ms: = and the value, or '': stays
 -- {number, ts (ms), replayed (0, 1), done (0: it was so already)}, or {why not}:
@@ -305,6 +306,12 @@ if op == 'put' then
   if name == user and my_rank == rank.o then return {'last-owner'} end
   other.role = letter
   return append(entry(name, 'role', letter), nil, name, spell(other))
+end
+
+if op == 'unban' then
+  if my_rank < rank.a then return {'not-allowed'} end
+  redis.call('HDEL', KEYS[6], ARGV[8])
+  return {seq, tonumber(now), 0, 0}
 end
 
 if op == 'kick' or op == 'ban' then

@@ -122,6 +122,8 @@ static inline void json_put_key(struct json_writer *w, const char *key)
     buf_commit(w->out, text.len + 3 + w->comma);
     w->comma = false;
 }
+/* A member's name that may be any text. */
+void json_put_name(struct json_writer *w, struct span name);
 /* Bytes that are not UTF-8 come out as U+FFFD. */
 void json_put_string(struct json_writer *w, struct span text);
 void json_put_int(struct json_writer *w, int64_t value);

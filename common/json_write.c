@@ -120,3 +120,10 @@ void json_put_raw(struct json_writer *w, struct span json)
     begin_value(w);
     buf_append(w->out, json);
 }
+
+void json_put_name(struct json_writer *w, struct span name)
+{
+    json_put_string(w, name);
+    buf_append_char(w->out, ':');
+    w->comma = false;
+}

@@ -41,7 +41,7 @@ class Room:
         made = Script(store, "create.lua")([ROOM, MEMBERS, LOG, NAMES, "ch:public:{p001}"][:5 if kind == "u" else 4],
                                            kind, "tea", "about tea", "r", WAKE, "alice")
         same(made[0], 1)
-        same(made[2:4], ["tea", "about tea"])
+        same(made[3:5], ["tea", "about tea"])
         for name in others:
             if kind == "u":
                 self("join", name, 100)

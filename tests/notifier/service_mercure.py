@@ -88,9 +88,9 @@ def test_unknown_fields_and_empty_pairs_are_passed_over(service):
 
 
 def test_topic_rules(service):
-    for topic in ("a", "é", "*x", "**", "https://example.com/{id}", "#", " ", "a b", "earliest", "x" * 1024,
-                  "/.well-known/mercur", "\u2028"):
-        with Stream(service, "*") as stream:
+    with Stream(service, "*") as stream:  # one for all: a new one's worker may not have heard of the last update
+        for topic in ("a", "é", "*x", "**", "https://example.com/{id}", "#", " ", "a b", "earliest", "x" * 1024,
+                      "/.well-known/mercur", "\u2028"):
             same(post(service, [("topic", topic), ("data", topic)]).status, 200, topic)
             same(stream.next().data, topic)
     for topic in ("", "*", "a\nb", "\0", "a\x7f", "\t", "x" * 1025, HUB, HUB + "/subscriptions/a/b",

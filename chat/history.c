@@ -1,0 +1,165 @@
+/* history.c - see history.h. */
+#include <stdio.h>
+
+#include "chat/chat.h"
+#include "chat/history.h"
+#include "chat/reply.h"
+#include "chat/scripts.h"
+
+#define BYTES "196608" /* of messages in an answer, about */
+
+static int take(struct history *history, const struct redisReply *reply)
+{
+    struct span refusal = reply_refusal(reply);
+
+    if (refusal.ptr) {
+        snprintf(history->refusal, sizeof(history->refusal), "%.*s",
+                 (int)refusal.len, refusal.ptr);
+        return 0;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+        !room_head_parse(reply_text(reply->element[0]), &history->head) ||
+        reply->element[2]->type != REDIS_REPLY_ARRAY)
+        return UV_EPROTO;
+    history->reply = reply;
+    return 0;
+}
+
+static void on_messages(void *arg, int status, const struct redisReply *reply)
+{
+    struct history *history = arg;
+
+    history->cb(history, status == 0 ? take(history, reply) : status);
+}
+
+int history_ask(struct chat *chat, struct history *history)
+{
+    struct room_keys keys = keys_of_room(history->arena, history->room);
+    char limit[SPAN_U64_MAX];
+    char number[SPAN_U64_MAX];
+    struct span argv[] = {keys.members,
+                          keys.log,
+                          keys.changes,
+                          keys.room,
+                          history->user,
+                          span_from_u64(limit, history->limit),
+                          SPAN(BYTES),
+                          span_str(history->how),
+                          span_from_u64(number, history->number)};
+
+    return redis_eval(app_redis(chat->app), &script_messages, 4,
+                      &(struct redis_call){.key = history->room,
+                                           .argv = argv,
+                                           .argc = 9,
+                                           .repeatable = true,
+                                           .cb = on_messages,
+                                           .arg = history});
+}
+
+/* ---- as clients read it */
+
+/* "EDITED REACTED CLIENT_ID TEXT", or "EDITED REACTED". */
+struct change {
+    uint64_t edited;
+    struct text text;
+};
+
+static bool parse_change(struct span said, struct change *change)
+{
+    struct span edited;
+    struct span reacted;
+
+    *change = (struct change){0};
+    return span_cut(&said, ' ', &edited) && span_cut(&said, ' ', &reacted) &&
+           span_to_u64(edited, UINT64_MAX, &change->edited) &&
+           (!said.ptr || text_parse(said, &change->text));
+}
+
+static bool is_of(const struct redisReply *reaction, struct span emoji)
+{
+    struct span rest = reply_text(reaction);
+    struct span word;
+
+    return span_cut(&rest, ' ', &word) && span_eq(word, emoji);
+}
+
+static struct span emoji_of(const struct redisReply *reaction)
+{
+    struct span rest = reply_text(reaction);
+    struct span emoji = {NULL, 0};
+
+    span_cut(&rest, ' ', &emoji);
+    return emoji;
+}
+
+static bool was_before(const struct redisReply *list, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (is_of(list->element[i], emoji_of(list->element[index])))
+            return true;
+    return false;
+}
+
+/* {EMOJI: [USER, …], …}, each as it came first. */
+static void put_reactions(struct json_writer *w, const struct redisReply *list)
+{
+    json_put_key(w, "reactions");
+    json_put_open(w, '{');
+    for (size_t i = 0; i < list->elements; i++) {
+        struct span emoji = emoji_of(list->element[i]);
+        if (was_before(list, i))
+            continue;
+        json_put_name(w, emoji);
+        json_put_open(w, '[');
+        for (size_t j = i; j < list->elements; j++)
+            if (is_of(list->element[j], emoji))
+                json_put_string(
+                    w, span_skip(reply_text(list->element[j]), emoji.len + 1));
+        json_put_close(w, ']');
+    }
+    json_put_close(w, '}');
+}
+
+static void put_item(struct json_writer *w, const struct redisReply *item)
+{
+    struct entry entry = {0};
+    struct text text = {0};
+    struct change change = {0};
+    struct span changed = reply_text(item->element[3]);
+    bool deleted = span_eq(changed, SPAN("d"));
+
+    if (!entry_parse_id(reply_text(item->element[0]), &entry) ||
+        !entry_parse(reply_text(item->element[1]), &entry) ||
+        !text_parse(reply_text(item->element[2]), &text) ||
+        (changed.len && !deleted && !parse_change(changed, &change)))
+        return;
+    entry_put_message(w, &entry, change.edited,
+                      deleted
+                          ? (struct span){NULL, 0}
+                          : (change.edited ? change.text.plain : text.plain));
+    put_reactions(w, item->element[4]);
+    json_put_close(w, '}');
+}
+
+void history_put(struct json_writer *w, const struct history *history)
+{
+    const struct redisReply *items = history->reply->element[2];
+    struct span next = reply_text(history->reply->element[1]);
+
+    json_put_key(w, "items");
+    json_put_open(w, '[');
+    for (size_t i = 0; i < items->elements; i++)
+        if (items->element[i]->type == REDIS_REPLY_ARRAY &&
+            items->element[i]->elements == 5)
+            put_item(w, items->element[i]);
+    json_put_close(w, ']');
+    json_put_key(w, "seq");
+    json_put_int(w, (int64_t)history->head.seq);
+    json_put_key(w, "oldest_seq");
+    json_put_int(w, (int64_t)history->head.oldest);
+    json_put_key(w, "next");
+    if (next.len)
+        json_put_raw(w, next);
+    else
+        json_put_null(w);
+}

@@ -1,0 +1,36 @@
+/*
+ * history.h - messages of a room as they are now: one call of messages.lua.
+ *
+ *   history_ask() --> cb: history_put(), or why not
+ */
+#pragma once
+
+#include "chat/record.h"
+#include "chat/write.h"
+#include "common/json.h"
+
+struct redisReply;
+
+#define HISTORY_MAX 200 /* messages of an answer */
+
+/* In the asker's arena, with all it points to, until cb has run. */
+struct history {
+    struct span user, room;
+    const char *how; /* before, after, around, thread */
+    uint64_t number; /* of that */
+    uint32_t limit;
+    struct arena *arena;
+    /* Once, later.  status 0: it is there until cb returns, or refusal says why
+       not. */
+    void (*cb)(struct history *history, int status);
+    void *arg;
+
+    char refusal[REFUSAL_MAX];
+    struct room_head head;
+    const struct redisReply *reply;
+};
+
+/* 0, or what redis_eval() refuses by: cb never runs then. */
+int history_ask(struct chat *chat, struct history *history);
+/* Members items, seq, oldest_seq and next of an object that is open. */
+void history_put(struct json_writer *w, const struct history *history);

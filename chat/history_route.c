@@ -1,0 +1,276 @@
+/* history_route.c - GET of a room's messages, its log, its members. */
+#include "chat/history.h"
+#include "chat/http.h"
+#include "chat/reply.h"
+#include "chat/scripts.h"
+#include "common/query.h"
+
+#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
+#define EVENTS_MAX 200
+
+/* ---- messages */
+
+static void on_messages(struct history *history, int status)
+{
+    struct request *req = history->arg;
+    struct buf out;
+    struct json_writer w = {.out = &out};
+
+    if (status < 0) {
+        request_fail(req, status);
+        return;
+    }
+    if (history->refusal[0]) {
+        refuse(req, span_str(history->refusal));
+        return;
+    }
+    buf_init(&out, MEM_REQUEST);
+    json_put_open(&w, '{');
+    history_put(&w, history);
+    json_put_close(&w, '}');
+    request_reply_json(req, 200, buf_span(&out));
+    buf_deinit(&out);
+}
+
+/* A number of the query, most at most; false: errors say so. */
+static bool take_number(struct span text, uint64_t most, const char *pointer,
+                        uint64_t *out, struct json_errors *errors)
+{
+    if (!text.ptr || span_to_u64(text, most, out))
+        return true;
+    json_errors_add(errors, pointer, "a number, at most %llu",
+                    (unsigned long long)most);
+    return false;
+}
+
+void read_messages(struct request *req, void *arg)
+{
+    static const char *const names[] = {"before", "after", "around", "thread",
+                                        "limit"};
+    static const char *const pointers[] = {"/before", "/after", "/around",
+                                           "/thread"};
+    struct arena *arena = request_arena(req);
+    struct history *history = arena_zalloc(arena, sizeof(*history));
+    struct json_errors errors = {0};
+    struct span values[5];
+    uint64_t limit = 50;
+    unsigned given = 0;
+
+    if (!http_room(req, &history->room))
+        return;
+    json_errors_init(&errors);
+    query_take(arena, request_query_string(req), names, 5, values, &errors);
+    history->how = "before";
+    history->number = NUMBER_MAX;
+    for (size_t i = 0; i < 4; i++)
+        if (values[i].ptr) {
+            given++;
+            history->how = names[i];
+            take_number(values[i], NUMBER_MAX, pointers[i], &history->number,
+                        &errors);
+        }
+    if (given > 1)
+        json_errors_add(&errors, "", "one of before, after, around, thread");
+    take_number(values[4], HISTORY_MAX, "/limit", &limit, &errors);
+    if (errors.count) {
+        request_invalid(req, &errors);
+        return;
+    }
+    history->user = http_user(req);
+    history->limit = limit ? (uint32_t)limit : 1;
+    history->arena = arena;
+    history->cb = on_messages;
+    history->arg = req;
+    int err = history_ask(arg, history);
+    if (err < 0)
+        request_fail(req, err);
+}
+
+/* ---- the log as it is */
+
+struct reading {
+    struct request *req;
+    struct span room;
+};
+
+static void put_entries(struct json_writer *w, struct span room,
+                        const struct reply_events *events)
+{
+    struct entry entry;
+    struct text text;
+
+    for (size_t i = 0; i < events->count; i++)
+        if (reply_entry(events->entries[i], &entry, &text))
+            entry_put_event(w, room, &entry, text.client_id, text.plain);
+}
+
+static void on_events(void *arg, int status, const struct redisReply *reply)
+{
+    struct reading *reading = arg;
+    struct reply_events events;
+    struct buf out;
+    struct json_writer w = {.out = &out};
+
+    if (status == 0 && reply_refusal(reply).ptr) {
+        refuse(reading->req, reply_refusal(reply));
+        return;
+    }
+    if (status == 0 && !reply_events(reply, &events))
+        status = UV_EPROTO;
+    if (status < 0) {
+        request_fail(reading->req, status);
+        return;
+    }
+    buf_init(&out, MEM_REQUEST);
+    json_put_open(&w, '{');
+    json_put_key(&w, "items");
+    json_put_open(&w, '[');
+    put_entries(&w, reading->room, &events);
+    json_put_close(&w, ']');
+    json_put_key(&w, "seq");
+    json_put_int(&w, (int64_t)events.head.seq);
+    json_put_key(&w, "oldest_seq");
+    json_put_int(&w, (int64_t)events.head.oldest);
+    json_put_close(&w, '}');
+    request_reply_json(reading->req, 200, buf_span(&out));
+    buf_deinit(&out);
+}
+
+void read_events(struct request *req, void *arg)
+{
+    static const char *const names[] = {"after", "limit"};
+    struct chat *chat = arg;
+    struct arena *arena = request_arena(req);
+    struct reading *reading = arena_zalloc(arena, sizeof(*reading));
+    struct json_errors errors = {0};
+    struct span values[2];
+    uint64_t after = 0;
+    uint64_t limit = 50;
+    char from[SPAN_U64_MAX];
+    char most[SPAN_U64_MAX];
+
+    reading->req = req;
+    if (!http_room(req, &reading->room))
+        return;
+    json_errors_init(&errors);
+    query_take(arena, request_query_string(req), names, 2, values, &errors);
+    take_number(values[0], NUMBER_MAX, "/after", &after, &errors);
+    take_number(values[1], EVENTS_MAX, "/limit", &limit, &errors);
+    if (errors.count) {
+        request_invalid(req, &errors);
+        return;
+    }
+    struct room_keys keys = keys_of_room(arena, reading->room);
+    struct span argv[] = {keys.members,
+                          keys.log,
+                          keys.changes,
+                          http_user(req),
+                          span_from_u64(from, after + 1),
+                          span_from_u64(most, limit),
+                          SPAN(REPLY_BYTES)};
+    int err = redis_eval(app_redis(chat->app), &script_events, 3,
+                         &(struct redis_call){.key = reading->room,
+                                              .argv = argv,
+                                              .argc = 7,
+                                              .repeatable = true,
+                                              .cb = on_events,
+                                              .arg = reading});
+    if (err < 0)
+        request_fail(req, err);
+}
+
+/* ---- members, by name */
+
+static void put_members(struct json_writer *w, const struct redisReply *reply)
+{
+    struct member member;
+
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        if (!member_parse(reply_text(reply->element[i + 1]), &member))
+            continue;
+        json_put_open(w, '{');
+        json_put_key(w, "user");
+        json_put_string(w, reply_text(reply->element[i]));
+        json_put_key(w, "role");
+        json_put_string(w, span_str(role_name(member.role)));
+        json_put_key(w, "read");
+        json_put_int(w, (int64_t)member.read);
+        json_put_key(w, "delivered");
+        json_put_int(w, (int64_t)member.delivered);
+        json_put_close(w, '}');
+    }
+}
+
+static void on_members(void *arg, int status, const struct redisReply *reply)
+{
+    struct request *req = arg;
+    struct buf out;
+    struct json_writer w = {.out = &out};
+
+    if (status == 0 && reply_refusal(reply).ptr) {
+        refuse(req, reply_refusal(reply));
+        return;
+    }
+    if (status == 0 &&
+        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+         reply->element[1]->type != REDIS_REPLY_ARRAY))
+        status = UV_EPROTO;
+    if (status < 0) {
+        request_fail(req, status);
+        return;
+    }
+    struct span next = reply_text(reply->element[0]);
+    buf_init(&out, MEM_REQUEST);
+    json_put_open(&w, '{');
+    json_put_key(&w, "items");
+    json_put_open(&w, '[');
+    put_members(&w, reply->element[1]);
+    json_put_close(&w, ']');
+    json_put_key(&w, "next");
+    if (next.len)
+        json_put_string(&w, next);
+    else
+        json_put_null(&w);
+    json_put_close(&w, '}');
+    request_reply_json(req, 200, buf_span(&out));
+    buf_deinit(&out);
+}
+
+void list_members(struct request *req, void *arg)
+{
+    static const char *const names[] = {"limit", "cursor"};
+    struct chat *chat = arg;
+    struct arena *arena = request_arena(req);
+    struct json_errors errors = {0};
+    struct span values[2];
+    struct span room;
+    struct span cursor;
+    uint32_t limit;
+    char most[SPAN_U64_MAX];
+
+    if (!http_room(req, &room))
+        return;
+    json_errors_init(&errors);
+    query_take(arena, request_query_string(req), names, 2, values, &errors);
+    if (values[1].ptr && !name_is_valid(values[1]))
+        json_errors_add(&errors, "/cursor", "what an answer gave as next");
+    if (errors.count) {
+        request_invalid(req, &errors);
+        return;
+    }
+    if (!request_read_page(req, &limit, &cursor))
+        return;
+    struct room_keys keys = keys_of_room(arena, room);
+    struct span argv[] = {keys.members, keys.names, http_user(req),
+                          cursor.ptr ? cursor : SPAN(""),
+                          span_from_u64(most, limit)};
+    int err = redis_eval(app_redis(chat->app), &script_names, 2,
+                         &(struct redis_call){.key = room,
+                                              .argv = argv,
+                                              .argc = 5,
+                                              .repeatable = true,
+                                              .cb = on_members,
+                                              .arg = req});
+    if (err < 0)
+        request_fail(req, err);
+}

@@ -1,0 +1,19 @@
+/* http.h - what the chat's HTTP handlers share. */
+#pragma once
+
+#include "chat/chat.h"
+#include "chat/membership.h"
+#include "chat/room_json.h"
+#include "chat/state.h"
+#include "common/json.h"
+
+/* Of who asks, in its request's arena. */
+struct span http_user(struct request *req);
+/* Values of the path; false: it can be none, and the request is answered. */
+bool http_room(struct request *req, struct span *room);
+bool http_name(struct request *req, struct span *name);
+bool http_number(struct request *req, struct span *number);
+
+/* A write of who asks, answered by {room, seq, ts}. */
+struct write *http_write(struct request *req, const char *what);
+void http_send_write(struct chat *chat, struct write *write);

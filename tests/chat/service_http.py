@@ -1,0 +1,170 @@
+"""service_http.py - the chat over HTTP: all that a bot needs."""
+from kit import Client, chat, eventually, main, same
+
+
+def test_rooms_are_made_read_changed_and_archived(chat):
+    room = chat.call("ann", "POST", "/v1/rooms", {"name": "tea", "kind": "public", "topic": "leaves"}, 201)
+    same({k: room[k] for k in ("kind", "name", "topic", "seq", "oldest_seq", "members")},
+         {"kind": "public", "name": "tea", "topic": "leaves", "seq": 1, "oldest_seq": 1, "members": 1})
+    same(room["me"], {"role": "owner", "read": 1, "delivered": 1, "unread": 0, "mentions": 0, "muted": False})
+    path = "/v1/rooms/" + room["room"]
+    same(chat.call("bob", "GET", path, status=200)["me"], None)
+    changed = chat.call("ann", "PATCH", path, {"topic": None, "retention": {"max_count": 100}}, 200)
+    same((changed["topic"], changed["seq"]), ("", 2))
+    for body in ({"name": "Tea!"}, {"colour": 1}, {"retention": {"max_count": 0}}):
+        chat.call("ann", "PATCH", path, body, 422)
+    chat.call("bob", "PATCH", path, {"topic": "x"}, 403)
+    chat.call("ann", "DELETE", path, status=204)
+    chat.call("ann", "POST", path + "/messages", {"client_id": "c", "text": "x"}, 410)
+    same(chat.call("ann", "GET", path, status=200)["archived"], True)
+    for body in ({"name": "x"}, {"name": "x", "kind": "secret"}, {"name": "", "kind": "public"}):
+        chat.call("ann", "POST", "/v1/rooms", body, 422)
+
+
+def test_private_rooms_are_as_if_they_were_not_there(chat):
+    room = chat.call("ann", "POST", "/v1/rooms", {"name": "den", "kind": "private"}, 201)["room"]
+    for method, tail, body in (("GET", "", None), ("GET", "/messages", None), ("GET", "/events", None),
+                               ("GET", "/members", None), ("PUT", "/members/bob", None),
+                               ("POST", "/messages", {"client_id": "c", "text": "x"}), ("POST", "/read", {"seq": 1})):
+        there = chat.call("bob", method, "/v1/rooms/%s%s" % (room, tail), body, 404)
+        none = chat.call("bob", method, "/v1/rooms/%s%s" % ("r0000000000000000", tail), body, 404)
+        same({k: there[k] for k in ("type", "title", "detail")}, {k: none[k] for k in ("type", "title", "detail")})
+    chat.call("ann", "PUT", "/v1/rooms/%s/members/bob" % room, status=201)
+    chat.call("bob", "GET", "/v1/rooms/" + room, status=200)
+
+
+def test_lists_are_paged(chat):
+    made = [chat.room("ann", name="r%d" % n) for n in range(7)]
+    for scope in ("mine", "public"):
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = chat.call("ann", "GET", "/v1/rooms?scope=%s&limit=3%s" % (scope, cursor and "&cursor=" + cursor),
+                             status=200)
+            assert len(page["items"]) <= 3, page
+            seen += [item["room"] for item in page["items"]]
+            cursor = page["next"]
+        same(sorted(seen), sorted(made), scope)
+        same(len(seen), 7)
+    same(seen != made, True)  # by id
+    room = chat.room("ann", *["m%02d" % n for n in range(10)])
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = chat.call("ann", "GET", "/v1/rooms/%s/members?limit=4%s" % (room, cursor and "&cursor=" + cursor),
+                         status=200)
+        seen += [(item["user"], item["role"]) for item in page["items"]]
+        cursor = page["next"]
+    same(seen, [("ann", "owner")] + [("m%02d" % n, "member") for n in range(10)])
+
+
+def test_messages_are_posted_changed_and_read(chat):
+    room = chat.room("ann", "bob")
+    path = "/v1/rooms/%s/messages" % room
+    first = chat.call("ann", "POST", path, {"client_id": "a", "text": "one @bob"}, 201)
+    same((first["room"], first["seq"]), (room, 3))
+    same(chat.call("ann", "POST", path, {"client_id": "a", "text": "one @bob"}, 200), first)
+    chat.call("ann", "POST", path, {"client_id": "a", "text": "other"}, 422)
+    chat.call("bob", "POST", path, {"client_id": "a", "text": "two", "reply_to": 3}, 201)
+    chat.call("ann", "PATCH", path + "/3", {"client_id": "b", "text": "One @bob"}, 200)
+    chat.call("bob", "PATCH", path + "/3", {"client_id": "b", "text": "mine"}, 403)
+    for user, emoji in (("bob", "+1"), ("ann", "+1"), ("bob", "%F0%9F%90%8D")):
+        chat.call(user, "PUT", path + "/3/reactions/" + emoji, status=200)
+    chat.call("bob", "DELETE", path + "/3/reactions/+1", status=200)
+    chat.call("bob", "DELETE", path + "/3/reactions/+1", status=404)
+    chat.call("bob", "DELETE", path + "/4", status=200)
+    chat.call("bob", "DELETE", path + "/4", status=404)
+    page = chat.call("bob", "GET", path, status=200)
+    items = page["items"]
+    same((page["seq"], page["oldest_seq"], page["next"]), (10, 1, None))
+    same([(i["seq"], i["from"], i["text"], i["deleted"]) for i in items],
+         [(3, "ann", "One @bob", False), (4, "bob", None, True)])
+    same((items[0]["edited_seq"], items[0]["mentions"], items[1]["reply_to"]), (5, ["bob"], 3))
+    same(items[0]["reactions"], {"+1": ["ann"], "\U0001F40D": ["bob"]})
+    events = chat.call("bob", "GET", "/v1/rooms/%s/events?after=2" % room, status=200)["items"]
+    same([e["seq"] for e in events], list(range(3, 11)))
+    with Client(chat, "bob") as bob:
+        bob.get("watch", room=room, after=2)
+        same(bob.log(8), events)
+
+
+def test_history_is_paged_both_ways(chat):
+    room = chat.room("ann")
+    with Client(chat, "ann") as ann:
+        numbers = [ann.say(room, "n%d" % n)["seq"] for n in range(120)]
+        for n in range(0, 120, 7):  # what is no message lies between
+            ann.get("react", room=room, target=numbers[n], client_id="r%d" % n, emoji="x", on=True)
+            numbers.append(ann.say(room, "m%d" % n)["seq"])
+    path = "/v1/rooms/%s/messages?limit=50" % room
+    seen, tail = [], ""
+    while tail is not None:
+        page = chat.call("ann", "GET", path + tail, status=200)
+        seen = [i["seq"] for i in page["items"]] + seen
+        tail = "&before=%d" % page["next"] if page["next"] else None
+    same(seen, numbers)
+    seen, tail = [], "&after=0"
+    while tail is not None:
+        page = chat.call("ann", "GET", path + tail, status=200)
+        seen += [i["seq"] for i in page["items"]]
+        tail = "&after=%d" % page["next"] if page["next"] else None
+    same(seen, numbers)
+    around = [i["seq"] for i in chat.call("ann", "GET", "/v1/rooms/%s/messages?around=60&limit=10" % room)["items"]]
+    same(around, list(range(55, 65)))
+    chat.call("ann", "GET", path + "&before=3&after=4", status=422)
+    chat.call("ann", "GET", path + "&before=x", status=422)
+
+
+def test_threads(chat):
+    room = chat.room("ann", "bob")
+    with Client(chat, "ann") as ann:
+        root = ann.say(room, "root")["seq"]
+        ann.say(room, "aside")
+        one = ann.say(room, "one", reply_to=root)["seq"]
+        two = ann.say(room, "two", reply_to=one)["seq"]
+        same([i["seq"] for i in chat.call("bob", "GET", "/v1/rooms/%s/messages?thread=%d" % (room, root))["items"]],
+             [root, one, two])
+
+
+def test_moderation(chat):
+    room = chat.room("ann", "bob", "cat")
+    path = "/v1/rooms/" + room
+    chat.call("bob", "PUT", path + "/mutes/cat", status=403)
+    chat.call("ann", "PUT", path + "/mutes/cat", status=204)
+    same(chat.call("cat", "POST", path + "/messages", {"client_id": "c", "text": "x"}, 403)["type"], "/problems/muted")
+    chat.call("ann", "DELETE", path + "/mutes/cat", status=204)
+    chat.call("cat", "POST", path + "/messages", {"client_id": "c", "text": "x"}, 201)
+    chat.call("ann", "PUT", path + "/members/bob", {"role": "admin"}, 201)
+    chat.call("bob", "DELETE", path + "/messages/5", status=404)
+    chat.call("bob", "DELETE", path + "/messages/4", status=200)
+    with Client(chat, "cat") as cat:
+        cat.get("watch", room=room)
+        chat.call("bob", "PUT", path + "/bans/cat", status=204)
+        same(cat.until("gone")["reason"], "banned")
+    chat.call("cat", "PUT", path + "/members/cat", status=403)
+    chat.call("bob", "DELETE", path + "/bans/cat", status=204)
+    chat.call("cat", "PUT", path + "/members/cat", status=201)
+    chat.call("bob", "DELETE", path + "/members/cat", status=204)
+    chat.call("cat", "GET", path + "/messages", status=403)
+    chat.call("ann", "DELETE", path + "/members/ann", status=422)
+    chat.call("ann", "PUT", path + "/members/bob", {"role": "king"}, 422)
+
+
+def test_what_is_read_is_the_same_on_all_devices(chat):
+    room = chat.room("ann", "bob")
+    with Client(chat, "ann") as ann, Client(chat, "bob") as one, Client(chat, "bob") as two:
+        one.get("sync")
+        two.get("sync")
+        ann.get("watch", room=room)
+        ann.say(room, "x")
+        ann.say(room, "y @bob")
+        for client in (one, two):
+            client.until("unread", unread=2, mentions=1)
+        chat.call("bob", "POST", "/v1/rooms/%s/delivered" % room, {"seq": 4}, 204)
+        chat.call("bob", "POST", "/v1/rooms/%s/read" % room, {"seq": 4}, 204)
+        for client in (one, two):
+            client.until("unread", unread=0, mentions=0)
+        same(ann.until("receipt", read=4), {"type": "receipt", "room": room, "user": "bob", "read": 4, "delivered": 4})
+        one.get("read", room=room, seq=3, back=True)
+        two.until("unread", unread=1, mentions=1)
+        eventually(lambda: chat.call("bob", "GET", "/v1/rooms/" + room)["me"]["unread"] == 1, "unread again")
+
+
+main(__name__)
