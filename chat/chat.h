@@ -19,10 +19,11 @@
 #include "common/ops.h"
 #include "common/request.h"
 
-#define CHAT_ONCE_MS "86400000" /* that a client_id is remembered */
+#define CHAT_SECRET_TOKENS "tokens" /* signs where there is no --token-keys */
+#define CHAT_ONCE_MS "86400000"     /* that a client_id is remembered */
 
 struct chat_config {
-    int64_t max_members, max_rooms, large_room;
+    int64_t max_members, max_rooms, large_room, session_ms;
     int64_t per_caller, accept_rate, max_kept, max_rings, ping_ms;
 };
 
@@ -32,6 +33,7 @@ struct chat {
     struct fanout *fanout;
     struct rooms *rooms;
     struct users *users;
+    struct sessions *sessions;
     struct chunks *chunks;
     struct admission *admission;
     struct ops ops;
@@ -43,6 +45,9 @@ struct chat {
 
 /* Routes, each answered exactly once. */
 void connect_socket(struct request *req, void *arg);
+void register_user(struct request *req, void *arg);
+void open_session(struct request *req, void *arg);
+void close_session(struct request *req, void *arg);
 void create_room(struct request *req, void *arg);
 void create_direct(struct request *req, void *arg);
 void list_rooms(struct request *req, void *arg);

@@ -1,6 +1,7 @@
 /* client.c - see client.h. */
 #include "chat/client.h"
 #include "chat/op_internal.h"
+#include "chat/sessions.h"
 
 static bool is_ready(void *arg)
 {
@@ -36,10 +37,18 @@ static const char *identify(struct ops_client *base,
         return "the token does not cover chat:use";
     if (!name_is_valid(identity->sub))
         return "the token's sub is no user's name";
+    uint64_t mark = session_mark(client->chat->sessions, identity->jti);
+    if (client->user && !span_eq(user_name(client->user), identity->sub) &&
+        !may_change(client))
+        return "the token is another user's";
+    if (client->base.auth && client->session != mark &&
+        !session_is_known(client->chat->sessions, identity)) {
+        session_ask_client(client, identity);
+        return ops_later;
+    }
+    client->session = mark;
     if (client->user && span_eq(user_name(client->user), identity->sub))
         return NULL;
-    if (client->user && !may_change(client))
-        return "the token is another user's";
     if (client->user)
         user_leave(client->user, &client->of_user);
     client->user =

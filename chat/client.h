@@ -13,6 +13,7 @@ struct client {
     struct chat *chat;
     struct user *user; /* NULL: it has not said who it is */
     struct watches watches;
+    uint64_t session; /* its mark; 0: its token is no session's */
     uint32_t writing;
     bool asking; /* for rooms: holds up what comes behind */
     bool synced; /* hears of rooms that it does not watch */

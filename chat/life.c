@@ -4,11 +4,12 @@
 
 #include "chat/client.h"
 #include "chat/logs.h"
+#include "chat/sessions.h"
 #include "chat/told.h"
 
 #define SECRET_ROOMS "rooms" /* of which the ids of direct rooms are made */
 
-const char *const chat_secrets[] = {SECRET_ROOMS, NULL};
+const char *const chat_secrets[] = {SECRET_ROOMS, CHAT_SECRET_TOKENS, NULL};
 
 static uint64_t *counter(struct chat *self, const char *name, const char *help)
 {
@@ -128,6 +129,7 @@ void *chat_open(struct app *app)
                                              .events = &rooms_events,
                                              .arg = self});
     self->users = users_create(self, &users_events, self);
+    self->sessions = sessions_create(self);
     self->chunks = logs_create(app_loop(app), app_redis(app), app_metrics(app));
     self->admission = admission_create(app, config->per_caller,
                                        (uint64_t)config->accept_rate);
@@ -156,6 +158,7 @@ void chat_on_epoch(void *state, bool live)
 {
     struct chat *self = state;
 
+    sessions_set_live(self->sessions, live);
     if (!live)
         return;
     rooms_ask_all(self->rooms);
@@ -169,6 +172,7 @@ void chat_close(void *state)
     told_stop(self);
     ops_deinit(&self->ops);
     admission_destroy(self->admission);
+    sessions_destroy(self->sessions);
     users_destroy(self->users);
     rooms_destroy(self->rooms);
     chunks_destroy(self->chunks);

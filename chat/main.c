@@ -1,5 +1,6 @@
 /* main.c - the chat: its options, its routes. */
 #include "chat/chat.h"
+#include "chat/sessions.h"
 
 #define USE "chat:use"
 
@@ -14,6 +15,8 @@ static const struct config_option options[] = {
      "rooms of a user"},
     {"large-room", CONFIG_INTEGER, OPTION(large_room), "256", 1, 1000000,
      "members from which on receipts are not told, and counts only on demand"},
+    {"session", CONFIG_DURATION, OPTION(session_ms), "30d", 1000,
+     INT64_C(31536000000), "that a session lasts"},
     {"ping", CONFIG_DURATION, OPTION(ping_ms), "25s", 100, 600000,
      "between two pings of a connection"},
     {"max-per-caller", CONFIG_INTEGER, OPTION(per_caller), "0", 0, 1000000,
@@ -27,39 +30,75 @@ static const struct config_option options[] = {
     {0},
 };
 
+/* A session's token must still hold. */
+#define GUARD(name)                                       \
+    static void in_##name(struct request *req, void *arg) \
+    {                                                     \
+        session_guard(req, arg, name);                    \
+    }
+GUARD(create_room)
+GUARD(create_direct)
+GUARD(list_rooms)
+GUARD(read_room)
+GUARD(change_room)
+GUARD(archive_room)
+GUARD(list_members)
+GUARD(put_member)
+GUARD(delete_member)
+GUARD(put_ban)
+GUARD(delete_ban)
+GUARD(put_mute)
+GUARD(delete_mute)
+GUARD(read_messages)
+GUARD(post_message)
+GUARD(edit_message)
+GUARD(delete_message)
+GUARD(put_reaction)
+GUARD(delete_reaction)
+GUARD(read_events)
+GUARD(post_read)
+GUARD(post_delivered)
+GUARD(connect_socket)
+GUARD(close_session)
+
 static const struct route routes[] = {
-    {REQUEST_POST, "/v1/rooms", USE, create_room, ROUTE_WRITE},
-    {REQUEST_POST, "/v1/dms", USE, create_direct, ROUTE_WRITE},
-    {REQUEST_GET, "/v1/rooms", USE, list_rooms, 0},
-    {REQUEST_GET, "/v1/rooms/{room}", USE, read_room, 0},
-    {REQUEST_PATCH, "/v1/rooms/{room}", USE, change_room, ROUTE_WRITE},
-    {REQUEST_DELETE, "/v1/rooms/{room}", USE, archive_room, ROUTE_WRITE},
-    {REQUEST_GET, "/v1/rooms/{room}/members", USE, list_members, 0},
-    {REQUEST_PUT, "/v1/rooms/{room}/members/{user}", USE, put_member,
+    {REQUEST_POST, "/v1/users", NULL, register_user, ROUTE_WRITE},
+    {REQUEST_POST, "/v1/sessions", NULL, open_session, ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/sessions/current", USE, in_close_session, 0},
+    {REQUEST_POST, "/v1/rooms", USE, in_create_room, ROUTE_WRITE},
+    {REQUEST_POST, "/v1/dms", USE, in_create_direct, ROUTE_WRITE},
+    {REQUEST_GET, "/v1/rooms", USE, in_list_rooms, 0},
+    {REQUEST_GET, "/v1/rooms/{room}", USE, in_read_room, 0},
+    {REQUEST_PATCH, "/v1/rooms/{room}", USE, in_change_room, ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/rooms/{room}", USE, in_archive_room, ROUTE_WRITE},
+    {REQUEST_GET, "/v1/rooms/{room}/members", USE, in_list_members, 0},
+    {REQUEST_PUT, "/v1/rooms/{room}/members/{user}", USE, in_put_member,
      ROUTE_WRITE},
-    {REQUEST_DELETE, "/v1/rooms/{room}/members/{user}", USE, delete_member,
+    {REQUEST_DELETE, "/v1/rooms/{room}/members/{user}", USE, in_delete_member,
      ROUTE_WRITE},
-    {REQUEST_PUT, "/v1/rooms/{room}/bans/{user}", USE, put_ban, ROUTE_WRITE},
-    {REQUEST_DELETE, "/v1/rooms/{room}/bans/{user}", USE, delete_ban,
+    {REQUEST_PUT, "/v1/rooms/{room}/bans/{user}", USE, in_put_ban, ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/rooms/{room}/bans/{user}", USE, in_delete_ban,
      ROUTE_WRITE},
-    {REQUEST_PUT, "/v1/rooms/{room}/mutes/{user}", USE, put_mute, ROUTE_WRITE},
-    {REQUEST_DELETE, "/v1/rooms/{room}/mutes/{user}", USE, delete_mute,
+    {REQUEST_PUT, "/v1/rooms/{room}/mutes/{user}", USE, in_put_mute,
      ROUTE_WRITE},
-    {REQUEST_GET, "/v1/rooms/{room}/messages", USE, read_messages, 0},
-    {REQUEST_POST, "/v1/rooms/{room}/messages", USE, post_message, ROUTE_WRITE},
-    {REQUEST_PATCH, "/v1/rooms/{room}/messages/{seq}", USE, edit_message,
+    {REQUEST_DELETE, "/v1/rooms/{room}/mutes/{user}", USE, in_delete_mute,
      ROUTE_WRITE},
-    {REQUEST_DELETE, "/v1/rooms/{room}/messages/{seq}", USE, delete_message,
+    {REQUEST_GET, "/v1/rooms/{room}/messages", USE, in_read_messages, 0},
+    {REQUEST_POST, "/v1/rooms/{room}/messages", USE, in_post_message,
+     ROUTE_WRITE},
+    {REQUEST_PATCH, "/v1/rooms/{room}/messages/{seq}", USE, in_edit_message,
+     ROUTE_WRITE},
+    {REQUEST_DELETE, "/v1/rooms/{room}/messages/{seq}", USE, in_delete_message,
      ROUTE_WRITE},
     {REQUEST_PUT, "/v1/rooms/{room}/messages/{seq}/reactions/{emoji}", USE,
-     put_reaction, ROUTE_WRITE},
+     in_put_reaction, ROUTE_WRITE},
     {REQUEST_DELETE, "/v1/rooms/{room}/messages/{seq}/reactions/{emoji}", USE,
-     delete_reaction, ROUTE_WRITE},
-    {REQUEST_GET, "/v1/rooms/{room}/events", USE, read_events, 0},
-    {REQUEST_POST, "/v1/rooms/{room}/read", USE, post_read, ROUTE_WRITE},
-    {REQUEST_POST, "/v1/rooms/{room}/delivered", USE, post_delivered,
+     in_delete_reaction, ROUTE_WRITE},
+    {REQUEST_GET, "/v1/rooms/{room}/events", USE, in_read_events, 0},
+    {REQUEST_POST, "/v1/rooms/{room}/read", USE, in_post_read, ROUTE_WRITE},
+    {REQUEST_POST, "/v1/rooms/{room}/delivered", USE, in_post_delivered,
      ROUTE_WRITE},
-    {REQUEST_GET, "/v1/ws", NULL, connect_socket, 0},
+    {REQUEST_GET, "/v1/ws", NULL, in_connect_socket, 0},
     {0},
 };
 
@@ -73,6 +112,7 @@ int main(int argc, char **argv)
         .options = options,
         .config = &config,
         .secrets = chat_secrets,
+        .token_secret = CHAT_SECRET_TOKENS,
         .open = chat_open,
         .on_secrets = chat_on_secrets,
         .on_epoch = chat_on_epoch,

@@ -4,5 +4,5 @@
 #include "common/redis.h"
 
 extern struct redis_script script_create, script_events, script_heads,
-    script_index, script_member, script_messages, script_names, script_room,
-    script_write;
+    script_index, script_member, script_messages, script_names, script_register,
+    script_room, script_session, script_write;

@@ -7,6 +7,7 @@
  */
 #include "chat/told.h"
 #include "chat/client.h"
+#include "chat/sessions.h"
 
 #define SLICE 256 /* seats in a turn */
 
@@ -136,6 +137,8 @@ void told_word(struct chat *chat, struct span word)
         tell_state(chat, word);
     else if (span_eq(kind, SPAN("t")))
         tell_typing(chat, word);
+    else if (span_eq(kind, SPAN("x")))
+        sessions_on_end(chat->sessions, word);
 }
 
 void told_stop(struct chat *chat)

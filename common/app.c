@@ -342,6 +342,16 @@ int app_extra_socket(const struct app *app)
     return app->post.sockets.extra;
 }
 
+char *app_mint(const struct app *app, const struct token_claims *claims)
+{
+    return auth_mint(app->auth, claims);
+}
+
+bool app_is_open(const struct app *app)
+{
+    return app->options.open;
+}
+
 bool app_is_lab(const struct app *app)
 {
     return app->options.lab;

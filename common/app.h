@@ -35,6 +35,9 @@ struct app_service {
                                  is there with these or with on_epoch */
     const char *const *secrets; /* names under <prefix>:secrets, at most 8,
                                    NULL-ended; or NULL */
+    /* One of the secrets: signs tokens where there is no --token-keys; NULL:
+       the service makes none. */
+    const char *token_secret;
     const struct web_file *openapi, *page; /* compiled in; NULL: none */
     const int64_t *extra_port; /* one of its options: a port that the service
                                   serves itself, see app_extra_socket(); NULL:
@@ -80,6 +83,10 @@ size_t app_workers(const struct app *app);
 /* Who a token is from: 0 or UV_EACCES; token.ptr NULL: nobody's. */
 int app_identify(const struct app *app, struct span token,
                  struct auth_identity *identity);
+/* A token, to be freed by mem_free(); NULL: there is no key yet. */
+struct token_claims; /* "common/token.h" */
+char *app_mint(const struct app *app, const struct token_claims *claims);
+bool app_is_open(const struct app *app); /* --open */
 /* Of writing routes, and of what else a service limits; all workers share. */
 struct limiter *app_limiter(const struct app *app);
 /* How fast a caller may write, for doors beside HTTP; NULL: --write-rate 0. */

@@ -80,9 +80,14 @@ static void on_listen_grace(struct wheel_timer *timer)
 
 static void tell_secrets(struct app *app)
 {
+    const char *name = app->service->token_secret;
+
     if (app->secrets_told || !app->secrets_known)
         return;
     app->secrets_told = true;
+    if (name != NULL && app->options.token_keys == NULL)
+        auth_set_keys(app->auth,
+                      token_keys_of(app_secret(app, name), APP_SECRET_LEN));
     if (app->service->on_secrets != NULL)
         app->service->on_secrets(app->state);
 }

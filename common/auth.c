@@ -150,6 +150,7 @@ int auth_identify(struct auth *auth, struct span authorization,
     *identity = (struct auth_identity){.sub = span_str(claims->sub),
                                        .scopes = span_str(claims->scope),
                                        .mercure = span_str(claims->mercure),
+                                       .jti = span_str(claims->jti),
                                        .expires_at = claims->exp};
     return 0;
 }
@@ -160,4 +161,9 @@ bool auth_allows(const struct auth_identity *identity, struct span wanted,
     if (identity->all_but_admin)
         return !span_eq(wanted, SPAN("admin"));
     return token_scope_allows(identity->scopes, wanted, object);
+}
+
+char *auth_mint(const struct auth *auth, const struct token_claims *claims)
+{
+    return auth->keys ? token_mint(auth->keys, claims) : NULL;
 }

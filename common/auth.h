@@ -17,6 +17,7 @@ struct auth_identity {
     struct span sub;     /* "" of a Mercure token that has none */
     struct span scopes;  /* an open service's anonymous: every one but admin */
     struct span mercure; /* the claim, a JSON object; ptr NULL when absent */
+    struct span jti;     /* "" when absent */
     int64_t expires_at;  /* seconds since 1970; 0: never, or no token */
     bool all_but_admin;
 };
@@ -26,6 +27,9 @@ struct auth *auth_create(struct token_keys *keys, bool open);
 void auth_destroy(struct auth *auth);
 /* Change keys; forgets what was verified. */
 void auth_set_keys(struct auth *auth, struct token_keys *keys);
+
+/* See token_mint(); NULL: there are no keys either. */
+char *auth_mint(const struct auth *auth, const struct token_claims *claims);
 
 /*
  * authorization and cookie are header values (ptr NULL when absent); the

@@ -215,28 +215,75 @@ void ops_take(struct ops_client *client, struct span text)
 
 /* ---- auth */
 
-static void run_auth(struct op *op, const struct json_value *values)
+const char ops_later[] = "it is being asked for";
+
+static void refuse_auth(struct op *op)
 {
     struct ops_client *client = op->client;
+
+    op_fail(op, 401, "unauthorized", "the token is not valid");
+    ops_end(client, OPS_CODE_NO_TOKEN, "the token is not valid");
+}
+
+/* The token is op->data, a span. */
+static void authenticate(struct op *op)
+{
+    struct ops_client *client = op->client;
+    const struct span *token = op->data;
     struct auth_identity identity;
     struct json_writer w;
     struct buf out;
 
-    if (app_identify(client->ops->options.app, values[OPS_FIRST].text,
-                     &identity) < 0) {
-        op_fail(op, 401, "unauthorized", "the token is not valid");
-        ops_end(client, OPS_CODE_NO_TOKEN, "the token is not valid");
+    if (app_identify(client->ops->options.app, *token, &identity) < 0) {
+        refuse_auth(op);
         return;
     }
+    client->auth = op;
     const char *reason = ops_identify(client, &identity);
+    if (reason == ops_later)
+        return;
+    client->auth = NULL;
     if (reason) {
-        reason = arena_copy(&op->arena, span_str(reason)).ptr;
         op_fail(op, 403, "forbidden", reason);
-        ops_end(client, OPS_CODE_NO_TOKEN, "this token is not for here");
+        ops_end(client, OPS_CODE_NO_TOKEN, reason);
     } else {
         op_open(op, &out, &w);
         op_close(op, &out, &w);
     }
+}
+
+static void run_auth(struct op *op, const struct json_value *values)
+{
+    struct span *token = arena_alloc(&op->arena, sizeof(*token));
+
+    *token = arena_copy(&op->arena, values[OPS_FIRST].text);
+    op->data = token;
+    authenticate(op);
+}
+
+static struct op *take_auth(struct ops_client *client)
+{
+    struct op *op = client->auth;
+
+    client->auth = NULL;
+    return op;
+}
+
+void ops_auth_again(struct ops_client *client)
+{
+    struct op *op = take_auth(client);
+
+    if (op)
+        authenticate(op);
+    ops_go_on(client);
+}
+
+void ops_auth_refused(struct ops_client *client)
+{
+    struct op *op = take_auth(client);
+
+    if (op)
+        refuse_auth(op);
 }
 
 /* ---- how fast a client may write */

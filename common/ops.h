@@ -60,7 +60,10 @@ struct ops_service {
     bool (*is_ready)(void *arg);
     /* All zero but for what is the service's own. */
     struct ops_client *(*create)(void *arg);
-    /* Who it is, now or from now on.  NULL, or why it may not. */
+    /* Who it is, now or from now on.  NULL, or why it may not, or ops_later: in
+       auth requests alone, where ops_auth_again() or ops_auth_refused() must
+       follow; if client->auth, which waits, has no client by then, it is
+       answered by op_fail_by(UV_ECANCELED). */
     const char *(*identify)(struct ops_client *client,
                             const struct auth_identity *identity);
     void (*on_open)(struct ops_client *client);    /* may be written to */
@@ -104,8 +107,9 @@ struct ops_client {
     struct list list;    /* its requests that are not answered */
     struct list waiting; /* messages behind them */
     struct wheel_timer timer;
-    uint64_t end_ms;       /* of stream_loop_now(); 0: never */
-    struct caller *who;    /* NULL: it has not said so */
+    struct op *auth;    /* waits for who it is: holds up the others; or NULL */
+    uint64_t end_ms;    /* of stream_loop_now(); 0: never */
+    struct caller *who; /* NULL: it has not said so */
     struct caller *caller; /* whose limits it counts for; NULL: not let in */
     uint32_t waiting_count;
     uint16_t end_code; /* why it ends then */
@@ -119,6 +123,11 @@ static inline struct ops_client *ops_client_of(struct socket *socket)
 {
     return LIST_ENTRY(socket, struct ops_client, socket);
 }
+
+extern const char ops_later[];
+/* Of a client whose identity was to come later: ask again, or it is 401. */
+void ops_auth_again(struct ops_client *client);
+void ops_auth_refused(struct ops_client *client);
 
 /* A text message; one that is too slow to take it is closed. */
 void ops_send(struct ops_client *client, struct span text);

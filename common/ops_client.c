@@ -243,7 +243,8 @@ static void keep(struct ops_client *client, struct span text)
 
 static bool is_held_up(struct ops_client *client)
 {
-    return client->limiting || service_of(client)->is_held_up(client);
+    return client->auth || client->limiting ||
+           service_of(client)->is_held_up(client);
 }
 
 static void on_message(struct socket *socket, enum ws_opcode opcode,

@@ -182,6 +182,7 @@ static void keep_identity(struct request *req,
         return;
     req->identity.sub = arena_copy(&req->arena, identity->sub);
     req->identity.scopes = arena_copy(&req->arena, identity->scopes);
+    req->identity.jti = arena_copy(&req->arena, identity->jti);
     if (identity->mercure.ptr)
         req->identity.mercure = arena_copy(&req->arena, identity->mercure);
 }

@@ -5,6 +5,7 @@
  * the second, verifying decode.  It takes any HMAC the header names, so the
  * algorithm is looked at again.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jwt.h>
@@ -307,6 +308,18 @@ static bool put_claims(jwt_t *jwt, const struct token_claims *claims)
            (!claims->exp ||
             jwt_add_grant_int(jwt, "exp", (long)claims->exp) == 0) &&
            (!claims->mercure || put_mercure(jwt, claims->mercure));
+}
+
+struct token_keys *token_keys_of(const unsigned char *secret, size_t len)
+{
+    struct token_keys *keys = mem_zalloc(MEM_AUTH, sizeof(*keys));
+    struct key *key = &keys->keys[keys->count++];
+
+    assert(len >= MIN_SECRET && len <= MAX_SECRET);
+    snprintf(key->kid, sizeof(key->kid), "shared");
+    memcpy(key->secret, secret, len);
+    key->secret_len = (int)len;
+    return keys;
 }
 
 char *token_mint(const struct token_keys *keys,

@@ -35,6 +35,8 @@ struct token_claims {
  */
 struct token_keys *token_keys_load(const char *path, char *reason,
                                    size_t reason_size);
+/* One key, which is those bytes (32 to 256). */
+struct token_keys *token_keys_of(const unsigned char *secret, size_t len);
 void token_keys_destroy(struct token_keys *keys);
 
 /*

@@ -1,0 +1,105 @@
+"""service_identity.py - who is who: passwords, sessions, guests, tokens of others."""
+import json
+
+from kit import Chat, Client, Refused, chat, directory, eventually, main, request, same
+
+
+def post(server, path, body, token=None):
+    return request(server.port, "POST", path, body, {"Authorization": "Bearer " + token} if token else {})
+
+
+class Device(Client):
+    """A client that has a token of its own, or none yet."""
+
+    def __init__(self, server, token=None):  # pylint: disable=super-init-not-called
+        super(Client, self).__init__(server, token=token)
+
+
+def open_chat(redis, directory):
+    server = Chat(redis, directory, "--open")
+    try:
+        yield server
+    except BaseException:
+        print(server.log()[-4000:])
+        server.abandon()
+        raise
+    server.close()
+
+
+def test_a_user_registers_and_signs_in(chat):
+    same(post(chat, "/v1/users", {"name": "dora", "password": "correct horse"}).status, 201)
+    same(post(chat, "/v1/users", {"name": "dora", "password": "other horse!"}).status, 409)
+    same(post(chat, "/v1/sessions", {"name": "dora", "password": "wrong horse"}).status, 401)
+    same(post(chat, "/v1/sessions", {"name": "nobody", "password": "wrong horse"}).json["detail"],
+         "there is no such user, or the password is another")
+    answer = post(chat, "/v1/sessions", {"name": "dora", "password": "correct horse", "device": "phone"})
+    same(answer.status, 201)
+    same((answer.json["user"], answer.json["device"]), ("dora", "phone"))
+    token = answer.json["token"]
+    room = post(chat, "/v1/rooms", {"name": "mine", "kind": "private"}, token).json["room"]
+    with Device(chat, token) as dora:
+        same([item["room"] for item in dora.get("sync")["rooms"]], [room])
+        same(request(chat.port, "DELETE", "/v1/sessions/current", None, {"Authorization": "Bearer " + token}).status, 204)
+        same(dora.ends(), 4401)
+    eventually(lambda: post(chat, "/v1/rooms", {"name": "more", "kind": "private"}, token).status == 401, "the end")
+    with Device(chat) as dora:
+        same(dora.refused("auth", 401, "unauthorized", token=token)["status"], 401)
+        same(dora.ends(), 4401)
+
+
+def test_names_and_passwords_are_checked(chat):
+    for body in ({"name": "Dora", "password": "12345678"}, {"name": "", "password": "12345678"},
+                 {"name": "guest-x", "password": "12345678"}, {"name": "anonymous", "password": "12345678"},
+                 {"name": "d" * 33, "password": "12345678"}, {"name": "dora", "password": "1234567"},
+                 {"name": "dora", "password": "x" * 257}, {"name": "dora"}, {"name": "dora", "password": 1}):
+        same(post(chat, "/v1/users", body).status, 422, body)
+    for body in ({}, {"name": "dora"}, {"guest": "x", "name": "dora"}, {"guest": "d" * 27}, {"guest": "a b"}):
+        same(post(chat, "/v1/sessions", body).status, 422, body)
+    same(post(chat, "/v1/sessions", {"guest": "x"}).status, 403)
+
+
+def test_passwords_cannot_be_tried_for_ever(chat):
+    statuses = [post(chat, "/v1/sessions", {"name": "dora", "password": "guess %d" % n}).status for n in range(8)]
+    assert 429 in statuses, statuses
+    assert set(statuses) <= {401, 429}, statuses
+
+
+def test_guests_come_in_where_it_is_open(open_chat):
+    answer = post(open_chat, "/v1/sessions", {"guest": "eve", "device": "tab"})
+    same((answer.status, answer.json["user"]), (201, "guest-eve"))
+    with Device(open_chat) as eve:  # anonymous until it says who it is
+        eve.get("auth", token=answer.json["token"])
+        same(eve.get("sync")["user"], "guest-eve")
+        eve.get("auth", token=answer.json["token"])
+        other = post(open_chat, "/v1/sessions", {"guest": "mallory"}).json["token"]
+        eve.refused("auth", 403, "forbidden", token=other)
+        same(eve.ends(), 4401)
+    same(request(open_chat.port, "GET", "/v1/rooms").status, 200)
+
+
+def test_the_first_message_must_say_who_it_is(chat):
+    for text, code in (('{"id":1,"op":"sync"}', 4401), ("[1]", 4400), ("x", 4400), ('{"op":"auth","token":"x"}', 4400)):
+        with Device(chat) as client:
+            client.send(text)
+            same(client.ends(), code, text)
+    for token in ("x", "x.y.z"):
+        try:
+            with Device(chat, token):
+                raise AssertionError("let in")
+        except Refused as refused:
+            same(refused.status, 401)
+
+
+def test_tokens_must_cover_the_chat_and_name_a_user(chat):
+    from kit import token  # pylint: disable=import-outside-toplevel
+    for text, why in ((token("ann", scope="links:read"), 403), (token("Ann"), 403)):
+        try:
+            with Device(chat, text):
+                raise AssertionError("let in")
+        except Refused as refused:
+            same(refused.status, why)
+    same(request(chat.port, "GET", "/v1/rooms", None,
+                 {"Authorization": "Bearer " + token("ann", scope="links:read")}).status, 403)
+
+
+main(__name__, open_chat=open_chat)
