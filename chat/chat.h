@@ -37,8 +37,9 @@ struct chat {
     struct chunks *chunks;
     struct admission *admission;
     struct ops ops;
-    struct list told; /* seats whose counts are to be told */
-    struct wheel_timer turn;
+    struct list told;  /* seats whose counts are to be told */
+    struct list large; /* large rooms with news */
+    struct wheel_timer turn, large_timer;
     const unsigned char *secret; /* NULL: it is not there yet */
     uint64_t *delivered, *late, *gone, *put_off, *clients;
 };
@@ -67,6 +68,7 @@ void delete_message(struct request *req, void *arg);
 void put_reaction(struct request *req, void *arg);
 void delete_reaction(struct request *req, void *arg);
 void read_messages(struct request *req, void *arg);
+void search_messages(struct request *req, void *arg);
 void read_events(struct request *req, void *arg);
 void post_read(struct request *req, void *arg);
 void post_delivered(struct request *req, void *arg);

@@ -62,13 +62,16 @@ static void go_on(struct creation *creation)
     } else {
         struct span user = creation->users[creation->indexed];
         struct span argv[] = {
-            keys_rooms(request_arena(creation->req), user), SPAN("add"),
+            keys_rooms(request_arena(creation->req), user),
+            keys_user(request_arena(creation->req), user),
+            SPAN("add"),
             creation->room,
-            span_from_u64(most, (uint64_t)creation->chat->config->max_rooms)};
-        err = redis_eval(app_redis(creation->chat->app), &script_index, 1,
+            span_from_u64(most, (uint64_t)creation->chat->config->max_rooms),
+            creation->indexed == 0 ? SPAN("0") : SPAN("1")};
+        err = redis_eval(app_redis(creation->chat->app), &script_index, 2,
                          &(struct redis_call){.key = user,
                                               .argv = argv,
-                                              .argc = 4,
+                                              .argc = 6,
                                               .repeatable = true,
                                               .cb = on_index,
                                               .arg = creation});

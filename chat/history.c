@@ -120,38 +120,57 @@ static void put_reactions(struct json_writer *w, const struct redisReply *list)
     json_put_close(w, '}');
 }
 
-static void put_item(struct json_writer *w, const struct redisReply *item)
+size_t history_count(const struct history *history)
 {
-    struct entry entry = {0};
+    return history->reply->element[2]->elements;
+}
+
+bool history_has_more(const struct history *history)
+{
+    return reply_text(history->reply->element[1]).len > 0;
+}
+
+bool history_item(const struct history *history, size_t index,
+                  struct history_item *item)
+{
+    const struct redisReply *reply = history->reply->element[2]->element[index];
     struct text text = {0};
     struct change change = {0};
-    struct span changed = reply_text(item->element[3]);
-    bool deleted = span_eq(changed, SPAN("d"));
 
-    if (!entry_parse_id(reply_text(item->element[0]), &entry) ||
-        !entry_parse(reply_text(item->element[1]), &entry) ||
-        !text_parse(reply_text(item->element[2]), &text) ||
+    *item = (struct history_item){0};
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 5)
+        return false;
+    struct span changed = reply_text(reply->element[3]);
+    bool deleted = span_eq(changed, SPAN("d"));
+    if (!entry_parse_id(reply_text(reply->element[0]), &item->entry) ||
+        !entry_parse(reply_text(reply->element[1]), &item->entry) ||
+        !text_parse(reply_text(reply->element[2]), &text) ||
         (changed.len && !deleted && !parse_change(changed, &change)))
-        return;
-    entry_put_message(w, &entry, change.edited,
-                      deleted
-                          ? (struct span){NULL, 0}
-                          : (change.edited ? change.text.plain : text.plain));
-    put_reactions(w, item->element[4]);
+        return false;
+    item->edited = change.edited;
+    item->reactions = reply->element[4];
+    if (!deleted)
+        item->plain = change.edited ? change.text.plain : text.plain;
+    return true;
+}
+
+static void put_item(struct json_writer *w, const struct history_item *item)
+{
+    entry_put_message(w, &item->entry, item->edited, item->plain);
+    put_reactions(w, item->reactions);
     json_put_close(w, '}');
 }
 
 void history_put(struct json_writer *w, const struct history *history)
 {
-    const struct redisReply *items = history->reply->element[2];
+    struct history_item item;
     struct span next = reply_text(history->reply->element[1]);
 
     json_put_key(w, "items");
     json_put_open(w, '[');
-    for (size_t i = 0; i < items->elements; i++)
-        if (items->element[i]->type == REDIS_REPLY_ARRAY &&
-            items->element[i]->elements == 5)
-            put_item(w, items->element[i]);
+    for (size_t i = 0; i < history_count(history); i++)
+        if (history_item(history, i, &item))
+            put_item(w, &item);
     json_put_close(w, ']');
     json_put_key(w, "seq");
     json_put_int(w, (int64_t)history->head.seq);

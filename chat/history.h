@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "chat/entry.h"
 #include "chat/record.h"
 #include "chat/write.h"
 #include "common/json.h"
@@ -32,5 +33,18 @@ struct history {
 
 /* 0, or what redis_eval() refuses by: cb never runs then. */
 int history_ask(struct chat *chat, struct history *history);
+/* One of its messages, as it is now. */
+struct history_item {
+    struct entry entry;
+    uint64_t edited;   /* by which edit; 0: none */
+    struct span plain; /* ptr NULL: it was deleted */
+    const struct redisReply *reactions;
+};
+size_t history_count(const struct history *history);
+/* False: it is none. */
+bool history_item(const struct history *history, size_t index,
+                  struct history_item *item);
+/* Are there more the way that it looked? */
+bool history_has_more(const struct history *history);
 /* Members items, seq, oldest_seq and next of an object that is open. */
 void history_put(struct json_writer *w, const struct history *history);

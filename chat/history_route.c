@@ -1,8 +1,10 @@
-/* history_route.c - GET of a room's messages, its log, its members. */
+/* history_route.c - GET of a room's messages, its log, its members; search. */
 #include "chat/history.h"
 #include "chat/http.h"
+#include "chat/people.h"
 #include "chat/reply.h"
 #include "chat/scripts.h"
+#include "chat/search.h"
 #include "common/query.h"
 
 #define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
@@ -181,56 +183,23 @@ void read_events(struct request *req, void *arg)
 
 /* ---- members, by name */
 
-static void put_members(struct json_writer *w, const struct redisReply *reply)
+static void on_people(struct people *people, int status)
 {
-    struct member member;
-
-    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        if (!member_parse(reply_text(reply->element[i + 1]), &member))
-            continue;
-        json_put_open(w, '{');
-        json_put_key(w, "user");
-        json_put_string(w, reply_text(reply->element[i]));
-        json_put_key(w, "role");
-        json_put_string(w, span_str(role_name(member.role)));
-        json_put_key(w, "read");
-        json_put_int(w, (int64_t)member.read);
-        json_put_key(w, "delivered");
-        json_put_int(w, (int64_t)member.delivered);
-        json_put_close(w, '}');
-    }
-}
-
-static void on_members(void *arg, int status, const struct redisReply *reply)
-{
-    struct request *req = arg;
+    struct request *req = people->arg;
     struct buf out;
     struct json_writer w = {.out = &out};
 
-    if (status == 0 && reply_refusal(reply).ptr) {
-        refuse(req, reply_refusal(reply));
-        return;
-    }
-    if (status == 0 &&
-        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-         reply->element[1]->type != REDIS_REPLY_ARRAY))
-        status = UV_EPROTO;
     if (status < 0) {
         request_fail(req, status);
         return;
     }
-    struct span next = reply_text(reply->element[0]);
+    if (people->refusal[0]) {
+        refuse(req, span_str(people->refusal));
+        return;
+    }
     buf_init(&out, MEM_REQUEST);
     json_put_open(&w, '{');
-    json_put_key(&w, "items");
-    json_put_open(&w, '[');
-    put_members(&w, reply->element[1]);
-    json_put_close(&w, ']');
-    json_put_key(&w, "next");
-    if (next.len)
-        json_put_string(&w, next);
-    else
-        json_put_null(&w);
+    people_put(&w, people);
     json_put_close(&w, '}');
     request_reply_json(req, 200, buf_span(&out));
     buf_deinit(&out);
@@ -239,16 +208,13 @@ static void on_members(void *arg, int status, const struct redisReply *reply)
 void list_members(struct request *req, void *arg)
 {
     static const char *const names[] = {"limit", "cursor"};
-    struct chat *chat = arg;
     struct arena *arena = request_arena(req);
+    struct people *people = arena_zalloc(arena, sizeof(*people));
     struct json_errors errors = {0};
     struct span values[2];
-    struct span room;
     struct span cursor;
-    uint32_t limit;
-    char most[SPAN_U64_MAX];
 
-    if (!http_room(req, &room))
+    if (!http_room(req, &people->room))
         return;
     json_errors_init(&errors);
     query_take(arena, request_query_string(req), names, 2, values, &errors);
@@ -258,19 +224,88 @@ void list_members(struct request *req, void *arg)
         request_invalid(req, &errors);
         return;
     }
-    if (!request_read_page(req, &limit, &cursor))
+    if (!request_read_page(req, &people->limit, &cursor))
         return;
-    struct room_keys keys = keys_of_room(arena, room);
-    struct span argv[] = {keys.members, keys.names, http_user(req),
-                          cursor.ptr ? cursor : SPAN(""),
-                          span_from_u64(most, limit)};
-    int err = redis_eval(app_redis(chat->app), &script_names, 2,
-                         &(struct redis_call){.key = room,
-                                              .argv = argv,
-                                              .argc = 5,
-                                              .repeatable = true,
-                                              .cb = on_members,
-                                              .arg = req});
+    people->user = http_user(req);
+    people->after = cursor.ptr ? cursor : SPAN("");
+    people->arena = arena;
+    people->cb = on_people;
+    people->arg = req;
+    int err = people_ask(arg, people);
     if (err < 0)
+        request_fail(req, err);
+}
+
+/* ---- search */
+
+static void refuse_cursor(struct request *req)
+{
+    struct json_errors errors = {0};
+
+    json_errors_init(&errors);
+    json_errors_add(&errors, "/cursor", "what an answer gave as next");
+    request_invalid(req, &errors);
+}
+
+static void on_search(struct search *search, int status)
+{
+    struct request *req = search->arg;
+    struct buf out;
+    struct json_writer w = {.out = &out};
+
+    if (status == UV_EINVAL) {
+        refuse_cursor(req);
+        return;
+    }
+    if (status < 0) {
+        request_fail(req, status);
+        return;
+    }
+    if (search->refusal[0]) {
+        refuse(req, span_str(search->refusal));
+        return;
+    }
+    buf_init(&out, MEM_REQUEST);
+    json_put_open(&w, '{');
+    search_put(&w, search);
+    json_put_close(&w, '}');
+    request_reply_json(req, 200, buf_span(&out));
+    buf_deinit(&out);
+}
+
+void search_messages(struct request *req, void *arg)
+{
+    static const char *const names[] = {"q", "room", "limit", "cursor"};
+    struct arena *arena = request_arena(req);
+    struct search *search = arena_zalloc(arena, sizeof(*search));
+    struct json_errors errors = {0};
+    struct span values[4];
+    uint64_t limit = 20;
+
+    json_errors_init(&errors);
+    query_take(arena, request_query_string(req), names, 4, values, &errors);
+    if (values[0].len == 0 || values[0].len > SEARCH_QUERY_MAX)
+        json_errors_add(&errors, "/q", "1 to %d bytes", SEARCH_QUERY_MAX);
+    take_number(values[2], SEARCH_LIMIT_MAX, "/limit", &limit, &errors);
+    if (errors.count) {
+        request_invalid(req, &errors);
+        return;
+    }
+    if (values[1].ptr && !room_id_is_valid(values[1])) {
+        refuse(req, SPAN("no-such-room"));
+        return;
+    }
+    search->user = http_user(req);
+    search->query = values[0];
+    search->room = values[1];
+    search->cursor = values[3];
+    search->limit = limit ? (uint32_t)limit : 1;
+    search->arena = arena;
+    search->cb = on_search;
+    search->arg = req;
+    int err = search_ask(arg, search);
+    if (err == UV_EINVAL)
+        refuse_cursor(req);
+    else if (err < 0)
         request_fail(req, err);
 }

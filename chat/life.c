@@ -119,6 +119,7 @@ void *chat_open(struct app *app)
     self->app = app;
     self->config = config;
     list_init(&self->told);
+    list_init(&self->large);
     make_cells(self);
     self->fanout = fanout_open(app_loop(app), (size_t)config->max_rings);
     self->rooms =

@@ -60,6 +60,7 @@ GUARD(post_read)
 GUARD(post_delivered)
 GUARD(connect_socket)
 GUARD(close_session)
+GUARD(search_messages)
 
 static const struct route routes[] = {
     {REQUEST_POST, "/v1/users", NULL, register_user, ROUTE_WRITE},
@@ -98,6 +99,7 @@ static const struct route routes[] = {
     {REQUEST_POST, "/v1/rooms/{room}/read", USE, in_post_read, ROUTE_WRITE},
     {REQUEST_POST, "/v1/rooms/{room}/delivered", USE, in_post_delivered,
      ROUTE_WRITE},
+    {REQUEST_GET, "/v1/search", USE, in_search_messages, 0},
     {REQUEST_GET, "/v1/ws", NULL, in_connect_socket, 0},
     {0},
 };

@@ -18,13 +18,14 @@ static void forget(const struct membership *membership, uint64_t when)
 {
     char number[SPAN_U64_MAX];
     struct span argv[] = {
-        keys_rooms(membership->write.arena, membership->about), SPAN("remove"),
+        keys_rooms(membership->write.arena, membership->about),
+        keys_user(membership->write.arena, membership->about), SPAN("remove"),
         membership->write.room, span_from_u64(number, when)};
 
-    redis_eval(app_redis(membership->chat->app), &script_index, 1,
+    redis_eval(app_redis(membership->chat->app), &script_index, 2,
                &(struct redis_call){.key = membership->about,
                                     .argv = argv,
-                                    .argc = 4,
+                                    .argc = 5,
                                     .repeatable = true,
                                     .cb = ignore});
 }
@@ -66,19 +67,23 @@ static void on_index(void *arg, int status, const struct redisReply *reply)
 
 int membership_enter(struct chat *chat, struct membership *membership)
 {
+    bool is_own = span_eq(membership->about, membership->write.user);
     char most[SPAN_U64_MAX];
     struct span argv[] = {
-        keys_rooms(membership->write.arena, membership->about), SPAN("add"),
+        keys_rooms(membership->write.arena, membership->about),
+        keys_user(membership->write.arena, membership->about),
+        SPAN("add"),
         membership->write.room,
-        span_from_u64(most, (uint64_t)chat->config->max_rooms)};
+        span_from_u64(most, (uint64_t)chat->config->max_rooms),
+        is_own ? SPAN("0") : SPAN("1")};
 
     membership->chat = chat;
     membership->write.cb = on_entered;
     membership->write.arg = membership;
-    return redis_eval(app_redis(chat->app), &script_index, 1,
+    return redis_eval(app_redis(chat->app), &script_index, 2,
                       &(struct redis_call){.key = membership->about,
                                            .argv = argv,
-                                           .argc = 4,
+                                           .argc = 6,
                                            .repeatable = true,
                                            .cb = on_index,
                                            .arg = membership});

@@ -4,7 +4,7 @@
 #include "chat/client.h"
 #include "chat/write.h"
 
-#define OP_KINDS 13
+#define OP_KINDS 16
 extern const struct op_kind op_kinds[OP_KINDS];
 
 /* Of a table's values. */
@@ -23,6 +23,9 @@ void op_leave(struct op *op, const struct json_value *values);
 void op_read(struct op *op, const struct json_value *values);
 void op_delivered(struct op *op, const struct json_value *values);
 void op_mute(struct op *op, const struct json_value *values);
+void op_history(struct op *op, const struct json_value *values);
+void op_members(struct op *op, const struct json_value *values);
+void op_search(struct op *op, const struct json_value *values);
 void op_typing(struct op *op, const struct json_value *values);
 
 /* As write.h's refusals. */

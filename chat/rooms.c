@@ -86,6 +86,7 @@ static struct room *add(struct rooms *rooms, struct span id)
                       RING_BYTES, false);
     list_init(&room->seats);
     list_init(&room->waiting);
+    list_init(&room->large);
     room->rooms = rooms;
     room->partition = hash_partition(id);
     room->id_len = (uint8_t)id.len;
@@ -119,6 +120,7 @@ void room_leave(struct room *room)
     fanout_topic_deinit(&room->ring);
     wheel_stop(rooms->wheel, &room->retry);
     list_remove(&room->bucket);
+    list_remove(&room->large);
     metrics_set(rooms->gauge, --rooms->count);
     mem_free(room);
 }

@@ -67,6 +67,7 @@ struct room {
     struct list seats;        /* see users.h */
     struct list bucket;
     struct list waiting; /* for it to be known */
+    struct list large;   /* of those with news for many, or alone */
     struct wheel_timer retry;
     struct rooms *rooms;
     uint64_t seq, ts; /* of the last entry that passed */

@@ -9,7 +9,8 @@
 #include "chat/client.h"
 #include "chat/sessions.h"
 
-#define SLICE 256 /* seats in a turn */
+#define SLICE 256     /* seats in a turn */
+#define LARGE_MS 5000 /* between two times that those of large rooms hear */
 
 static struct wheel *wheel_of(const struct chat *chat)
 {
@@ -43,10 +44,32 @@ static void on_turn(struct wheel_timer *timer)
 
 void told_counts(struct chat *chat, struct seat *seat)
 {
+    if (seat->role == 0)
+        return;
     if (list_is_empty(&seat->told))
         list_append(&chat->told, &seat->told);
     if (!wheel_is_started(&chat->turn))
         wheel_start(wheel_of(chat), &chat->turn, 0, on_turn);
+}
+
+static void on_large(struct wheel_timer *timer)
+{
+    struct chat *chat = LIST_ENTRY(timer, struct chat, large_timer);
+    struct list *node;
+
+    while ((node = list_pop(&chat->large))) {
+        struct room *room = LIST_ENTRY(node, struct room, large);
+        for (struct list *n = room->seats.next; n != &room->seats; n = n->next)
+            told_counts(chat, LIST_ENTRY(n, struct seat, of_room));
+    }
+}
+
+void told_large(struct chat *chat, struct room *room)
+{
+    if (list_is_empty(&room->large))
+        list_append(&chat->large, &room->large);
+    if (!wheel_is_started(&chat->large_timer))
+        wheel_start(wheel_of(chat), &chat->large_timer, LARGE_MS, on_large);
 }
 
 /* To who watches the room; of some things to who asked for its roster alone. */
@@ -144,4 +167,5 @@ void told_word(struct chat *chat, struct span word)
 void told_stop(struct chat *chat)
 {
     wheel_stop(wheel_of(chat), &chat->turn);
+    wheel_stop(wheel_of(chat), &chat->large_timer);
 }

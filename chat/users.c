@@ -13,6 +13,8 @@
 #include "chat/keys.h"
 #include "chat/reply.h"
 #include "chat/scripts.h"
+#include "chat/told.h"
+#include "common/clock.h"
 
 #define BUCKETS 16384
 #define ROOMS_OF_CALL 64 /* of one heads.lua */
@@ -439,6 +441,22 @@ static void end_load(struct user *user)
     unref(user);
 }
 
+/* Whoever was here once is somebody who can be put into a room. */
+static void make_known(struct user *user, struct arena *arena)
+{
+    char number[SPAN_U64_MAX];
+    struct span argv[] = {SPAN("HSETNX"), keys_user(arena, user_name(user)),
+                          SPAN("created"),
+                          span_from_u64(number, (uint64_t)clock_wall_ms())};
+
+    redis_send(app_redis(user->users->chat->app),
+               &(struct redis_call){.key = user_name(user),
+                                    .argv = argv,
+                                    .argc = 4,
+                                    .repeatable = true,
+                                    .cb = ignore});
+}
+
 static int start(struct user *user)
 {
     struct arena arena;
@@ -446,6 +464,7 @@ static int start(struct user *user)
     arena_init(&arena, MEM_CACHE, 0);
     struct span argv[] = {SPAN("ZRANGE"), keys_rooms(&arena, user_name(user)),
                           SPAN("0"), SPAN("-1"), SPAN("WITHSCORES")};
+    make_known(user, &arena);
     int err = redis_send(app_redis(user->users->chat->app),
                          &(struct redis_call){.key = user_name(user),
                                               .argv = argv,
@@ -581,15 +600,20 @@ static void on_message(struct users *users, struct room *room,
         seat->read = seat->delivered = entry->seq;
         seat->read_n = (uint32_t)entry->count;
         seat->mentions = 0;
+        tell_counts(seat);
     }
     for (struct span name; span_cut(&rest, ',', &name);) {
         struct user *user = users_find(users, name);
         seat = user ? seat_of(room, user) : NULL;
-        if (seat && !touch(seat) && entry->seq > seat->since)
+        if (seat && !touch(seat) && entry->seq > seat->since) {
             seat->mentions++;
+            tell_counts(seat);
+        }
     }
-    if (room->members > users->chat->config->large_room)
+    if (room->members > users->chat->config->large_room) {
+        told_large(users->chat, room);
         return;
+    }
     for (struct list *n = room->seats.next; n != &room->seats; n = n->next)
         tell_counts(LIST_ENTRY(n, struct seat, of_room));
 }

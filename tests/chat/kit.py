@@ -71,6 +71,8 @@ class Chat(Service):
         return made
 
     def direct(self, one, other):
+        with Client(self, other) as client:
+            client.get("sync")  # who was never here is nobody
         return self.call(one, "POST", "/v1/dms", {"user": other})["room"]
 
 

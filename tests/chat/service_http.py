@@ -29,6 +29,7 @@ def test_private_rooms_are_as_if_they_were_not_there(chat):
         there = chat.call("bob", method, "/v1/rooms/%s%s" % (room, tail), body, 404)
         none = chat.call("bob", method, "/v1/rooms/%s%s" % ("r0000000000000000", tail), body, 404)
         same({k: there[k] for k in ("type", "title", "detail")}, {k: none[k] for k in ("type", "title", "detail")})
+    chat.room("bob")  # who did nothing yet is nobody
     chat.call("ann", "PUT", "/v1/rooms/%s/members/bob" % room, status=201)
     chat.call("bob", "GET", "/v1/rooms/" + room, status=200)
 
@@ -165,6 +166,40 @@ def test_what_is_read_is_the_same_on_all_devices(chat):
         one.get("read", room=room, seq=3, back=True)
         two.until("unread", unread=1, mentions=1)
         eventually(lambda: chat.call("bob", "GET", "/v1/rooms/" + room)["me"]["unread"] == 1, "unread again")
+
+
+def test_words_are_found_in_ones_own_rooms(chat):
+    mine, other = chat.room("ann", "bob", name="a"), chat.room("ann", name="b")
+    secret = chat.call("cat", "POST", "/v1/rooms", {"name": "c", "kind": "private"}, 201)["room"]
+    with Client(chat, "ann") as ann, Client(chat, "cat") as cat:
+        for n in range(30):
+            ann.say(mine, "Green tea %d" % n)
+        ann.say(other, "green and black TEA")
+        gone = ann.say(mine, "green tea to delete")["seq"]
+        ann.get("delete", room=mine, target=gone, client_id="d")
+        ann.get("edit", room=mine, target=3, client_id="e", text="coffee")
+        cat.say(secret, "green tea secretly")
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = chat.call("ann", "GET", "/v1/search?q=tea+GREEN&limit=7" + (cursor and "&cursor=" + cursor),
+                             status=200)
+            seen += [(i["room"], i["seq"]) for i in page["items"]]
+            cursor = page["next"]
+        same(seen, [(mine, n) for n in range(32, 3, -1)] + [(other, 2)])
+        same([i["text"] for i in ann.get("search", query="coffee")["items"]], ["coffee"])
+        same(ann.get("search", query="secretly")["items"], [])
+        ann.refused("search", 404, "no-such-room", query="tea", room=secret)
+        same(ann.get("history", room=mine, limit=2, before=5)["items"],
+             chat.call("ann", "GET", "/v1/rooms/%s/messages?limit=2&before=5" % mine)["items"])
+        same([i["user"] for i in ann.get("members", room=mine)["items"]], ["ann", "bob"])
+    for tail in ("", "?q=", "?q=x&cursor=y", "?q=x&limit=0x", "?q=x&colour=y"):
+        chat.call("ann", "GET", "/v1/search" + tail, status=422)
+
+
+def test_nobody_puts_somebody_in_who_is_not_there(chat):
+    room = chat.room("ann")
+    same(chat.call("ann", "PUT", "/v1/rooms/%s/members/nobody" % room, status=404)["type"], "/problems/no-such-user")
+    same(chat.call("ann", "POST", "/v1/dms", {"user": "nobody"}, 404)["type"], "/problems/no-such-user")
 
 
 main(__name__)
