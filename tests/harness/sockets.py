@@ -55,7 +55,7 @@ class Socket:
         self.sock = connect(port or server.port, wrap)
         fields = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
                   "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
-                  "Sec-WebSocket-Protocol": protocol or self.PROTOCOL}
+                  "Sec-WebSocket-Protocol": self.PROTOCOL if protocol is None else protocol}
         if token:
             fields["Authorization"] = "Bearer " + token
         self.sock.sendall(render("GET", PATH, None, fields | (headers or {})))
