@@ -60,15 +60,15 @@ struct ops_service {
     bool (*is_ready)(void *arg);
     /* All zero but for what is the service's own. */
     struct ops_client *(*create)(void *arg);
-    /* Who it is, now or from now on.  NULL, or why it may not, or ops_later: in
-       auth requests alone, where ops_auth_again() or ops_auth_refused() must
-       follow; if client->auth, which waits, has no client by then, it is
-       answered by op_fail_by(UV_ECANCELED). */
+    /* Who it is, now or from now on.  NULL, or why it may not: static; or
+       ops_later: in auth requests alone, where ops_auth_again() or
+       ops_auth_refused() must follow; if client->auth, which waits, has no
+       client by then, it is answered by op_fail_by(UV_ECANCELED). */
     const char *(*identify)(struct ops_client *client,
                             const struct auth_identity *identity);
     void (*on_open)(struct ops_client *client);    /* may be written to */
     void (*on_written)(struct ops_client *client); /* nothing is kept unsent */
-    /* It is to be closed: nothing more is written. */
+    /* It is to be closed, once: nothing more is written. */
     void (*on_end)(struct ops_client *client);
     /* Closed, or never open; its requests are still there. */
     void (*on_close)(struct ops_client *client);
@@ -108,28 +108,21 @@ struct ops_client {
     struct list waiting; /* messages behind them */
     struct wheel_timer timer;
     struct op *auth;    /* waits for who it is: holds up the others; or NULL */
-    uint64_t end_ms;    /* of stream_loop_now(); 0: never */
     struct caller *who; /* NULL: it has not said so */
     struct caller *caller; /* whose limits it counts for; NULL: not let in */
-    uint32_t waiting_count;
-    uint16_t end_code; /* why it ends then */
-    bool limiting;     /* a limit is asked for: it holds up the others */
-    bool opened, draining;
-    bool closed;   /* no answer any more */
-    bool going_on; /* what waited is being done */
+    uint16_t end_code;     /* why it ends when the timer does */
+    uint8_t waiting_count;
+    bool limiting; /* a limit is asked for: it holds up the others */
+    bool opened, draining, going_on;
+    bool closed; /* no answer any more */
 };
-
-static inline struct ops_client *ops_client_of(struct socket *socket)
-{
-    return LIST_ENTRY(socket, struct ops_client, socket);
-}
 
 extern const char ops_later[];
 /* Of a client whose identity was to come later: ask again, or it is 401. */
 void ops_auth_again(struct ops_client *client);
 void ops_auth_refused(struct ops_client *client);
 
-/* A text message; one that is too slow to take it is closed. */
+/* A text message; a client that is too slow to take it is closed. */
 void ops_send(struct ops_client *client, struct span text);
 void ops_end(struct ops_client *client, unsigned code, const char *reason);
 /* It is held up no more: what waited is done. */

@@ -30,6 +30,8 @@ static void on_leave(struct socket *socket, uint64_t within_ms);
 static void on_close(struct socket *socket, unsigned code);
 static void on_timer(struct wheel_timer *timer);
 
+_Static_assert(OPS_WAITING_MAX <= UINT8_MAX, "its count has a byte");
+
 static const struct socket_events socket_events = {.on_open = on_open,
                                                    .on_message = on_message,
                                                    .on_drain = on_written,
@@ -56,6 +58,11 @@ void ops_deinit(struct ops *ops)
     socket_kind_deinit(&ops->sockets);
 }
 
+static struct ops_client *client_of(struct socket *socket)
+{
+    return LIST_ENTRY(socket, struct ops_client, socket);
+}
+
 static const struct ops_service *service_of(const struct ops_client *client)
 {
     return client->ops->options.service;
@@ -77,7 +84,6 @@ static void end_at(struct ops_client *client, uint64_t at, uint16_t code)
 {
     uint64_t now = now_of(client);
 
-    client->end_ms = at;
     client->end_code = code;
     if (at)
         wheel_start(wheel_of(client), &client->timer, at > now ? at - now : 1,
@@ -197,7 +203,7 @@ void ops_connect(struct ops *ops, struct request *req)
 
 static void on_open(struct socket *socket)
 {
-    struct ops_client *client = ops_client_of(socket);
+    struct ops_client *client = client_of(socket);
     uint64_t *gauge = client->ops->options.clients;
 
     client->opened = true;
@@ -221,6 +227,8 @@ void ops_send(struct ops_client *client, struct span text)
 
 void ops_end(struct ops_client *client, unsigned code, const char *reason)
 {
+    if (client->closed)
+        return;
     client->closed = true;
     wheel_stop(wheel_of(client), &client->timer);
     service_of(client)->on_end(client);
@@ -250,7 +258,7 @@ static bool is_held_up(struct ops_client *client)
 static void on_message(struct socket *socket, enum ws_opcode opcode,
                        struct span bytes)
 {
-    struct ops_client *client = ops_client_of(socket);
+    struct ops_client *client = client_of(socket);
     (void)opcode; /* text only */
 
     if (client->closed)
@@ -278,7 +286,7 @@ void ops_go_on(struct ops_client *client)
 
 static void on_written(struct socket *socket)
 {
-    struct ops_client *client = ops_client_of(socket);
+    struct ops_client *client = client_of(socket);
 
     service_of(client)->on_written(client);
 }
@@ -305,7 +313,7 @@ static void on_timer(struct wheel_timer *timer)
 /* Not all at once: neither do they go, nor come to another server. */
 static void on_leave(struct socket *socket, uint64_t within_ms)
 {
-    struct ops_client *client = ops_client_of(socket);
+    struct ops_client *client = client_of(socket);
     uint64_t at = within_ms ? (uint64_t)random() % within_ms : 0;
     struct buf text;
     struct json_writer w = {.out = &text};
@@ -330,7 +338,7 @@ static void on_leave(struct socket *socket, uint64_t within_ms)
 
 static void on_close(struct socket *socket, unsigned code)
 {
-    struct ops_client *client = ops_client_of(socket);
+    struct ops_client *client = client_of(socket);
     uint64_t *gauge = client->ops->options.clients;
     (void)code;
 

@@ -1,8 +1,8 @@
 /*
  * notifier.h - publish and subscribe: what its routes share.
  *
- *   publish.c publication.c    POST /.well-known/mercure; one update to its
- * logs subscribe.c                GET /.well-known/mercure: event streams
+ *   publish.c publication.c    POST /.well-known/mercure; from it to the logs
+ *   subscribe.c                GET /.well-known/mercure: event streams
  *   subscriptions.c            GET /.well-known/mercure/subscriptions…
  *   presence.c                 who is there, by the rosters of all nodes
  *   source.c                   the outbox: streams of others, published

@@ -242,6 +242,31 @@ def test_token_that_does_not_come_or_ends_closes(redis, directory):
     server.close()
 
 
+def test_token_whose_claim_says_nothing_clear_is_told_why(redis, directory):
+    server = closed_server(redis, directory)
+    token = tokens.mint(KEYS, {"sub": "ann", "exp": int(time.time()) + 600, "mercure": {"subscribe": "a"}})
+    same(refused_with(server, token=token), 403)
+    with Socket(server) as socket:
+        error = socket.refused("auth", 403, "forbidden", token=token)
+        same((socket.ends(), socket.reason), (4401, error["detail"]))
+    server.close()
+
+
+def test_more_requests_than_may_wait_close(redis):
+    server = start(redis, "--redis-timeout", "20s")
+    for more, code in ((0, None), (1, 4429)):
+        redis.pause()
+        with Socket(server) as socket:
+            for number in range(1, 130 + more):  # the first holds up the others
+                socket.send(json.dumps({"id": number, "op": "subscribe", "topics": ["%d %d" % (more, number)]}))
+            if code:
+                same(socket.ends(), code)
+            redis.go_on()
+            if not code:
+                same([socket.message()["id"] for _ in range(129)], list(range(1, 130)))
+    server.close()
+
+
 def test_rights_are_those_of_the_token(redis, directory):
     server = closed_server(redis, directory)
     with Socket(server, token_of("ann", "notify:subscribe:a/*")) as reader, \
