@@ -142,6 +142,11 @@ struct coming {
     struct ops_client *client;
 };
 
+static void refuse_token(struct request *req, const char *detail)
+{
+    request_problem(req, 401, "unauthorized", NULL, detail);
+}
+
 static void on_admitted(struct admission_ask *ask, uint64_t wait_ms)
 {
     struct coming *coming = ask->arg;
@@ -153,6 +158,9 @@ static void on_admitted(struct admission_ask *ask, uint64_t wait_ms)
         request_set_retry_after(ask->req, (unsigned)(wait_ms / 1000 + 1));
         request_too_many(ask->req, "accept-rate",
                          "too many come at once; come again");
+        destroy(client);
+    } else if (client->closed) { /* while it waited */
+        refuse_token(ask->req, "the token has ended");
         destroy(client);
     } else if (!socket_accept(ask->req, &client->socket, &ops->sockets)) {
         destroy(client);
@@ -187,8 +195,7 @@ void ops_connect(struct ops *ops, struct request *req)
         return;
     }
     if (!identity && request_header(req, "authorization").ptr) {
-        request_problem(req, 401, "unauthorized", NULL,
-                        "a valid bearer token is needed");
+        refuse_token(req, "a valid bearer token is needed");
         return;
     }
     struct ops_client *client = create(ops);

@@ -252,6 +252,17 @@ def test_token_whose_claim_says_nothing_clear_is_told_why(redis, directory):
     server.close()
 
 
+def test_token_that_ends_while_its_socket_waits_is_refused(redis, directory):
+    """How fast others came is asked of Redis, which has 50 ms to say so."""
+    server = closed_server(redis, directory, "--accept-rate", "100")
+    token = token_of("ann", "notify:subscribe", ttl=2)
+    time.sleep(1.98 - time.time() % 1)  # it has 20 ms left
+    redis.pause()
+    same(refused_with(server, token=token), 401)
+    redis.go_on()
+    server.close()
+
+
 def test_more_requests_than_may_wait_close(redis):
     server = start(redis, "--redis-timeout", "20s")
     for more, code in ((0, None), (1, 4429)):
