@@ -307,6 +307,8 @@ static void read_log(struct room *room)
         return;
     }
     room->reading = true;
+    room->read_from = room->known ? room->seq : 0;
+    room->read_ts = room->ts;
     room_use(room);
 }
 
@@ -323,22 +325,26 @@ static void lose(struct room *room, const struct room_head *head)
         begin(room, head);
 }
 
-/* The entry that passed last must be the first of what was read; if it was
-   trimmed meanwhile, the next one must come right behind it. */
+/* The entry that had passed last when it was asked for must be the first of what
+   was read; if it was trimmed meanwhile, the next one must come right behind it.
+   Others may have passed since. */
 static bool goes_on(const struct room *room, const struct reply_events *events)
 {
     struct entry entry;
     struct text text;
 
-    if (events->head.seq < room->seq)
+    if (room->read_from == 0)
+        return true; /* it was not known then */
+    if (events->head.seq < room->read_from)
         return false;
     if (events->count == 0)
-        return events->head.seq == room->seq && events->head.ts == room->ts;
+        return events->head.seq == room->read_from &&
+               events->head.ts == room->read_ts;
     if (!reply_entry(events->entries[0], &entry, &text))
         return false;
-    if (entry.seq == room->seq)
-        return entry.ts == room->ts;
-    return entry.seq == room->seq + 1;
+    if (entry.seq == room->read_from)
+        return entry.ts == room->read_ts;
+    return entry.seq == room->read_from + 1;
 }
 
 static void take_entries(struct room *room, const struct reply_events *events)

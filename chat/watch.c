@@ -101,9 +101,11 @@ static void drop(struct watch *watch)
 
 void watches_stop(struct watches *watches)
 {
-    end_catchup(watches);
+    if (watches->catchup)
+        stop_waiting(watches->catchup);
     while (!list_is_empty(&watches->all))
         drop(LIST_ENTRY(watches->all.next, struct watch, of_client));
+    end_catchup(watches); /* its list held those that were behind */
 }
 
 void watch_remove(struct watch *watch)
@@ -282,8 +284,10 @@ static void on_chunk(struct chunk_wait *wait, int status,
     }
     if (catchup->client->watches.reader.stream)
         write_chunk(watch, chunk);
-    if (watch->have == before)
+    if (watch->have == before && chunk->last.offset > before)
         tell_gone(watch, "reset");
+    else if (watch->have == before)
+        await_room(catchup, watch); /* it was read too early, or Redis lost it */
     step(catchup->client);
 }
 
