@@ -15,6 +15,7 @@ from sockets import Closed, Refused  # noqa: E402,F401
 
 WORKERS = os.environ.get("LAB_WORKERS", "1")
 KEYS = tokens.make_keys()
+PROTOCOL = "chat.v1.json"
 LOG = ("message", "edit", "delete", "react", "member", "room")
 
 
@@ -24,7 +25,7 @@ def token(name, scope="chat:use", ttl=600, **claims):
 
 class Client(sockets.Socket):
     """One device of a user."""
-    PROTOCOL = "chat.v1.json"
+    PROTOCOL = PROTOCOL
     numbers = itertools.count(1)
 
     def __init__(self, server, name, **more):

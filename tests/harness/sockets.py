@@ -86,7 +86,10 @@ class Socket:
             bytes([0x80 | size]) if size < 126 else
             struct.pack(">BH", 0xfe, size) if size < 65536 else struct.pack(">BQ", 0xff, size))
         body = bytes(b ^ m for b, m in zip(payload, itertools.cycle(mask)))
-        self.sock.sendall(head + mask + body)
+        self._send(head + mask + body)
+
+    def _send(self, data):
+        self.sock.sendall(data)
 
     def send(self, text):
         self.frame(1, text.encode())
