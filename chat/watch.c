@@ -249,7 +249,8 @@ static void on_whole(struct room_wait *wait, int status)
         step(catchup->client);
 }
 
-/* All that a chunk has behind what the watch has had, as one write. */
+/* All that a chunk has behind what the watch has had, as one write; but not what
+   the room is to hear of yet: its reader may not be in it by then. */
 static void write_chunk(struct watch *watch, const struct chunk *chunk)
 {
     struct client *client = watch->client;
@@ -257,7 +258,8 @@ static void write_chunk(struct watch *watch, const struct chunk *chunk)
 
     buf_init(&out, MEM_CONN);
     for (size_t i = 0; i < chunk->count; i++) {
-        if (chunk->entries[i].place.offset != watch->have + 1)
+        if (chunk->entries[i].place.offset != watch->have + 1 ||
+            watch->have == watch->room->seq)
             continue;
         const struct frame *frame = frame_of(chunk->entries[i].message);
         buf_append(&out, (struct span){frame->bytes, frame->len});
