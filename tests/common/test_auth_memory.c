@@ -46,6 +46,15 @@ bool token_scope_allows(struct span scopes, struct span wanted,
     return span_eq(scopes, wanted);
 }
 
+/* Not asked for here; else the real one would bring the others with it. */
+char *token_mint(const struct token_keys *keys,
+                 const struct token_claims *claims)
+{
+    (void)keys;
+    (void)claims;
+    return NULL;
+}
+
 static int identify(struct auth *auth, const char *cookie, int64_t now_s)
 {
     struct auth_identity identity;
