@@ -217,12 +217,21 @@ void ops_take(struct ops_client *client, struct span text)
 
 const char ops_later[] = "it is being asked for";
 
-static void refuse_auth(struct op *op)
+/* What waits behind it is not done. */
+static void refuse_auth(struct op *op, int status, const char *type,
+                        const char *reason)
 {
     struct ops_client *client = op->client;
 
-    op_fail(op, 401, "unauthorized", "the token is not valid");
-    ops_end(client, OPS_CODE_NO_TOKEN, "the token is not valid");
+    client->auth = op;
+    op_fail(op, status, type, reason);
+    client->auth = NULL;
+    ops_end(client, OPS_CODE_NO_TOKEN, reason);
+}
+
+static void refuse_token(struct op *op)
+{
+    refuse_auth(op, 401, "unauthorized", "the token is not valid");
 }
 
 /* The token is op->data, a span. */
@@ -235,7 +244,7 @@ static void authenticate(struct op *op)
     struct buf out;
 
     if (app_identify(client->ops->options.app, *token, &identity) < 0) {
-        refuse_auth(op);
+        refuse_token(op);
         return;
     }
     client->auth = op;
@@ -244,12 +253,11 @@ static void authenticate(struct op *op)
         return;
     client->auth = NULL;
     if (reason) {
-        op_fail(op, 403, "forbidden", reason);
-        ops_end(client, OPS_CODE_NO_TOKEN, reason);
-    } else {
-        op_open(op, &out, &w);
-        op_close(op, &out, &w);
+        refuse_auth(op, 403, "forbidden", reason);
+        return;
     }
+    op_open(op, &out, &w);
+    op_close(op, &out, &w);
 }
 
 static void run_auth(struct op *op, const struct json_value *values)
@@ -283,7 +291,7 @@ void ops_auth_refused(struct ops_client *client)
     struct op *op = take_auth(client);
 
     if (op)
-        refuse_auth(op);
+        refuse_token(op);
 }
 
 /* ---- how fast a client may write */
