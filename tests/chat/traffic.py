@@ -270,7 +270,7 @@ class Member(threading.Thread):
         elif error["type"] in ("not-a-member", "no-such-room"):
             self.out.add(asked.members["room"])
             if asked.op == "watch":
-                self.watching.discard(asked.members["room"])
+                self._on_unwatch(asked.members, answer)  # what a sync did not say is told now
 
     def _on_send(self, members, answer):
         self.mine[members["room"]].append(answer["seq"])
