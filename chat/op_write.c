@@ -175,7 +175,11 @@ void op_react(struct op *op, const struct json_value *values)
 
 static void on_moved(struct membership *membership, int status)
 {
-    finish(membership->arg, &membership->write, status);
+    struct op *op = membership->arg;
+
+    if (op->client)
+        op_client(op)->asking = false;
+    finish(op, &membership->write, status);
 }
 
 static struct membership *move(struct op *op, const char *what,
@@ -199,10 +203,12 @@ static struct membership *move(struct op *op, const char *what,
 
 static void moving(struct op *op, int err)
 {
-    if (err < 0)
+    if (err < 0) {
         op_fail_by(op, err);
-    else
-        op_client(op)->writing++;
+        return;
+    }
+    op_client(op)->writing++;
+    op_client(op)->asking = true; /* who writes behind it is to be in, or out */
 }
 
 static void go_in(struct op *op)
