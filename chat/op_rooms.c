@@ -4,7 +4,8 @@
  *   op_sync()  -- the user's rooms are known --> answer_sync()
  *   op_watch() -- its seat in the room is known --> answer_watch()
  *
- * The answer comes before the events that it causes.
+ * Either waits for rooms that are behind its cursors: the client may have them
+ * from another worker.  The answer comes before the events that it causes.
  */
 #include <stdlib.h>
 
@@ -44,6 +45,51 @@ static void begin_watch(struct client *client, struct room *room,
     room_leave(room);
 }
 
+/* ---- cursors that are ahead of the room */
+
+#define READINGS_MAX 2 /* the first may have been on its way before */
+
+struct ahead {
+    struct room_wait wait;
+    struct op *op;
+    struct room *room;
+    unsigned readings;
+    void (*go_on)(struct op *op); /* its client is there */
+};
+
+static void on_read(struct room_wait *wait, int status)
+{
+    struct ahead *ahead = LIST_ENTRY(wait, struct ahead, wait);
+    struct op *op = ahead->op;
+    struct client *client = op->client ? op_client(op) : NULL;
+
+    room_leave(ahead->room);
+    if (client)
+        client->asking = false;
+    if (status < 0 || !client)
+        op_fail_by(op, status < 0 ? status : UV_ECANCELED);
+    else
+        ahead->go_on(op);
+    if (client)
+        ops_go_on(&client->base);
+}
+
+/* True: go_on runs when the room has been read, or the op is answered. */
+static bool catches_up(struct ahead *ahead, struct op *op, struct room *room,
+                       uint64_t after)
+{
+    if (after <= room->seq || ahead->readings == READINGS_MAX)
+        return false;
+    ahead->readings++;
+    ahead->op = op;
+    ahead->room = room;
+    ahead->wait.cb = on_read;
+    room_use(room);
+    op_client(op)->asking = true;
+    room_await(room, &ahead->wait);
+    return true;
+}
+
 /* ---- sync */
 
 struct cursor {
@@ -60,6 +106,8 @@ struct sync {
     struct span *watch;
     size_t watch_count;
     uint64_t page; /* the number of the last seat that was told */
+    struct ahead ahead;
+    size_t caught_up; /* cursors that are not ahead of their rooms */
 };
 
 static int by_number(const void *a, const void *b)
@@ -147,6 +195,20 @@ static void watch_all(struct client *client, const struct sync *sync)
     }
 }
 
+static bool sync_catches_up(struct sync *sync, const struct user *user)
+{
+    while (sync->caught_up < sync->cursor_count) {
+        const struct cursor *cursor = &sync->cursors[sync->caught_up];
+        const struct seat *seat = user_seat(user, cursor->room);
+        if (seat && seat->role &&
+            catches_up(&sync->ahead, sync->op, seat->room, cursor->seq))
+            return true;
+        sync->caught_up++;
+        sync->ahead.readings = 0;
+    }
+    return false;
+}
+
 static void answer_sync(struct op *op, struct sync *sync)
 {
     struct client *client = op_client(op);
@@ -155,6 +217,8 @@ static void answer_sync(struct op *op, struct sync *sync)
     struct json_writer w;
     struct buf out;
 
+    if (sync_catches_up(sync, user))
+        return;
     find_seats(sync, user);
     op_open(op, &out, &w);
     json_put_key(&w, "user");
@@ -189,6 +253,20 @@ static void on_loaded(struct user_wait *wait, int status)
     ops_go_on(&client->base);
 }
 
+static void begin_sync(struct op *op)
+{
+    struct client *client = op_client(op);
+    struct sync *sync = op->data;
+
+    if (client->user->loaded) {
+        answer_sync(op, sync);
+        return;
+    }
+    sync->wait.cb = on_loaded;
+    client->asking = true;
+    user_load(client->user, &sync->wait);
+}
+
 static bool read_cursors(struct op *op, const json_t *object, struct sync *sync)
 {
     const char *name;
@@ -220,10 +298,11 @@ static void read_watch(struct op *op, const json_t *array, struct sync *sync)
 void op_sync(struct op *op, const struct json_value *values)
 {
     enum { CURSORS = OPS_FIRST, WATCH, PAGE };
-    struct client *client = op_client(op);
     struct sync *sync = arena_zalloc(&op->arena, sizeof(*sync));
 
     sync->op = op;
+    sync->ahead.go_on = begin_sync;
+    op->data = sync;
     if (values[CURSORS].state == JSON_STATE_SET &&
         !read_cursors(op, values[CURSORS].node, sync)) {
         op_fail(op, 422, "invalid", "/cursors: of each room a number");
@@ -236,25 +315,21 @@ void op_sync(struct op *op, const struct json_value *values)
         op_fail(op, 422, "invalid", "/page: what an answer gave as next");
         return;
     }
-    if (client->user->loaded) {
-        answer_sync(op, sync);
-        return;
-    }
-    sync->wait.cb = on_loaded;
-    client->asking = true;
-    user_load(client->user, &sync->wait);
+    begin_sync(op);
 }
 
 /* ---- watch, unwatch */
 
 struct watching {
     struct seat_ask ask;
+    struct ahead ahead;
     struct op *op;
+    struct span room;
     bool has_after, roster;
     uint64_t after;
 };
 
-static void answer_watch(struct op *op, const struct watching *watching,
+static void answer_watch(struct op *op, struct watching *watching,
                          struct room *room)
 {
     struct client *client = op_client(op);
@@ -264,6 +339,8 @@ static void answer_watch(struct op *op, const struct watching *watching,
     struct json_writer w;
     struct buf out;
 
+    if (has_after && catches_up(&watching->ahead, op, room, after))
+        return;
     op_open(op, &out, &w);
     put_place(&w, room, has_after && !room_can_resume(room, after));
     begin_watch(client, room, has_after, after, roster);
@@ -291,30 +368,38 @@ static void on_seat(struct seat_ask *ask, int status, struct seat *seat)
         ops_go_on(&client->base);
 }
 
-void op_watch(struct op *op, const struct json_value *values)
+static void seek(struct op *op)
 {
     struct client *client = op_client(op);
-    struct watching *watching = arena_zalloc(&op->arena, sizeof(*watching));
-    struct span id;
+    struct watching *watching = op->data;
+    struct seat *seat = user_seat(client->user, watching->room);
 
-    if (!op_room(op, values, &id))
-        return;
-    watching->op = op;
-    watching->has_after = values[OP_AFTER].state == JSON_STATE_SET;
-    watching->after = (uint64_t)values[OP_AFTER].number;
-    watching->roster =
-        values[OP_ROSTER].state == JSON_STATE_SET && values[OP_ROSTER].flag;
-    struct seat *seat = user_seat(client->user, id);
     if (seat && seat->role) {
         answer_watch(op, watching, seat->room);
         return;
     }
     watching->ask.cb = on_seat;
-    int err = user_ask_seat(client->user, id, &watching->ask);
+    int err = user_ask_seat(client->user, watching->room, &watching->ask);
     if (err < 0)
         op_fail_by(op, err);
     else
         client->asking = true;
+}
+
+void op_watch(struct op *op, const struct json_value *values)
+{
+    struct watching *watching = arena_zalloc(&op->arena, sizeof(*watching));
+
+    if (!op_room(op, values, &watching->room))
+        return;
+    watching->op = op;
+    watching->ahead.go_on = seek;
+    watching->has_after = values[OP_AFTER].state == JSON_STATE_SET;
+    watching->after = (uint64_t)values[OP_AFTER].number;
+    watching->roster =
+        values[OP_ROSTER].state == JSON_STATE_SET && values[OP_ROSTER].flag;
+    op->data = watching;
+    seek(op);
 }
 
 void op_unwatch(struct op *op, const struct json_value *values)

@@ -1,4 +1,6 @@
 """service_rooms.py - one log per room: the same order for everyone, once, without a gap."""
+import json
+
 from kit import LOG, Client, chat, main, same
 
 
@@ -133,6 +135,40 @@ def test_requests_on_a_room_take_effect_in_order(chat):
                 answers.append(message["id"])
         same(entries, [str(n) for n in range(60)])
         same(answers, list(range(100, 160)))
+
+
+def pipelined(client, room, *ops):
+    """Their answers, in that order."""
+    for n, (op, members) in enumerate(ops, 1000):
+        client.send(json.dumps({"id": n, "op": op, "room": room} | members))
+    answers = {}
+    while len(answers) < len(ops):
+        message = client.message()
+        if "id" in message:
+            answers[message["id"]] = message
+    return [answers[n] for n in sorted(answers)]
+
+
+def test_coming_and_going_take_effect_in_order(chat):
+    room = chat.room("ann")
+    with Client(chat, "bob") as bob:
+        for n in range(30):
+            say = ("send", {"client_id": "in%d" % n, "text": "x"})
+            late = ("send", {"client_id": "out%d" % n, "text": "x"})
+            answers = pipelined(bob, room, ("join", {}), say, ("watch", {}), ("leave", {}), late)
+            same([a["ok"] for a in answers], [True] * 4 + [False], answers)
+            same(answers[4]["error"]["type"], "not-a-member")
+
+
+def test_cursor_may_be_ahead_of_a_worker(chat):
+    room = chat.room("ann")
+    with Client(chat, "ann") as ann, Client(chat, "ann") as other:
+        for n in range(100):
+            seq = ann.say(room, "n%d" % n)["seq"]
+            same(ann.get("watch", room=room, after=seq)["reset"], False, n)
+            items = other.get("sync", cursors={room: seq}, watch=[room])["rooms"]
+            same([item["reset"] for item in items if item["seq"] <= seq], [], n)
+            other.get("unwatch", room=room)
 
 
 main(__name__)
