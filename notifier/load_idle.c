@@ -6,77 +6,44 @@
  *   its subscribe -- until it is told where it stands
  *
  * A client's TLS state is dropped then without a word to the server, which
- * holds on to its own: that is what is weighed.  SSL_ is called here, and not
- * in common/ alone, because streams have no blocking client.
+ * holds on to its own: that is what is weighed.
  */
-#include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include "common/load_line.h"
 #include "common/ws.h"
 #include "notifier/load_hub.h"
 
 #define QUIET_MS 500 /* for the server to free what it used meanwhile */
 
-struct line {
-    int fd;
-    SSL *ssl; /* NULL: plain */
-};
-
-static bool put(const struct line *line, struct span bytes)
+static bool await(struct hub *hub, const struct load_line *line,
+                  const char *mark)
 {
-    if (line->ssl)
-        return SSL_write(line->ssl, bytes.ptr, (int)bytes.len) ==
-               (int)bytes.len;
-    return send(line->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL) ==
-           (ssize_t)bytes.len;
-}
-
-/* Read until mark was seen. */
-static bool await(struct hub *hub, const struct line *line, const char *mark)
-{
-    size_t len = 0;
-
-    while (len < HUB_TEXT_MAX) {
-        char *at = hub->text + len;
-        ssize_t some = line->ssl ? SSL_read(line->ssl, at, HUB_TEXT_MAX)
-                                 : recv(line->fd, at, HUB_TEXT_MAX, 0);
-        if (some <= 0)
-            return false;
-        len += (size_t)some;
-        if (memmem(hub->text, len, mark, strlen(mark)))
-            return true;
-    }
-    return false;
+    return load_line_await(line, mark, hub->text, HUB_TEXT_MAX);
 }
 
 static void append_head(const struct hub *hub, struct buf *out, uint32_t topic)
 {
     const struct load *load = hub->load;
 
-    if (hub->options.websocket)
-        buf_append(out, SPAN("GET /v1/ws"));
-    else
-        buf_printf(out, "GET %s?topic=load-%u",
-                   hub->is_nchan ? "/sub" : "/.well-known/mercure", topic);
-    buf_printf(out, " HTTP/1.1\r\nHost: %s\r\n", load->authority);
+    if (hub->options.websocket) {
+        load_append_upgrade(load, out, load->options.token, "notifier.v1.json");
+        return;
+    }
+    buf_printf(out, "GET %s?topic=load-%u HTTP/1.1\r\nHost: %s\r\n",
+               hub->is_nchan ? "/sub" : "/.well-known/mercure", topic,
+               load->authority);
     if (load->options.token)
         buf_printf(out, "Authorization: Bearer %s\r\n", load->options.token);
-    if (hub->options.websocket)
-        buf_append(out, SPAN("Connection: Upgrade\r\nUpgrade: websocket\r\n"
-                             "Sec-WebSocket-Version: 13\r\n"
-                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                             "Sec-WebSocket-Protocol: notifier.v1.json\r\n"));
-    else
-        buf_append(out, SPAN("Accept: text/event-stream\r\n"));
-    buf_append(out, SPAN("\r\n"));
+    buf_append(out, SPAN("Accept: text/event-stream\r\n\r\n"));
 }
 
 /* False: it is not subscribed. */
-static bool subscribe(struct hub *hub, const struct line *line, uint32_t topic)
+static bool subscribe(struct hub *hub, const struct load_line *line,
+                      uint32_t topic)
 {
     struct buf out;
     char text[96];
@@ -87,12 +54,13 @@ static bool subscribe(struct hub *hub, const struct line *line, uint32_t topic)
 
     buf_init(&out, MEM_LOAD);
     append_head(hub, &out, topic);
-    bool done = put(line, buf_span(&out));
+    bool done = load_line_put(line, buf_span(&out));
     if (done && hub->options.websocket) {
         out.len = 0;
         ws_append_masked(&out, WS_TEXT, (struct span){text, (size_t)len},
                          topic);
-        done = await(hub, line, "\r\n\r\n") && put(line, buf_span(&out)) &&
+        done = await(hub, line, "\r\n\r\n") &&
+               load_line_put(line, buf_span(&out)) &&
                await(hub, line, "\"ok\":true");
     } else if (done) {
         done = await(hub, line, hub->is_nchan ? "\r\n\r\n" : "\nid: ");
@@ -104,22 +72,14 @@ static bool subscribe(struct hub *hub, const struct line *line, uint32_t topic)
 /* The fd of one that is subscribed, or UV_E*. */
 static int hold(struct hub *hub, SSL_CTX *context, uint32_t topic)
 {
-    struct line line = {.fd = load_connect(hub->load)};
-    bool done = line.fd >= 0;
+    struct load_line line;
+    int err = load_line_open(hub->load, context, &line);
 
-    if (!done)
-        return line.fd;
-    if (context) {
-        line.ssl = SSL_new(context);
-        SSL_set_fd(line.ssl, line.fd);
-        done = SSL_connect(line.ssl) == 1;
-    }
-    done = done && subscribe(hub, &line, topic);
-    SSL_free(line.ssl);
-    ERR_clear_error();
-    if (done)
-        return line.fd;
-    close(line.fd);
+    if (err < 0)
+        return err;
+    if (subscribe(hub, &line, topic))
+        return load_line_leave(&line);
+    load_line_close(&line);
     return UV_ECONNREFUSED;
 }
 
@@ -141,22 +101,19 @@ static int hold_all(struct hub *hub, SSL_CTX *context)
 /* What the server has closed meanwhile is not weighed, and is told. */
 static int count_held(struct hub *hub)
 {
-    size_t gone = 0;
+    int *fds = mem_alloc(MEM_LOAD, hub->count * sizeof(fds[0]));
 
-    for (size_t i = 0; i < hub->count; i++) {
-        struct pollfd poll_fd = {.fd = hub->subscribers[i].fd,
-                                 .events = POLLRDHUP};
-        gone += poll(&poll_fd, 1, 0) == 1 &&
-                (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR));
-    }
+    for (size_t i = 0; i < hub->count; i++)
+        fds[i] = hub->subscribers[i].fd;
+    size_t gone = load_count_gone(fds, hub->count);
+    mem_free(fds);
     hub->errors[HUB_RESET] += gone;
     return gone ? UV_ECONNRESET : 0;
 }
 
 int hub_run_idle(struct hub *hub)
 {
-    SSL_CTX *context =
-        hub->options.tls ? SSL_CTX_new(TLS_client_method()) : NULL;
+    SSL_CTX *context = load_line_tls(hub->options.tls);
 
     hub->bytes_before = load_server_bytes(hub->load);
     load_sample(hub->load, false);

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "common/clock.h"
+#include "common/load_line.h"
 #include "notifier/load_hub.h"
 
 #define SEEN 64 /* numbers before the next one that are remembered */
@@ -255,16 +256,6 @@ static void take(struct hub *hub, struct hub_subscriber *subscriber,
     memcpy(subscriber->rest, bytes.ptr, bytes.len);
 }
 
-/* Here, rather than by a timer on whatever core that may be: a server whose
-   core has none of these timers looks a third cheaper, which is nobody's doing.
- */
-static void acknowledge(int fd)
-{
-    int one = 1;
-
-    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
-}
-
 void hub_on_stream(struct hub *hub, struct hub_subscriber *subscriber)
 {
     size_t kept = subscriber->rest_len;
@@ -276,7 +267,7 @@ void hub_on_stream(struct hub *hub, struct hub_subscriber *subscriber)
     ssize_t len =
         recv(subscriber->fd, hub->text + kept, LOAD_READ, MSG_DONTWAIT);
     if (len > 0)
-        acknowledge(subscriber->fd);
+        load_acknowledge(subscriber->fd);
     if (len < 0 && errno == EAGAIN)
         return;
     if (len <= 0)
