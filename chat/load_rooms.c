@@ -40,7 +40,8 @@ int crowd_make_members(struct crowd *crowd)
     for (size_t i = 0; i < crowd->count; i++) {
         struct crowd_member *member = &crowd->members[i];
         member->fd = -1;
-        snprintf(member->name, sizeof(member->name), "%s-%05zu", crowd->run, i);
+        snprintf(member->name, sizeof(member->name), "%s-%05u", crowd->run,
+                 (unsigned)i);
         if (crowd->keys)
             member->token = mint(crowd, member->name);
     }
