@@ -45,7 +45,7 @@ static void begin_watch(struct client *client, struct room *room,
     room_leave(room);
 }
 
-/* ---- cursors that are ahead of the room */
+/* ---- cursors that are ahead of the room, and rooms that are behind */
 
 #define READINGS_MAX 2 /* the first may have been on its way before */
 
@@ -78,7 +78,8 @@ static void on_read(struct room_wait *wait, int status)
 static bool catches_up(struct ahead *ahead, struct op *op, struct room *room,
                        uint64_t after)
 {
-    if (after <= room->seq || ahead->readings == READINGS_MAX)
+    if ((after <= room->seq && room->target <= room->seq) ||
+        ahead->readings == READINGS_MAX)
         return false;
     ahead->readings++;
     ahead->op = op;
@@ -339,7 +340,7 @@ static void answer_watch(struct op *op, struct watching *watching,
     struct json_writer w;
     struct buf out;
 
-    if (has_after && catches_up(&watching->ahead, op, room, after))
+    if (catches_up(&watching->ahead, op, room, has_after ? after : 0))
         return;
     op_open(op, &out, &w);
     put_place(&w, room, has_after && !room_can_resume(room, after));

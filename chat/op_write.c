@@ -173,10 +173,21 @@ void op_react(struct op *op, const struct json_value *values)
 
 /* ---- join, leave */
 
+/* What this worker knows of its members is to be right for what comes next. */
+static void pass_on(struct chat *chat, const struct write *write)
+{
+    struct room *room = rooms_find(chat->rooms, write->room);
+
+    if (room && !write->refusal[0])
+        room_hear_of(room, write->seq);
+}
+
 static void on_moved(struct membership *membership, int status)
 {
     struct op *op = membership->arg;
 
+    if (status == 0)
+        pass_on(membership->chat, &membership->write);
     if (op->client)
         op_client(op)->asking = false;
     finish(op, &membership->write, status);

@@ -207,11 +207,11 @@ static void pass(struct room *room, const struct entry *entry,
     rooms->options.events->on_entry(rooms->options.arg, room, entry);
 }
 
-static void hear_of(struct room *room, uint64_t seq)
+void room_hear_of(struct room *room, uint64_t seq)
 {
     if (seq > room->target)
         room->target = seq;
-    if (room->known)
+    if (room->known && seq > room->seq)
         ask(room);
 }
 
@@ -228,7 +228,7 @@ static void hear(struct rooms *rooms, struct span id, uint64_t oldest,
             rooms->options.events->on_joined(rooms->options.arg, id,
                                              entry->user);
     } else if (!room->known || entry->seq > room->seq + 1) {
-        hear_of(room, entry->seq);
+        room_hear_of(room, entry->seq);
     } else if (entry->seq == room->seq + 1) {
         room_use(room);
         pass(room, entry, text);

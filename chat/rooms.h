@@ -103,6 +103,9 @@ struct room *rooms_find(struct rooms *rooms, struct span id);
    with. */
 void room_learn(struct room *room, const struct room_head *head);
 
+/* It has an entry of that number, which may not have passed yet. */
+void room_hear_of(struct room *room, uint64_t seq);
+
 /* What a wake-up of a partition says. */
 void rooms_hear(struct rooms *rooms, struct span payload);
 /* The link is there again: each room is asked for where it stands. */
