@@ -41,6 +41,7 @@ struct redis {
     struct redis_link *link;
     uv_prepare_t prepare;
     struct list waiting, sent;
+    struct list reloading; /* scripts that go again, before what waits */
     size_t pending, waiting_bytes;
     struct buf out;
     uint64_t down_since_ms, now_us;
@@ -114,6 +115,7 @@ struct redis *redis_open(struct stream_loop *loop,
     redis->options = *options;
     list_init(&redis->waiting);
     list_init(&redis->sent);
+    list_init(&redis->reloading);
     buf_init(&redis->out, MEM_REDIS);
     redis->down_since_ms = uv_now(stream_loop_uv(loop));
     open_metrics(redis);
@@ -197,13 +199,29 @@ static int send_wire(struct redis *redis, struct redis_script *script,
     return 0;
 }
 
-/* All that has gathered in this turn of the loop leaves in one write. */
+/* To the front of what waits. */
+static void put_before(struct redis *redis, struct list *first)
+{
+    list_move(&redis->waiting, first);
+    list_move(first, &redis->waiting);
+}
+
+/*
+ * All that has gathered in this turn of the loop leaves in one write.  A script
+ * that is loaded must not be overtaken by what was asked for later: it waits for
+ * all that was sent, for others may go again too, and all else waits for it.
+ */
 static void flush(struct redis *redis)
 {
     struct buf *out = &redis->out;
     uint64_t now = clock_mono_us();
     uint64_t count = 0;
 
+    if (!list_is_empty(&redis->reloading)) {
+        if (!list_is_empty(&redis->sent))
+            return;
+        put_before(redis, &redis->reloading);
+    }
     for (struct list *node; (node = list_pop(&redis->waiting)); count++) {
         struct command *command = LIST_ENTRY(node, struct command, node);
         buf_append(out, (struct span){command->wire, command->len});
@@ -253,7 +271,10 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct redis *redis = prepare->data;
 
-    if (!list_is_empty(&redis->waiting) && redis_link_is_up(redis->link))
+    bool is_idle =
+        list_is_empty(&redis->waiting) && list_is_empty(&redis->reloading);
+
+    if (!is_idle && redis_link_is_up(redis->link))
         flush(redis);
 }
 
@@ -315,7 +336,9 @@ static void send_source(struct redis *redis, struct command *command)
     struct command like = *command;
     like.script = NULL;
     free_command(command);
-    add_command(redis, buf_span(&again), &like);
+    command = add_command(redis, buf_span(&again), &like);
+    list_remove(&command->node);
+    list_append(&redis->reloading, &command->node);
     buf_deinit(&again);
 }
 
@@ -384,6 +407,7 @@ static void on_down(void *arg)
     redis->now_us = 0;
     list_init(&sent);
     list_init(&again);
+    list_move(&redis->reloading, &again);
     list_move(&redis->sent, &sent);
     while (!list_is_empty(&sent)) {
         struct command *command = LIST_ENTRY(sent.next, struct command, node);
@@ -398,8 +422,7 @@ static void on_down(void *arg)
             metrics_add(redis->lost, 1);
         end_command(command, UV_ECONNRESET, NULL);
     }
-    list_move(&redis->waiting, &again);
-    list_move(&again, &redis->waiting);
+    put_before(redis, &again);
 }
 
 bool redis_is_up(const struct redis *redis)
@@ -465,6 +488,7 @@ static void on_link_closed(void *arg)
 {
     struct redis *redis = arg;
 
+    list_move(&redis->reloading, &redis->sent);
     list_move(&redis->waiting, &redis->sent);
     while (!list_is_empty(&redis->sent))
         end_command(LIST_ENTRY(redis->sent.next, struct command, node),

@@ -147,6 +147,39 @@ static void test_redis_script_that_is_not_there_is_loaded(void **state)
     bench_hears(bench, 0, 0, "1");
 }
 
+static void turn(struct bench *bench)
+{
+    for (int n = 0; n < 100; n++)
+        uv_run(&bench->kit->uv, UV_RUN_NOWAIT);
+}
+
+/* What is asked for when the first is on its way to be loaded comes last. */
+static void test_redis_script_that_is_loaded_keeps_its_place(void **state)
+{
+    static const char *const words[] = {EVALSHA, EVALSHA,
+                                        "EVAL return 1 1 key arg",
+                                        "EVAL return 1 1 key arg", EVALSHA};
+    struct redis_script script = one;
+    struct bench *bench = *state;
+
+    eval(bench, &script, 20000);
+    bench_eval(bench, 1, &script, 20000);
+    UNTIL(bench->kit, bench->kit->count == 2);
+    kit_say(bench->kit, NOSCRIPT);
+    turn(bench);
+    bench_eval(bench, 2, &script, 20000);
+    turn(bench);
+    assert_int_equal(bench->kit->count, 2);
+    kit_say(bench->kit, NOSCRIPT);
+    UNTIL(bench->kit, bench->kit->count == COUNT(words));
+    for (size_t i = 0; i < COUNT(words); i++)
+        assert_string_equal(kit_command(bench->kit, i), words[i]);
+    kit_say(bench->kit, ":1\r\n:2\r\n:3\r\n");
+    bench_hears(bench, 0, 0, "1");
+    bench_hears(bench, 1, 0, "2");
+    bench_hears(bench, 2, 0, "3");
+}
+
 static void test_redis_script_is_loaded_once_and_no_more(void **state)
 {
     struct redis_script script = one;
@@ -260,6 +293,7 @@ int main(void)
         TEST(test_redis_examined_again_tells_what_it_is_now),
         TEST(test_redis_script_goes_by_its_sha),
         TEST(test_redis_script_that_is_not_there_is_loaded),
+        TEST(test_redis_script_that_is_loaded_keeps_its_place),
         TEST(test_redis_script_is_loaded_once_and_no_more),
         TEST(test_redis_script_that_fails_is_not_loaded),
         TEST(test_redis_script_keeps_its_deadline_when_loaded),
