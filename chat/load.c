@@ -23,6 +23,8 @@ static const struct config_option shared_options[] = {
      "length of the window"},
     {"warmup", CONFIG_DURATION, SHARED(warmup_ms), "1s", 0, 600000,
      "left out before it"},
+    {"connections", CONFIG_INTEGER, SHARED(connections), "64", 1,
+     LOAD_MAX_CONNECTIONS, "that read history"},
     {"server-pid", CONFIG_STRING, SHARED(server_pid), NULL, 1, 128,
      "processes whose CPU and memory are measured, comma-separated"},
     {"redis-pid", CONFIG_STRING, SHARED(redis_pid), NULL, 1, 16,
@@ -47,10 +49,14 @@ static const struct config_option own_options[] = {
     {"watching", CONFIG_INTEGER, OWN(watching), "0", 0, LOAD_MAX_CONNECTIONS,
      "of a room with more than 10 members only so many; 0: all, or, in "
      "lurkers, 1 %"},
+    {"absent", CONFIG_INTEGER, OWN(absent), "0", 0, 1000000,
+     "more members of the last room, who are not connected"},
+    {"fill", CONFIG_INTEGER, OWN(fill), "10000", 100, 100000000,
+     "messages of which there is history"},
     {"rate", CONFIG_INTEGER, OWN(rate), "0", 0, 1000000,
      "bursts a second, on schedule; 0: as the profile says, or a closed loop"},
-    {"large-rate", CONFIG_INTEGER, OWN(large_rate), "0", 0, 100000,
-     "messages a second of the large room of lurkers"},
+    {"large-rate", CONFIG_INTEGER, OWN(large_rate), "10", 1, 100000,
+     "messages a second of the large room of lurkers, every other window"},
     {"out", CONFIG_INTEGER, OWN(out), "256", 1, LOAD_MAX_CONNECTIONS,
      "requests of all members that are not answered, at most"},
     {"burst", CONFIG_INTEGER, OWN(burst), "1", 1, 64,
@@ -62,7 +68,7 @@ static const struct config_option own_options[] = {
     {"missed", CONFIG_INTEGER, OWN(missed), "3", 1, 1000,
      "messages in each room that has news when a storm comes"},
     {"rounds", CONFIG_INTEGER, OWN(rounds), "1", 1, 100,
-     "storms, one after another"},
+     "storms, one after another, or pairs of windows of lurkers"},
     {"stall", CONFIG_DURATION, OWN(stall_ms), "10s", 10, 600000,
      "after which without an answer no more are waited for"},
     {"opening", CONFIG_INTEGER, OWN(opening), "256", 1, 4096,
@@ -87,9 +93,11 @@ static const struct crowd_profile profiles[] = {
      .members = 15000, .make = crowd_make_mesh, .run = crowd_run_storm},
     {"lurkers", "messages in a small room beside a large one that few watch",
      .members = 15000, .rate = 50, .speakers = 1, .make = crowd_make_large,
-     .run = crowd_run_window},
+     .run = crowd_run_lurkers},
     {"idle", "members to whom nothing happens", .members = 1000,
      .make = crowd_make_alone, .run = crowd_run_idle},
+    {"history", "pages of 50 out of a long history, by HTTP", .rooms = 1,
+     .members = 8, .make = crowd_make_rows, .run = crowd_run_history},
     {"mixed", "typing, sends, reads, edits and reactions by all members",
      .rooms = 50, .members = 20, .pipelines = true, .mixes = true,
      .by_answer = true, .make = crowd_make_rows, .run = crowd_run_window},
@@ -132,9 +140,8 @@ static void make_parts(struct crowd *crowd)
     crowd->text = mem_alloc(MEM_LOAD, (size_t)options->size);
     memset(crowd->text, 'x', (size_t)options->size);
     crowd->text[CROWD_NUMBER_LEN] = '-';
-    if (crowd->profile->run == crowd_run_storm)
-        crowd->round_seconds =
-            mem_zalloc(MEM_LOAD, (size_t)options->rounds * sizeof(double));
+    crowd->round_figures =
+        mem_zalloc(MEM_LOAD, 2 * (size_t)options->rounds * sizeof(double));
 }
 
 static void drop_parts(struct crowd *crowd)
@@ -148,13 +155,20 @@ static void drop_parts(struct crowd *crowd)
     mem_free(crowd->seats);
     mem_free(crowd->sent);
     mem_free(crowd->text);
-    mem_free(crowd->round_seconds);
+    mem_free(crowd->round_figures);
     buf_deinit(&crowd->out);
     buf_deinit(&crowd->frame);
     hist_destroy(crowd->deliveries);
     hist_destroy(crowd->answers);
     hist_destroy(crowd->behind);
     close(crowd->epoll);
+}
+
+static int report(struct crowd *crowd, FILE *json)
+{
+    return crowd->profile->run == crowd_run_history
+               ? crowd_report_history(crowd, json)
+               : crowd_report(crowd, json);
 }
 
 static int run(struct crowd *crowd)
@@ -171,7 +185,7 @@ static int run(struct crowd *crowd)
         err = crowd->profile->make(crowd);
     if (err == 0)
         err = crowd->profile->run(crowd);
-    int status = err == 0 ? crowd_report(crowd, json) : 1;
+    int status = err == 0 ? report(crowd, json) : 1;
     if (err < 0)
         crowd_explain(crowd, err);
     if (json)

@@ -45,7 +45,8 @@ enum crowd_ask {
 struct crowd_options {
     const char *profile, *keys;
     int64_t rooms, members, rooms_each, watching, rate, large_rate, out, burst;
-    int64_t size, messages, missed, rounds, absent, stall_ms, opening, serve;
+    int64_t size, messages, missed, rounds, absent, fill, stall_ms, opening,
+        serve;
     bool prepare, tls;
 };
 
@@ -91,7 +92,7 @@ struct crowd_profile {
     bool pipelines;  /* requests are held out, whatever was delivered */
     bool mixes;      /* members do all there is to do */
     bool by_answer;  /* the unit is an answer, not a delivery */
-    int (*make)(struct crowd *crowd); /* rooms and seats */
+    int (*make)(struct crowd *crowd); /* members, and their seats */
     int (*run)(struct crowd *crowd);  /* all of it; 0 or UV_E* */
 };
 
@@ -117,7 +118,7 @@ struct crowd {
     enum load_phase phase;
     uint64_t from_us, end_us, moved_us; /* moved: the last that came */
     double seconds, own_before, own_after;
-    double *round_seconds;
+    double *round_figures; /* a storm's seconds; p99 of alternating windows */
     uint64_t in_window, answered_in_window;     /* that came in it */
     struct hist *deliveries, *answers, *behind; /* behind: delivered to others
                                                    after it was acknowledged */
@@ -161,6 +162,10 @@ int crowd_make_mesh(struct crowd *crowd);  /* each member in many */
 int crowd_make_alone(struct crowd *crowd); /* no rooms */
 /* All that have no socket get one. */
 int crowd_open_all(struct crowd *crowd);
+int crowd_sync_all(struct crowd *crowd);
+int crowd_make_rooms(struct crowd *crowd); /* by the API */
+/* Those of --absent are put into the last room. */
+int crowd_join_absent(struct crowd *crowd);
 int crowd_join_all(struct crowd *crowd);
 /* In each room the first `watching` of its members; 0: all. */
 int crowd_watch_all(struct crowd *crowd);
@@ -173,10 +178,14 @@ bool crowd_settle(struct crowd *crowd, size_t most);
 void crowd_sample(struct crowd *crowd, bool after);
 void crowd_drain(struct crowd *crowd);
 int crowd_run_window(struct crowd *crowd);
+int crowd_run_lurkers(struct crowd *crowd);
 
-/* load_storm.c, load_idle.c */
+/* load_storm.c, load_idle.c, load_history.c */
 int crowd_run_storm(struct crowd *crowd);
 int crowd_run_idle(struct crowd *crowd);
+int crowd_run_history(struct crowd *crowd);
+/* It is the load room's report. */
+int crowd_report_history(struct crowd *crowd, FILE *json);
 
 /* load_report.c */
 void crowd_explain(const struct crowd *crowd, int err);

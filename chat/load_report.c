@@ -42,7 +42,6 @@ static void put_setting(struct json_writer *w, const struct crowd *crowd)
     json_put_key(w, "model");
     json_put_string(w, options->rate ? SPAN("open") : SPAN("closed"));
     load_put_int(w, "rate", (uint64_t)options->rate);
-    load_put_int(w, "large_rate", (uint64_t)options->large_rate);
     load_put_int(w, "rooms", crowd->room_count);
     load_put_int(w, "members", crowd->count);
     load_put_int(w, "burst", (uint64_t)options->burst);
@@ -99,16 +98,26 @@ static void put_cost(struct json_writer *w, const struct crowd *crowd)
         load_put_real(w, "redis_cpu_us", redis_cpu(crowd) * each_of(crowd));
 }
 
+/* Those of round_figures from `first` on, each step-th. */
+static void put_figures(struct json_writer *w, const char *key,
+                        const struct crowd *crowd, int64_t first, int64_t step)
+{
+    json_put_key(w, key);
+    json_put_open(w, '[');
+    for (int64_t i = first; i < step * crowd->options.rounds; i += step)
+        json_put_real(w, crowd->round_figures[i]);
+    json_put_close(w, ']');
+}
+
 static void put_times(struct json_writer *w, const struct crowd *crowd)
 {
     load_put_real(w, "seconds", crowd->seconds);
-    if (!crowd->round_seconds)
+    if (crowd->profile->run == crowd_run_storm)
+        put_figures(w, "storms_s", crowd, 0, 1);
+    if (crowd->profile->run != crowd_run_lurkers)
         return;
-    json_put_key(w, "rounds");
-    json_put_open(w, '[');
-    for (int64_t i = 0; i < crowd->options.rounds; i++)
-        json_put_real(w, crowd->round_seconds[i]);
-    json_put_close(w, ']');
+    put_figures(w, "alone_p99_us", crowd, 0, 2);
+    put_figures(w, "beside_p99_us", crowd, 1, 2);
 }
 
 static uint64_t put_report(struct json_writer *w, const struct crowd *crowd)

@@ -2,12 +2,13 @@
  * load_rooms.c - who is there before the clock starts: members, rooms, and who
  * is in them.
  *
- *   names and tokens -- POST /v1/rooms or /v1/dms of each room, pipelined -- a
- *   socket of each member -- join -- watch
+ *   names and tokens, seats -- a socket of each member, and its sync -- POST
+ *   /v1/rooms or /v1/dms of each room, pipelined -- join -- watch
  *
  * Nothing but the public API is used; requests of all members are out at once,
  * --out of them.  Names are new in each run, so that nobody is in rooms of
- * another.  All join before anybody watches: else each would hear of each.
+ * another.  A direct room wants two who were here before.  All join before
+ * anybody watches: else each would hear of each.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -103,8 +104,10 @@ static void take_room(void *arg, uint64_t n, const struct load_answer *answer)
     }
 }
 
-static int make_rooms(struct crowd *crowd, bool direct)
+int crowd_make_rooms(struct crowd *crowd)
 {
+    bool direct = crowd->profile->make == crowd_make_pairs;
+
     if (!crowd->options.prepare) {
         for (size_t i = 0; i < crowd->room_count; i++)
             crowd_bare_id(crowd->rooms[i].id, i);
@@ -129,7 +132,7 @@ static void seat_row(struct crowd *crowd, size_t room, size_t first,
     }
 }
 
-static int make_rows(struct crowd *crowd, bool direct)
+int crowd_make_rows(struct crowd *crowd)
 {
     size_t size = (size_t)crowd->options.members;
 
@@ -141,17 +144,12 @@ static int make_rows(struct crowd *crowd, bool direct)
     crowd->seats = mem_zalloc(MEM_LOAD, crowd->count * sizeof(crowd->seats[0]));
     for (size_t i = 0; i < crowd->room_count; i++)
         seat_row(crowd, i, i * size, size);
-    return make_rooms(crowd, direct);
-}
-
-int crowd_make_rows(struct crowd *crowd)
-{
-    return make_rows(crowd, false);
+    return 0;
 }
 
 int crowd_make_pairs(struct crowd *crowd)
 {
-    return make_rows(crowd, true);
+    return crowd_make_rows(crowd);
 }
 
 int crowd_make_large(struct crowd *crowd)
@@ -164,7 +162,7 @@ int crowd_make_large(struct crowd *crowd)
     crowd->seats = mem_zalloc(MEM_LOAD, crowd->count * sizeof(crowd->seats[0]));
     seat_row(crowd, 0, 0, CROWD_SMALL);
     seat_row(crowd, 1, CROWD_SMALL, (size_t)crowd->options.members);
-    return make_rooms(crowd, false);
+    return 0;
 }
 
 /*
@@ -196,7 +194,7 @@ int crowd_make_mesh(struct crowd *crowd)
             crowd->rooms[room].size++;
         }
     }
-    return make_rooms(crowd, false);
+    return 0;
 }
 
 int crowd_make_alone(struct crowd *crowd)
@@ -223,6 +221,27 @@ int crowd_open_all(struct crowd *crowd)
     return crowd->opening || crowd->errors[CROWD_REFUSED] ? UV_ECONNREFUSED : 0;
 }
 
+static int end_asking(struct crowd *crowd)
+{
+    if (!crowd_settle(crowd, 0))
+        return UV_ETIMEDOUT;
+    return crowd->errors[CROWD_WRONG] || crowd->errors[CROWD_RESET] ? UV_EACCES
+                                                                    : 0;
+}
+
+int crowd_sync_all(struct crowd *crowd)
+{
+    if (!crowd->options.prepare)
+        return 0;
+    for (size_t i = 0; i < crowd->count; i++) {
+        crowd_settle(crowd, (size_t)crowd->options.out - 1);
+        crowd_begin(crowd, CROWD_SYNC, 0, "sync");
+        buf_append_char(&crowd->out, '}');
+        crowd_ask(crowd, &crowd->members[i]);
+    }
+    return end_asking(crowd);
+}
+
 static void ask_about(struct crowd *crowd, struct crowd_member *member,
                       size_t seat, enum crowd_ask ask, const char *op)
 {
@@ -237,12 +256,43 @@ static void ask_about(struct crowd *crowd, struct crowd_member *member,
     crowd_ask(crowd, member);
 }
 
-static int end_asking(struct crowd *crowd)
+/* Members who are not here, of the last room. */
+static void append_absent(struct load *load, uint64_t n, struct buf *out)
 {
-    if (!crowd_settle(crowd, 0))
-        return UV_ETIMEDOUT;
-    return crowd->errors[CROWD_WRONG] || crowd->errors[CROWD_RESET] ? UV_EACCES
-                                                                    : 0;
+    const struct crowd *crowd = load->data;
+    char name[CROWD_NAME_MAX];
+    char path[96];
+    char extra[TOKEN_MAX + 64];
+
+    snprintf(name, sizeof(name), "%s-a%06" PRIu64, crowd->run, n);
+    snprintf(path, sizeof(path), "/v1/rooms/%s/members/%s",
+             crowd->rooms[crowd->room_count - 1].id, name);
+    char *token = mint(crowd, name);
+    snprintf(extra, sizeof(extra),
+             "Authorization: Bearer %s\r\nContent-Type: application/json\r\n",
+             token);
+    mem_free(token);
+    load_append(load, out, "PUT", span_str(path), span_str(extra), SPAN("{}"));
+}
+
+static void take_absent(void *arg, uint64_t n, const struct load_answer *answer)
+{
+    struct crowd *crowd = arg;
+
+    (void)n;
+    if (answer->status == 201)
+        return;
+    crowd->errors[CROWD_WRONG]++;
+    crowd->wrong_status = answer->status;
+}
+
+int crowd_join_absent(struct crowd *crowd)
+{
+    if (!crowd->options.absent)
+        return 0;
+    int err = load_exchange(crowd->load, (uint64_t)crowd->options.absent,
+                            append_absent, take_absent, crowd);
+    return err == 0 && crowd->errors[CROWD_WRONG] ? UV_EACCES : err;
 }
 
 /* Group by group, so that many have something out. */

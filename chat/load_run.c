@@ -1,7 +1,7 @@
 /*
  * load_run.c - when requests leave, and what is waited for.
  *
- *   all are there -- warm-up -- window -- what is still due comes
+ *   all are there, and watch -- warm-up -- window -- what is still due comes
  *
  * A closed loop sends a burst to a room when the one before it was delivered
  * to everybody, and its window begins and ends between two bursts; an open one
@@ -181,11 +181,16 @@ static void run_until(struct crowd *crowd, uint64_t until_us)
     }
 }
 
-void crowd_drain(struct crowd *crowd)
+static void await_all(struct crowd *crowd)
 {
     crowd->moved_us = clock_mono_us();
     while (!all_came(crowd) && !crowd_is_stalled(crowd))
         crowd_wait(crowd, UINT64_MAX);
+}
+
+void crowd_drain(struct crowd *crowd)
+{
+    await_all(crowd);
     if (crowd->due > crowd->received)
         crowd->errors[CROWD_LOST] += crowd->due - crowd->received;
     crowd->errors[CROWD_TIMEOUT] += crowd->waiting;
@@ -217,21 +222,34 @@ void crowd_sample(struct crowd *crowd, bool after)
         crowd->own_before = load_own_cpu();
 }
 
-int crowd_run_window(struct crowd *crowd)
+static int enter_all(struct crowd *crowd)
+{
+    static int (*const steps[])(struct crowd * crowd) = {
+        crowd_open_all,    crowd_sync_all, crowd_make_rooms,
+        crowd_join_absent, crowd_join_all, crowd_watch_all};
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && err == 0; i++)
+        err = steps[i](crowd);
+    return err;
+}
+
+static int enter(struct crowd *crowd)
 {
     crowd->bytes_before = load_server_bytes(crowd->load);
-    int err = crowd_open_all(crowd);
+    int err = enter_all(crowd);
 
-    if (err == 0)
-        err = crowd_join_all(crowd);
-    if (err == 0)
-        err = crowd_watch_all(crowd);
     if (err < 0)
         return err;
     crowd->bytes_open = load_server_bytes(crowd->load);
     crowd->moved_us = clock_mono_us();
     begin(crowd, LOAD_WARMUP, crowd->load->options.warmup_ms);
     run_until(crowd, crowd->end_us);
+    return 0;
+}
+
+static void run_window(struct crowd *crowd)
+{
     forget_warmup(crowd);
     crowd_sample(crowd, false);
     begin(crowd, LOAD_WINDOW, crowd->load->options.duration_ms);
@@ -239,6 +257,34 @@ int crowd_run_window(struct crowd *crowd)
     crowd->seconds = (double)(clock_mono_us() - crowd->from_us) / 1e6;
     crowd_sample(crowd, true);
     crowd->phase = LOAD_DRAIN;
+}
+
+int crowd_run_window(struct crowd *crowd)
+{
+    int err = enter(crowd);
+
+    if (err < 0)
+        return err;
+    run_window(crowd);
+    crowd_drain(crowd);
+    return 0;
+}
+
+/* Windows by turns: the large room is silent, or it is not. */
+int crowd_run_lurkers(struct crowd *crowd)
+{
+    int64_t rate = crowd->options.large_rate;
+    int err = enter(crowd);
+
+    if (err < 0)
+        return err;
+    for (int64_t i = 0; i < 2 * crowd->options.rounds; i++) {
+        crowd->options.large_rate = i % 2 ? rate : 0;
+        run_window(crowd);
+        await_all(crowd);
+        crowd->round_figures[i] =
+            (double)hist_quantile(crowd->deliveries, 0.99);
+    }
     crowd_drain(crowd);
     return 0;
 }

@@ -98,10 +98,10 @@ static int storm(struct crowd *crowd, int64_t round)
     while (err == 0 && !all_are_back(crowd) && !crowd_is_stalled(crowd))
         crowd_wait(crowd, UINT64_MAX);
     crowd_sample(crowd, true);
-    crowd->round_seconds[round] =
+    crowd->round_figures[round] =
         (double)(crowd->moved_us - crowd->from_us) / 1e6;
-    if (crowd->round_seconds[round] > crowd->seconds)
-        crowd->seconds = crowd->round_seconds[round];
+    if (crowd->round_figures[round] > crowd->seconds)
+        crowd->seconds = crowd->round_figures[round];
     crowd->phase = LOAD_DRAIN;
     return err;
 }
@@ -110,6 +110,8 @@ int crowd_run_storm(struct crowd *crowd)
 {
     int err = crowd_open_all(crowd);
 
+    if (err == 0)
+        err = crowd_make_rooms(crowd);
     if (err == 0)
         err = crowd_join_all(crowd);
     set_cursors(crowd);
