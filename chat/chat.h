@@ -34,6 +34,7 @@ struct chat {
     struct rooms *rooms;
     struct users *users;
     struct sessions *sessions;
+    struct aging *aging;
     struct chunks *chunks;
     struct admission *admission;
     struct ops ops;

@@ -41,6 +41,11 @@ struct span keys_public(struct arena *arena, uint32_t partition)
     return arena_printf(arena, CHAT_PREFIX ":public:{p%03u}", partition);
 }
 
+struct span keys_aging(struct arena *arena, uint32_t partition)
+{
+    return arena_printf(arena, CHAT_PREFIX ":aging:{p%03u}", partition);
+}
+
 struct span keys_wake(struct arena *arena, uint32_t partition)
 {
     return arena_printf(arena, CHAT_PREFIX ":wake:{p%03u}", partition);

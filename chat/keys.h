@@ -22,6 +22,9 @@ struct span keys_mentions(struct arena *arena, struct span room,
                           struct span user);
 /* Of a partition: the public rooms in it. */
 struct span keys_public(struct arena *arena, uint32_t partition);
+/* Of a partition: rooms that keep entries for a time; write.lua names it, too.
+ */
+struct span keys_aging(struct arena *arena, uint32_t partition);
 struct span keys_wake(struct arena *arena, uint32_t partition);
 
 /* Of a user, in that one's partition. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "chat/aging.h"
 #include "chat/client.h"
 #include "chat/logs.h"
 #include "chat/sessions.h"
@@ -131,6 +132,7 @@ void *chat_open(struct app *app)
                                              .arg = self});
     self->users = users_create(self, &users_events, self);
     self->sessions = sessions_create(self);
+    self->aging = aging_create(self);
     self->chunks = logs_create(app_loop(app), app_redis(app), app_metrics(app));
     self->admission = admission_create(app, config->per_caller,
                                        (uint64_t)config->accept_rate);
@@ -173,6 +175,7 @@ void chat_close(void *state)
     told_stop(self);
     ops_deinit(&self->ops);
     admission_destroy(self->admission);
+    aging_destroy(self->aging);
     sessions_destroy(self->sessions);
     users_destroy(self->users);
     rooms_destroy(self->rooms);

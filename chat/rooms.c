@@ -325,9 +325,9 @@ static void lose(struct room *room, const struct room_head *head)
         begin(room, head);
 }
 
-/* The entry that had passed last when it was asked for must be the first of what
-   was read; if it was trimmed meanwhile, the next one must come right behind it.
-   Others may have passed since. */
+/* The entry that had passed last when it was asked for must be the first of
+   what was read; if it was trimmed meanwhile, the next one must come right
+   behind it. Others may have passed since. */
 static bool goes_on(const struct room *room, const struct reply_events *events)
 {
     struct entry entry;

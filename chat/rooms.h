@@ -70,8 +70,8 @@ struct room {
     struct list large;   /* of those with news for many, or alone */
     struct wheel_timer retry;
     struct rooms *rooms;
-    uint64_t seq, ts; /* of the last entry that passed */
-    uint64_t target;  /* heard of, and not passed */
+    uint64_t seq, ts;            /* of the last entry that passed */
+    uint64_t target;             /* heard of, and not passed */
     uint64_t read_from, read_ts; /* the last entry when a reading began */
     uint64_t oldest, hole, count;
     uint32_t members, partition;

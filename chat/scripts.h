@@ -3,6 +3,6 @@
 
 #include "common/redis.h"
 
-extern struct redis_script script_create, script_events, script_heads,
-    script_index, script_member, script_messages, script_names, script_register,
-    script_room, script_session, script_write;
+extern struct redis_script script_age, script_create, script_events,
+    script_heads, script_index, script_member, script_messages, script_names,
+    script_register, script_room, script_session, script_write;

@@ -249,8 +249,8 @@ static void on_whole(struct room_wait *wait, int status)
         step(catchup->client);
 }
 
-/* All that a chunk has behind what the watch has had, as one write; but not what
-   the room is to hear of yet: its reader may not be in it by then. */
+/* All that a chunk has behind what the watch has had, as one write; but not
+   what the room is to hear of yet: its reader may not be in it by then. */
 static void write_chunk(struct watch *watch, const struct chunk *chunk)
 {
     struct client *client = watch->client;
@@ -289,7 +289,8 @@ static void on_chunk(struct chunk_wait *wait, int status,
     if (watch->have == before && chunk->last.offset > before)
         tell_gone(watch, "reset");
     else if (watch->have == before)
-        await_room(catchup, watch); /* it was read too early, or Redis lost it */
+        await_room(catchup,
+                   watch); /* it was read too early, or Redis lost it */
     step(catchup->client);
 }
 

@@ -343,6 +343,10 @@ if op == 'room' then
       else
         set[#set + 1] = name
         set[#set + 1] = value
+        if name == 'keep_ms' then -- age.lua
+          local aging = 'ch:aging:' .. string.match(KEYS[1], '%b{}')
+          if value == '0' then redis.call('ZREM', aging, room) else redis.call('ZADD', aging, now, room) end
+        end
       end
     end
   end

@@ -196,6 +196,23 @@ def test_words_are_found_in_ones_own_rooms(chat):
         chat.call("ann", "GET", "/v1/search" + tail, status=422)
 
 
+def test_what_is_older_than_a_room_keeps_it_goes(chat):
+    room = chat.room("ann", "bob")
+    path = "/v1/rooms/" + room
+    with Client(chat, "ann") as ann:
+        for n in range(300):
+            ann.say(room, "n%d" % n)
+        chat.call("ann", "PATCH", path, {"retention": {"max_age_s": 1}}, 200)
+        eventually(lambda: chat.call("ann", "GET", path)["oldest_seq"] > 302, "old entries to go")
+        same(chat.call("ann", "GET", path + "/messages", status=200)["items"], [])
+        chat.call("ann", "PATCH", path, {"retention": None}, 200)
+        seq = ann.say(room, "new")["seq"]
+    with Client(chat, "bob") as bob:
+        same(bob.get("watch", room=room, after=5)["reset"], True)
+        same(bob.get("watch", room=room, after=seq - 1)["reset"], False)
+        same([e["text"] for e in bob.log(1)], ["new"])
+
+
 def test_nobody_puts_somebody_in_who_is_not_there(chat):
     room = chat.room("ann")
     same(chat.call("ann", "PUT", "/v1/rooms/%s/members/nobody" % room, status=404)["type"], "/problems/no-such-user")
