@@ -35,6 +35,7 @@ struct chat {
     struct users *users;
     struct sessions *sessions;
     struct aging *aging;
+    struct presence *presence;
     struct chunks *chunks;
     struct admission *admission;
     struct ops ops;

@@ -20,6 +20,26 @@ static struct ops_client *create(void *arg)
     return &client->base;
 }
 
+void client_tell_presence(struct user *user)
+{
+    bool away = true;
+
+    for (struct list *n = user->clients.next; n != &user->clients; n = n->next)
+        away = away && LIST_ENTRY(n, struct client, of_user)->away;
+    presence_change(&user->here, user_name(user), away);
+}
+
+static void leave(struct client *client)
+{
+    struct user *user = client->user;
+    bool is_last = user->clients.next->next == &user->clients;
+
+    client->user = NULL;
+    user_leave(user, &client->of_user);
+    if (!is_last)
+        client_tell_presence(user);
+}
+
 /* Who is nobody yet may become somebody, as long as it has asked for nothing.
  */
 static bool may_change(const struct client *client)
@@ -50,9 +70,10 @@ static const char *identify(struct ops_client *base,
     if (client->user && span_eq(user_name(client->user), identity->sub))
         return NULL;
     if (client->user)
-        user_leave(client->user, &client->of_user);
+        leave(client);
     client->user =
         users_enter(client->chat->users, identity->sub, &client->of_user);
+    client_tell_presence(client->user);
     return NULL;
 }
 
@@ -80,8 +101,7 @@ static void on_close(struct ops_client *base)
 
     watches_stop(&client->watches);
     if (client->user)
-        user_leave(client->user, &client->of_user);
-    client->user = NULL;
+        leave(client);
 }
 
 static void destroy(struct ops_client *base)

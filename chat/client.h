@@ -15,8 +15,10 @@ struct client {
     struct watches watches;
     uint64_t session; /* its mark; 0: its token is no session's */
     uint32_t writing;
-    bool asking; /* for rooms: holds up what comes behind */
-    bool synced; /* hears of rooms that it does not watch */
+    uint32_t told; /* presence.c's: the last mark that it was told of */
+    bool asking;   /* for rooms: holds up what comes behind */
+    bool away;     /* it says so */
+    bool synced;   /* hears of rooms that it does not watch */
 };
 
 static inline struct client *client_of(struct ops_client *base)
@@ -27,6 +29,8 @@ static inline struct client *client_of(struct ops_client *base)
 /* For the clients of all connections. */
 extern const struct ops_service client_service;
 
+/* A user is away when all its clients here are. */
+void client_tell_presence(struct user *user);
 /* It reads too slowly, or what it asks for cannot be had now. */
 void client_is_late(struct client *client);
 void client_end(struct client *client, unsigned code, const char *reason);

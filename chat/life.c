@@ -40,6 +40,8 @@ static void on_entry(void *arg, struct room *room, const struct entry *entry)
     struct chat *self = arg;
 
     users_on_entry(self->users, room, entry);
+    if (entry->kind == ENTRY_MEMBER)
+        presence_member(self->presence, room, entry);
 }
 
 static void on_lost(void *arg, struct room *room)
@@ -132,6 +134,7 @@ void *chat_open(struct app *app)
                                              .arg = self});
     self->users = users_create(self, &users_events, self);
     self->sessions = sessions_create(self);
+    self->presence = presence_create(self);
     self->aging = aging_create(self);
     self->chunks = logs_create(app_loop(app), app_redis(app), app_metrics(app));
     self->admission = admission_create(app, config->per_caller,
@@ -162,6 +165,7 @@ void chat_on_epoch(void *state, bool live)
     struct chat *self = state;
 
     sessions_set_live(self->sessions, live);
+    presence_set_live(self->presence, live);
     if (!live)
         return;
     rooms_ask_all(self->rooms);
@@ -178,6 +182,7 @@ void chat_close(void *state)
     aging_destroy(self->aging);
     sessions_destroy(self->sessions);
     users_destroy(self->users);
+    presence_destroy(self->presence);
     rooms_destroy(self->rooms);
     chunks_destroy(self->chunks);
     fanout_close(self->fanout);

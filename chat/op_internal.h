@@ -4,7 +4,7 @@
 #include "chat/client.h"
 #include "chat/write.h"
 
-#define OP_KINDS 16
+#define OP_KINDS 17
 extern const struct op_kind op_kinds[OP_KINDS];
 
 /* Of a table's values. */
@@ -26,6 +26,7 @@ void op_mute(struct op *op, const struct json_value *values);
 void op_history(struct op *op, const struct json_value *values);
 void op_members(struct op *op, const struct json_value *values);
 void op_search(struct op *op, const struct json_value *values);
+void op_presence(struct op *op, const struct json_value *values);
 void op_typing(struct op *op, const struct json_value *values);
 
 /* As write.h's refusals. */

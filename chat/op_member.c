@@ -163,3 +163,22 @@ void op_typing(struct op *op, const struct json_value *values)
     op_open(op, &out, &w);
     op_close(op, &out, &w);
 }
+
+/* ---- presence: of a device; its user is away when all of them are */
+
+void op_presence(struct op *op, const struct json_value *values)
+{
+    struct span state = values[OPS_FIRST].text;
+    bool is_away = span_eq(state, SPAN("away"));
+    struct json_writer w;
+    struct buf out;
+
+    if (!is_away && !span_eq(state, SPAN("online"))) {
+        op_fail(op, 422, "invalid", "/state: online or away");
+        return;
+    }
+    op_client(op)->away = is_away;
+    client_tell_presence(op_client(op)->user);
+    op_open(op, &out, &w);
+    op_close(op, &out, &w);
+}

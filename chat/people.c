@@ -78,3 +78,13 @@ void people_put(struct json_writer *w, const struct people *people)
     else
         json_put_null(w);
 }
+
+bool people_name(const struct people *people, size_t index, struct span *name)
+{
+    const struct redisReply *list = people->reply->element[1];
+
+    if (2 * index + 1 >= list->elements)
+        return false;
+    *name = reply_text(list->element[2 * index]);
+    return true;
+}

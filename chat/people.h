@@ -31,3 +31,5 @@ struct people {
 int people_ask(struct chat *chat, struct people *people);
 /* Members items and next of an object that is open. */
 void people_put(struct json_writer *w, const struct people *people);
+/* The name of one of them; false: there are no more. */
+bool people_name(const struct people *people, size_t index, struct span *name);

@@ -249,8 +249,7 @@ void rooms_hear(struct rooms *rooms, struct span payload)
     uint64_t first;
 
     if (payload.len && payload.ptr[0] == '@') {
-        rooms->options.events->on_word(rooms->options.arg,
-                                       span_skip(payload, 1));
+        rooms->options.events->on_word(rooms->options.arg, payload);
         return;
     }
     if (span_cut(&payload, ' ', &id) && span_cut(&payload, ' ', &seq) &&

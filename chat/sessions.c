@@ -208,7 +208,7 @@ static void on_client(void *arg, int status, const struct redisReply *reply)
         client->session = asking->mark;
         ops_auth_again(&client->base);
     } else {
-        ops_auth_refused(&client->base);
+        ops_auth_refused(&client->base, is < 0 ? is : 0);
     }
 }
 

@@ -152,16 +152,19 @@ static void tell_typing(struct chat *chat, struct span text)
 
 void told_word(struct chat *chat, struct span word)
 {
+    struct span payload = word;
     struct span kind;
 
     if (!span_cut(&word, ' ', &kind) || !word.ptr)
         return;
-    if (span_eq(kind, SPAN("s")))
+    if (span_eq(kind, SPAN("@s")))
         tell_state(chat, word);
-    else if (span_eq(kind, SPAN("t")))
+    else if (span_eq(kind, SPAN("@t")))
         tell_typing(chat, word);
-    else if (span_eq(kind, SPAN("x")))
+    else if (span_eq(kind, SPAN("@x")))
         sessions_on_end(chat->sessions, word);
+    else
+        presence_hear(chat->presence, payload);
 }
 
 void told_stop(struct chat *chat)

@@ -7,6 +7,6 @@
 void told_counts(struct chat *chat, struct seat *seat);
 /* So have those of all of a large room: they are told together, later. */
 void told_large(struct chat *chat, struct room *room);
-/* A word of a partition's channel, without its @. */
+/* A word of a partition's channel, with its @. */
 void told_word(struct chat *chat, struct span word);
 void told_stop(struct chat *chat);

@@ -142,6 +142,8 @@ struct user *users_enter(struct users *users, struct span name,
     if (!user)
         user = add(users, name);
     user->refs++;
+    if (list_is_empty(&user->clients))
+        presence_enter(users->chat->presence, &user->here, user_name(user));
     list_append(&user->clients, client);
     return user;
 }
@@ -149,6 +151,8 @@ struct user *users_enter(struct users *users, struct span name,
 void user_leave(struct user *user, struct list *client)
 {
     list_remove(client);
+    if (list_is_empty(&user->clients))
+        presence_leave(&user->here);
     unref(user);
 }
 

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "chat/presence.h"
 #include "chat/rooms.h"
 
 struct chat;
@@ -39,7 +40,8 @@ struct user {
     struct list asks;    /* seat_ask's */
     struct list node;    /* of those that are to be loaded, or alone */
     struct users *users;
-    unsigned refs; /* clients, and what is asked of Redis */
+    struct here here; /* while it has clients */
+    unsigned refs;    /* clients, and what is asked of Redis */
     uint32_t last_number, seat_count;
     uint32_t asked; /* heads.lua's of the loading that are not answered */
     int status;     /* of the loading */

@@ -94,6 +94,8 @@ static void drop(struct watch *watch)
     list_remove(&watch->behind);
     list_remove(&watch->of_client);
     watches->count--;
+    if (watch->roster)
+        presence_unlook(watch->client->chat->presence, watch->room);
     watch->room->watchers--;
     room_leave(watch->room);
     mem_free(watch);
@@ -135,6 +137,8 @@ struct watch *watch_add(struct client *client, struct room *room,
     room->watchers++;
     list_append(&watches->all, &watch->of_client);
     watches->count++;
+    if (roster)
+        presence_look(client->chat->presence, client, room);
     if (!watches->catchup) {
         watches->catchup = mem_zalloc(MEM_CONN, sizeof(struct catchup));
         watches->catchup->client = client;

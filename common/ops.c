@@ -286,12 +286,18 @@ void ops_auth_again(struct ops_client *client)
     ops_go_on(client);
 }
 
-void ops_auth_refused(struct ops_client *client)
+void ops_auth_refused(struct ops_client *client, int err)
 {
     struct op *op = take_auth(client);
 
-    if (op)
+    if (op && err == 0) {
         refuse_token(op);
+    } else if (op) {
+        client->auth = op; /* holds up what waits until the end */
+        op_fail_by(op, err);
+        client->auth = NULL;
+        ops_end(client, OPS_CODE_OVERLOAD, "who it is cannot be asked now");
+    }
 }
 
 /* ---- how fast a client may write */

@@ -118,9 +118,10 @@ struct ops_client {
 };
 
 extern const char ops_later[];
-/* Of a client whose identity was to come later: ask again, or it is 401. */
+/* Of a client whose identity was to come later: ask again; or it is 401, or,
+   with an err, cannot be asked. */
 void ops_auth_again(struct ops_client *client);
-void ops_auth_refused(struct ops_client *client);
+void ops_auth_refused(struct ops_client *client, int err);
 
 /* A text message; a client that is too slow to take it is closed. */
 void ops_send(struct ops_client *client, struct span text);

@@ -1,0 +1,88 @@
+"""service_presence.py - who is there, who types: told to those alone who asked."""
+import itertools
+
+from kit import Client, chat, eventually, main, same
+
+
+def states(client, count):
+    """The next so many presence events: {user: state}."""
+    seen = {}
+    while len(seen) < count:
+        event = client.until("presence")
+        seen[event["user"]] = event["state"]
+    return seen
+
+
+def test_who_looks_hears_who_is_there_and_who_comes_and_goes(chat):
+    room = chat.room("ann", "bob", "cat")
+    with Client(chat, "ann") as ann, Client(chat, "bob") as bob:
+        ann.get("watch", room=room, roster=True)
+        same(states(ann, 2), {"ann": "online", "bob": "online"})
+        with Client(chat, "cat") as cat:
+            cat.get("sync")
+            same(states(ann, 1), {"cat": "online"})
+            cat.get("presence", state="away")
+            same(states(ann, 1), {"cat": "away"})
+            with Client(chat, "cat") as phone:  # one device will do
+                same(states(ann, 1), {"cat": "online"})
+                phone.refused("presence", 422, "invalid", state="asleep")
+            same(states(ann, 1), {"cat": "away"})
+        event = ann.until("presence", user="cat")
+        same(event["state"], "offline")
+        assert event["last_seen_ms"] > 0, event
+        bob.get("leave", room=room)
+        bob.close()
+        with Client(chat, "cat"):
+            same(states(ann, 1), {"cat": "online"})  # of who left nothing is told
+
+
+def test_a_second_one_who_looks_hears_what_is_known(chat):
+    room = chat.room("ann", "bob")
+    with Client(chat, "ann") as ann, Client(chat, "bob") as bob:
+        ann.get("watch", room=room, roster=True)
+        states(ann, 2)
+        bob.get("watch", room=room, roster=True)
+        same(states(bob, 2), {"ann": "online", "bob": "online"})
+
+
+def test_who_does_not_look_hears_nothing(chat):
+    rooms = [chat.room("ann", "bob", name="r%d" % n) for n in range(3)]
+    with Client(chat, "ann") as ann:
+        ann.get("sync", watch=rooms)
+        with Client(chat, "bob") as bob:
+            bob.get("sync", watch=rooms)
+            bob.get("presence", state="away")
+            bob.get("typing", room=rooms[0], on=True)
+            bob.say(rooms[0], "now")
+        kinds = [event["type"] for event in itertools.takewhile(lambda e: e["type"] != "message", iter(ann.event, None))]
+        assert not set(kinds) & {"presence", "typing"}, kinds
+
+
+def test_who_types_is_told_to_who_looks(chat):
+    room = chat.room("ann", "bob", "cat")
+    with Client(chat, "ann") as ann, Client(chat, "bob") as bob, Client(chat, "dan") as dan:
+        ann.get("watch", room=room, roster=True)
+        bob.get("sync")
+        bob.get("typing", room=room, on=True)
+        same(ann.until("typing"), {"type": "typing", "room": room, "user": "bob", "on": True})
+        bob.get("typing", room=room, on=False)
+        ann.until("typing", on=False)
+        dan.get("sync")
+        dan.refused("typing", 403, "not-a-member", room=room, on=True)
+
+
+def test_a_worker_that_dies_takes_its_users_along(chat):
+    room = chat.room("ann", "bob")
+    with Client(chat, "bob") as bob:
+        bob.get("sync")
+        for pid in range(len(chat.workers())):
+            chat.kill_worker(0)
+        eventually(lambda: chat.get("/readyz").status == 200, "workers again")
+    with Client(chat, "ann") as ann:
+        ann.get("watch", room=room, roster=True)
+        same(states(ann, 1), {"ann": "online"})
+        with Client(chat, "bob"):
+            same(states(ann, 1), {"bob": "online"})
+
+
+main(__name__)
