@@ -208,8 +208,9 @@ static void put_before(struct redis *redis, struct list *first)
 
 /*
  * All that has gathered in this turn of the loop leaves in one write.  A script
- * that is loaded must not be overtaken by what was asked for later: it waits for
- * all that was sent, for others may go again too, and all else waits for it.
+ * that is loaded must not be overtaken by what was asked for later: it waits
+ * for all that was sent, for others may go again too, and all else waits for
+ * it.
  */
 static void flush(struct redis *redis)
 {

@@ -15,7 +15,7 @@ import traceback
 
 import sockets
 from history import FINAL, History, check
-from kit import LOG, PROTOCOL, Closed, Refused, eventually, request, same, token
+from kit import LOG, PROTOCOL, Client, Closed, Refused, eventually, request, same, token
 
 WAIT = 0.02  # seconds for something to come, or before somebody refused asks again
 HURT = (Closed, OSError, EOFError, Refused)
@@ -377,6 +377,13 @@ class Traffic:
     def logs(self):
         return {room: self.log(room) for room in self.members}
 
+    def _check_fresh(self, logs):
+        """Who comes anew, from 0, sees the same."""
+        for room, log in logs.items():
+            with Client(self.server, self.members[room][0]) as client:
+                client.get("watch", room=room, after=0)
+                same(client.log(len(log)), log, "a fresh watch")
+
     def check(self):
         for thread in self.threads:
             thread.writing = False
@@ -401,6 +408,7 @@ class Traffic:
                 thread.join()
         self._fail()
         same(self.logs(), logs, "the logs, read again")
+        self._check_fresh(logs)
         check(self.history, logs)
         entries, cuts = sum(map(len, logs.values())), sum(c.cut for c in self.history.connections)
         print("%d entries, %d attempts, %d connections, %d of them cut" % (
