@@ -101,7 +101,7 @@ struct crowd {
     struct crowd_options options;
     const struct crowd_profile *profile;
     struct token_keys *keys;
-    char run[16]; /* names and client_ids of this run begin with it */
+    char run[12]; /* names and client_ids of this run begin with it */
     int epoll;
     struct crowd_member *members;
     struct crowd_room *rooms;
