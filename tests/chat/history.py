@@ -151,7 +151,7 @@ class Log:
         return (entry["target"] if entry["type"] == "edit" else entry["seq"]) in self.deleted
 
     def agrees(self, entry):
-        """Is it the entry of that number?  One whose text has gone since may have been seen with it, always the same."""
+        """Is it the entry of that number?  What was deleted may have been seen whole, the same by all."""
         mine = self.entries.get(entry["seq"])
         if mine is None or entry == mine:
             return mine is not None
@@ -314,7 +314,7 @@ def check_order(requests):
     for request in sorted(plain, key=lambda r: r.sent):
         while answered and answered[0].answered < request.sent:
             last = max(last, answered.pop(0).answer["seq"])
-        expect(request.answer["seq"] > last, request, "has a number that is not above", last, "which was answered before")
+        expect(request.answer["seq"] > last, request, "has a number not above", last, "which was answered before")
     lasts = {}
     for request in plain:
         expect(request.answer["seq"] > lasts.get(request.connection, 0), request, "overtook what was asked before it")
@@ -322,7 +322,7 @@ def check_order(requests):
 
 
 def check(history, logs, resets=False):
-    """logs: {room: its entries in the end}, of all rooms; raises the first Fault.  resets: cursors may have been lost."""
+    """logs: {room: its entries in the end}, of all; raises the first Fault.  resets: cursors may have been lost."""
     logs = {room: Log(room, entries) for room, entries in logs.items()}
     for connection in history.connections:
         check_connection(connection, logs, resets)

@@ -58,25 +58,32 @@ def test_wrong_members_are_refused(chat):
                 ("watch", {"room": room, "after": -1}), ("watch", {"room": room, "after": BIG}),
                 ("watch", {"room": room, "after": 1e3}), ("watch", {"room": room, "after": 0.5}),
                 ("watch", {"room": room, "roster": 1}), ("watch", {"room": room, "since": 1}),
-                ("unwatch", {}), ("unwatch", {"room": room, "x": 1}), ("join", {}), ("join", {"room": room, "role": "owner"}),
-                ("leave", {"room": True}), ("send", {"room": room, "client_id": "w"}), ("send", {"room": room, "text": "x"}),
+                ("unwatch", {}), ("unwatch", {"room": room, "x": 1}), ("join", {}),
+                ("join", {"room": room, "role": "owner"}),
+                ("leave", {"room": True}), ("send", {"room": room, "client_id": "w"}),
+                ("send", {"room": room, "text": "x"}),
                 ("send", send | {"text": ""}), ("send", send | {"text": LONG + "x"}), ("send", send | {"text": None}),
                 ("send", send | {"text": "\u2603" * 5462}), ("send", send | {"text": {"a": 1}}),
-                ("send", send | {"client_id": ""}), ("send", send | {"client_id": "a b"}), ("send", send | {"client_id": 1}),
+                ("send", send | {"client_id": ""}), ("send", send | {"client_id": "a b"}),
+                ("send", send | {"client_id": 1}),
                 ("send", send | {"client_id": "x" * 65}), ("send", send | {"client_id": "\u2603"}),
-                ("send", send | {"client_id": "a\n"}), ("send", send | {"reply_to": "1"}), ("send", send | {"reply_to": -1}),
+                ("send", send | {"client_id": "a\n"}), ("send", send | {"reply_to": "1"}),
+                ("send", send | {"reply_to": -1}),
                 ("send", send | {"reply_to": BIG}), ("send", send | {"seq": 9}), ("send", send | {"from": "bob"}),
                 ("edit", send), ("edit", edit | {"target": 0}), ("edit", edit | {"target": BIG}),
-                ("edit", edit | {"target": "1"}), ("edit", edit | {"text": LONG + "x"}), ("edit", edit | {"emoji": "a"}),
+                ("edit", edit | {"target": "1"}), ("edit", edit | {"text": LONG + "x"}),
+                ("edit", edit | {"emoji": "a"}),
                 ("delete", {"room": room, "client_id": "w"}), ("delete", {"room": room, "target": 1}),
                 ("delete", {"room": room, "client_id": "w", "target": True}), ("delete", edit),
-                ("react", react | {"emoji": ""}), ("react", react | {"emoji": "a b"}), ("react", react | {"emoji": "a\n"}),
+                ("react", react | {"emoji": ""}), ("react", react | {"emoji": "a b"}),
+                ("react", react | {"emoji": "a\n"}),
                 ("react", react | {"emoji": "x" * 33}), ("react", react | {"on": 1}), ("react", react | {"on": None}),
                 ("read", {"room": room}), ("read", {"room": room, "seq": BIG}), ("read", {"room": room, "seq": -1}),
                 ("read", {"room": room, "seq": 1, "back": 1}), ("delivered", {"room": room, "seq": "1"}),
                 ("delivered", {"room": room, "seq": 1, "back": True}), ("mute", {"room": room}),
                 ("mute", {"room": room, "until_at": "soon"}), ("mute", {"room": room, "until_at": 7}),
-                ("typing", {"room": room}), ("typing", {"room": room, "on": "yes"}), ("auth", {}), ("auth", {"token": 7})):
+                ("typing", {"room": room}), ("typing", {"room": room, "on": "yes"}), ("auth", {}),
+                ("auth", {"token": 7})):
             answer = ann.ask(op, **members)
             assert not answer["ok"], (op, members)
             same((answer["error"]["status"], answer["error"]["type"]), (422, "invalid"), (op, members))
@@ -109,7 +116,8 @@ def test_room_ids_of_odd_bytes_are_no_rooms(chat):
             for op, more in (("watch", {}), ("watch", {"after": 0}), ("join", {}), ("leave", {}), ("read", {"seq": 1}),
                              ("send", {"client_id": "o", "text": "x"}), ("delete", {"client_id": "o", "target": 1})):
                 ann.refused(op, 404, "no-such-room", room=odd, **more)
-        same([i["room"] for i in ann.get("sync", cursors={"*": 1, "\u2603": 2, "": 3}, watch=["{a}", room])["rooms"]], [room])
+        same([i["room"] for i in ann.get("sync", cursors={"*": 1, "\u2603": 2, "": 3},
+             watch=["{a}", room])["rooms"]], [room])
         is_well(ann, room)
 
 
@@ -120,7 +128,8 @@ def test_private_room_cannot_be_told_from_none(chat):
             ann.say(room, "secret", client_id="s")
         for op, more in (("watch", {}), ("watch", {"after": 0, "roster": True}), ("join", {}), ("leave", {}),
                          ("read", {"seq": 1}), ("delivered", {"seq": 1}), ("mute", {"until_at": None}),
-                         ("send", {"client_id": "s", "text": "x"}), ("edit", {"client_id": "s", "target": 3, "text": "x"}),
+                         ("send", {"client_id": "s", "text": "x"}),
+                         ("edit", {"client_id": "s", "target": 3, "text": "x"}),
                          ("delete", {"client_id": "s", "target": 3}), ("typing", {"on": True}), ("unwatch", {}),
                          ("react", {"client_id": "s", "target": 3, "emoji": "a", "on": True})):
             answers = [eve.ask(op, room=room, **more) for room in rooms]
@@ -173,7 +182,8 @@ def test_client_id_stands_for_one_thing(chat):
     with Client(chat, "ann") as ann, Client(chat, "bob") as bob:
         first = ann.say(room, "one", client_id="k")
         again = ann.say(room, "one", client_id="k")
-        same((again["seq"], again["ts"], again["replayed"], "replayed" in first), (first["seq"], first["ts"], True, False))
+        same((again["seq"], again["ts"], again["replayed"], "replayed" in first),
+             (first["seq"], first["ts"], True, False))
         reused = {"room": room, "client_id": "k"}
         ann.refused("send", 422, "client-id-reused", **reused, text="two")
         ann.refused("send", 422, "client-id-reused", **reused, text="one", reply_to=first["seq"])
