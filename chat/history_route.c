@@ -109,7 +109,7 @@ static void put_entries(struct json_writer *w, struct span room,
 static void on_events(void *arg, int status, const struct redisReply *reply)
 {
     struct reading *reading = arg;
-    struct reply_events events;
+    struct reply_events events = {0};
     struct buf out;
     struct json_writer w = {.out = &out};
 

@@ -395,15 +395,16 @@ static int take_reply(struct room *room, const struct redisReply *reply)
 static void on_log(void *arg, int status, const struct redisReply *reply)
 {
     struct room *room = arg;
+    bool again = room->again;
 
-    room->reading = false;
+    room->reading = room->again = false;
     if (status == 0)
         status = take_reply(room, reply);
     if (status == UV_ENOENT)
         tell(room, status);
     else if (status < 0)
         fail(room, status);
-    else if (room->target > room->seq)
+    else if (again || room->target > room->seq)
         ask(room);
     else
         tell(room, 0);
@@ -416,7 +417,9 @@ void rooms_ask_all(struct rooms *rooms)
         for (struct list *n = rooms->buckets[i].next; n != &rooms->buckets[i];
              n = n->next) {
             struct room *room = LIST_ENTRY(n, struct room, bucket);
-            if (room->known)
+            if (room->reading)
+                room->again = true;
+            else if (room->known)
                 ask(room);
         }
 }

@@ -79,6 +79,8 @@ struct room {
     unsigned uses;
     uint8_t kind;
     bool known, reading, archived;
+    bool again; /* a new link came while it was read: what passed between was
+                   not heard */
     uint8_t id_len;
     char id[];
 };

@@ -21,9 +21,9 @@ static void finish(struct search *search, int status)
     buf_deinit(&items);
 }
 
-static char lower(char c)
+static unsigned lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+    return c >= 'A' && c <= 'Z' ? (unsigned)c + 'a' - 'A' : (unsigned char)c;
 }
 
 static bool has_word(struct span text, struct span word)

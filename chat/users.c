@@ -432,9 +432,26 @@ static void tell_waiting(struct user *user)
     }
 }
 
+static void nobody(struct user_wait *wait, int status)
+{
+    (void)status;
+    mem_free(wait);
+}
+
+static void reload(struct user *user)
+{
+    struct user_wait *wait = mem_alloc(MEM_CACHE, sizeof(*wait));
+
+    *wait = (struct user_wait){.cb = nobody};
+    user_load(user, wait);
+}
+
 static void end_load(struct user *user)
 {
     struct users *users = user->users;
+    bool again = user->again;
+
+    user->again = false;
 
     user->loading = false;
     user->loaded = user->status == 0;
@@ -442,6 +459,8 @@ static void end_load(struct user *user)
     if (!list_is_empty(&users->queued))
         wheel_start(wheel_of(users), &users->turn, 0, on_turn);
     tell_waiting(user);
+    if (again && user->loaded && !user->loading)
+        reload(user);
     unref(user);
 }
 
@@ -699,10 +718,11 @@ struct seat *users_on_state(struct users *users, struct span text)
     return seat;
 }
 
-static void nobody(struct user_wait *wait, int status)
+/* Those that are being asked for are asked for again. */
+static void distrust_seats(struct user *user)
 {
-    (void)status;
-    mem_free(wait);
+    for (struct list *n = user->seats.next; n != &user->seats; n = n->next)
+        touch(LIST_ENTRY(n, struct seat, of_user));
 }
 
 void users_reload(struct users *users)
@@ -711,10 +731,10 @@ void users_reload(struct users *users)
         for (struct list *n = users->buckets[i].next; n != &users->buckets[i];
              n = n->next) {
             struct user *user = LIST_ENTRY(n, struct user, bucket);
-            if (!user->loaded || user->loading)
-                continue;
-            struct user_wait *wait = mem_alloc(MEM_CACHE, sizeof(*wait));
-            *wait = (struct user_wait){.cb = nobody};
-            user_load(user, wait);
+            distrust_seats(user);
+            if (user->loading)
+                user->again = true;
+            else if (user->loaded)
+                reload(user);
         }
 }

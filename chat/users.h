@@ -46,6 +46,7 @@ struct user {
     uint32_t asked; /* heads.lua's of the loading that are not answered */
     int status;     /* of the loading */
     bool loaded, loading;
+    bool again; /* words may have been missed while it was loaded */
     uint8_t name_len;
     char name[];
 };
