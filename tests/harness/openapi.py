@@ -84,7 +84,8 @@ def check_problems(service):
     lab.same(listed, sorted(set(listed)))
     sources = sources_of(service)
     calls = re.findall(r'[45]\d\d,\s*"([a-z-]+)",', sources)
-    calls += re.findall(r'request_too_many\(\s*\w+,\s*"([a-z-]+)"', sources)
+    calls += re.findall(r'request_too_many\(\s*[\w>-]+,\s*"([a-z-]+)"', sources)
     calls += re.findall(r'(?:request_problem|request_refuse|refuse_conn)\(\s*[^;]*?,\s*[45]\d\d,\s*"([a-z-]+)"', sources)
+    calls += re.findall(r'\{"([a-z-]+)",\s*[45]\d\d,\s*"', sources)  # a table of refusals
     lab.same(sorted(set(calls) - set(listed)), [])
     lab.same([slug for slug in listed if '"%s"' % slug not in sources], [])
