@@ -54,6 +54,7 @@ struct crowd_options {
 struct crowd_seat {
     uint32_t room;
     uint64_t have; /* the last number that it had */
+    uint64_t seen; /* bit n: have - n was had */
 };
 
 struct crowd_member {

@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/load_line.h"
 
+#define SEEN 64                     /* numbers that are remembered */
 #define FRAME_MAX ((size_t)1 << 20) /* bytes of a server's */
 #define PROTOCOL "chat.v1.json"
 
@@ -184,12 +185,20 @@ static void take_wrong(struct crowd *crowd, struct span text)
 /* False: it has had that one. */
 static bool is_new(struct crowd *crowd, struct crowd_seat *seat, uint64_t seq)
 {
-    if (seq <= seat->have) {
+    uint64_t behind = seat->have - seq;
+
+    if (seq > seat->have) {
+        uint64_t steps = seq - seat->have;
+        seat->seen = steps < SEEN ? seat->seen << steps | 1 : 1;
+        seat->have = seq;
+        return true;
+    }
+    if (behind >= SEEN || seat->seen >> behind & 1) {
         crowd->errors[CROWD_TWICE]++;
         return false;
     }
-    crowd->errors[CROWD_DISORDER] += seq != seat->have + 1;
-    seat->have = seq;
+    seat->seen |= UINT64_C(1) << behind;
+    crowd->errors[CROWD_DISORDER]++;
     return true;
 }
 
@@ -270,6 +279,7 @@ static void take_done(struct crowd *crowd, struct crowd_member *member,
     switch ((enum crowd_ask)(id % CROWD_ASKS)) {
     case CROWD_WATCH:
         member->seats[number].have = seq;
+        member->seats[number].seen = UINT64_MAX;
         crowd->rooms[member->seats[number].room].watchers++;
         break;
     case CROWD_SEND:

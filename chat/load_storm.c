@@ -52,8 +52,10 @@ static void leave_all(struct crowd *crowd)
 static void set_cursors(struct crowd *crowd)
 {
     for (size_t i = 0; i < crowd->count * (size_t)crowd->options.rooms_each;
-         i++)
+         i++) {
         crowd->seats[i].have = crowd->rooms[crowd->seats[i].room].size;
+        crowd->seats[i].seen = UINT64_MAX;
+    }
 }
 
 /* Of each room of the first groups one member comes, says so much, leaves. */
