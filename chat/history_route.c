@@ -284,8 +284,9 @@ void search_messages(struct request *req, void *arg)
 
     json_errors_init(&errors);
     query_take(arena, request_query_string(req), names, 4, values, &errors);
-    if (values[0].len == 0 || values[0].len > SEARCH_QUERY_MAX)
-        json_errors_add(&errors, "/q", "1 to %d bytes", SEARCH_QUERY_MAX);
+    if (!search_is_query(values[0]))
+        json_errors_add(&errors, "/q", "words, at most %d bytes of them",
+                        SEARCH_QUERY_MAX);
     take_number(values[2], SEARCH_LIMIT_MAX, "/limit", &limit, &errors);
     if (errors.count) {
         request_invalid(req, &errors);

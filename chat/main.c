@@ -1,4 +1,5 @@
 /* main.c - the chat: its options, its routes. */
+#include "chat/assets.h"
 #include "chat/chat.h"
 #include "chat/sessions.h"
 
@@ -121,6 +122,7 @@ int main(int argc, char **argv)
         .on_secrets = chat_on_secrets,
         .on_epoch = chat_on_epoch,
         .close = chat_close,
+        .openapi = &asset_openapi_yaml,
     };
 
     return app_run(&service, argc, argv);

@@ -149,6 +149,10 @@ void op_search(struct op *op, const struct json_value *values)
         }
         search->room = arena_copy(&op->arena, values[ROOM].text);
     }
+    if (!search_is_query(values[QUERY].text)) {
+        op_fail(op, 422, "invalid", "/query: words, at most 256 bytes");
+        return;
+    }
     search->query = arena_copy(&op->arena, values[QUERY].text);
     if (values[CURSOR].state == JSON_STATE_SET)
         search->cursor = arena_copy(&op->arena, values[CURSOR].text);

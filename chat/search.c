@@ -173,7 +173,7 @@ static bool start_at(struct search *search)
     while (search->at < search->room_count &&
            !span_eq(search->rooms[search->at], room))
         search->at++;
-    return true;
+    return !search->room.ptr || search->at == 0;
 }
 
 static void on_index(void *arg, int status, const struct redisReply *reply)
@@ -200,6 +200,11 @@ static void begin(struct search *search)
     buf_init(&search->items, MEM_REQUEST);
     search->w = (struct json_writer){.out = &search->items};
     json_put_open(&search->w, '[');
+}
+
+bool search_is_query(struct span query)
+{
+    return span_trim(query).len > 0 && query.len <= SEARCH_QUERY_MAX;
 }
 
 int search_ask(struct chat *chat, struct search *search)

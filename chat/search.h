@@ -42,6 +42,8 @@ struct search {
     struct span next;
 };
 
+/* Has it a word, and is it short enough? */
+bool search_is_query(struct span query);
 /* 0, or why it cannot be asked: cb never runs then. */
 int search_ask(struct chat *chat, struct search *search);
 /* Members items and next of an object that is open. */

@@ -1,7 +1,7 @@
 -- session.lua - a user's sessions: a hash, of each its end (s) and its device.
 -- KEYS  the user, its sessions
--- ARGV  open, session, its end (s), device, how many there may be, and 1: the
---       user is made if it is not there; {1}
+-- ARGV  open, session, its end (s), device, how many there may be, 1: the user is
+--       made if it is not there, the channel to wake, the user; {1}
 --       close, session, the channel to wake, the user; {was it there (0, 1)}
 --       look, session; {is it there (0, 1)}
 local time = redis.call('TIME')
@@ -26,7 +26,10 @@ for i = 1, #all, 2 do
     oldest, ends = all[i], at
   end
 end
-if count >= tonumber(ARGV[5]) then redis.call('HDEL', KEYS[2], oldest) end
+if count >= tonumber(ARGV[5]) then
+  redis.call('HDEL', KEYS[2], oldest)
+  redis.call('SPUBLISH', ARGV[7], '@x ' .. oldest .. ' ' .. ARGV[8])
+end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. ' ' .. ARGV[4])
 if redis.call('TTL', KEYS[2]) < ARGV[3] - time[1] then redis.call('EXPIREAT', KEYS[2], ARGV[3]) end
 return {1}

@@ -171,6 +171,11 @@ void session_guard(struct request *req, struct chat *chat,
 {
     const struct auth_identity *identity = request_identity(req);
 
+    if (identity && !name_is_valid(identity->sub)) {
+        request_problem(req, 403, "forbidden", NULL,
+                        "the token's sub is no user's name");
+        return;
+    }
     if (!identity || session_is_known(chat->sessions, identity)) {
         handler(req, chat);
         return;
@@ -329,11 +334,13 @@ static void store(struct opening *opening)
                           span_str(opening->end),
                           opening->device,
                           SPAN(MOST),
-                          opening->is_guest ? SPAN("1") : SPAN("0")};
+                          opening->is_guest ? SPAN("1") : SPAN("0"),
+                          keys_wake(arena, hash_partition(opening->user)),
+                          opening->user};
     int err = redis_eval(app_redis(chat->app), &script_session, 2,
                          &(struct redis_call){.key = opening->user,
                                               .argv = argv,
-                                              .argc = 8,
+                                              .argc = 10,
                                               .repeatable = true,
                                               .cb = on_stored,
                                               .arg = opening});

@@ -8,31 +8,17 @@
  * The index may name rooms that the user is not in: a step of joining or
  * leaving that was cut off.  It is put right when it is older than that can be.
  */
-#include "chat/users.h"
 #include "chat/chat.h"
 #include "chat/keys.h"
 #include "chat/reply.h"
 #include "chat/scripts.h"
 #include "chat/told.h"
+#include "chat/users_internal.h"
 #include "common/clock.h"
 
-#define BUCKETS 16384
 #define ROOMS_OF_CALL 64 /* of one heads.lua */
 #define LOADS_MAX 64     /* users that are being loaded at once */
 #define STALE_MS 60000   /* of an entry of the index that is wrong */
-
-struct users {
-    struct chat *chat;
-    const struct users_events *events;
-    void *arg;
-    struct hash_key hash_key;
-    struct list buckets[BUCKETS];
-    struct list queued; /* to be loaded */
-    struct wheel_timer turn;
-    unsigned loads;
-    uint64_t *gauge, *loaded;
-    size_t count;
-};
 
 /* Rooms of one user in one partition, to be asked for together. */
 struct asking {
@@ -109,7 +95,7 @@ static struct user *add(struct users *users, struct span name)
     return user;
 }
 
-static void drop_seat(struct seat *seat)
+void user_drop_seat(struct seat *seat)
 {
     list_remove(&seat->of_room);
     list_remove(&seat->of_user);
@@ -126,7 +112,7 @@ static void unref(struct user *user)
     for (struct list *n = user->seats.next, *next; n != &user->seats;
          n = next) {
         next = n->next;
-        drop_seat(LIST_ENTRY(n, struct seat, of_user));
+        user_drop_seat(LIST_ENTRY(n, struct seat, of_user));
     }
     list_remove(&user->node);
     list_remove(&user->bucket);
@@ -157,7 +143,7 @@ void user_leave(struct user *user, struct list *client)
 }
 
 /* By the shorter of the two lists: users have few rooms, or rooms few users. */
-static struct seat *seat_of(const struct room *room, const struct user *user)
+struct seat *user_seat_in(const struct room *room, const struct user *user)
 {
     struct list *mine = user->seats.next;
     struct list *its = room->seats.next;
@@ -178,7 +164,7 @@ struct seat *user_seat(const struct user *user, struct span id)
 {
     struct room *room = rooms_find(user->users->chat->rooms, id);
 
-    return room ? seat_of(room, user) : NULL;
+    return room ? user_seat_in(room, user) : NULL;
 }
 
 static struct seat *add_seat(struct user *user, struct span id)
@@ -242,8 +228,8 @@ static int send_heads(struct asking *asking)
     return err;
 }
 
-static void take_member(struct seat *seat, const struct member *member,
-                        uint64_t seq)
+void seat_take_member(struct seat *seat, const struct member *member,
+                      uint64_t seq)
 {
     seat->role = member->role;
     seat->read = member->read;
@@ -268,7 +254,7 @@ static int take_seat(struct seat *seat, struct span room, struct span said)
         return head.kind == ROOM_PUBLIC ? UV_EACCES : UV_ENOENT;
     if (!member_parse(said, &member))
         return UV_EPROTO;
-    take_member(seat, &member, head.seq);
+    seat_take_member(seat, &member, head.seq);
     room_learn(seat->room, &head);
     return 0;
 }
@@ -319,7 +305,7 @@ static void settle(struct asking *asking, size_t i, int status, uint64_t now)
     tell_asks(user, seat, status);
     if (seat->role)
         user->users->events->on_gone(user->users->arg, seat, "left");
-    drop_seat(seat);
+    user_drop_seat(seat);
 }
 
 static void free_asking(struct asking *asking)
@@ -398,7 +384,7 @@ int user_ask_seat(struct user *user, struct span room, struct seat_ask *ask)
         asking->seats[asking->count++] = seat;
         int err = send_heads(asking);
         if (err < 0) {
-            drop_seat(seat);
+            user_drop_seat(seat);
             mem_free(asking);
             unref(user);
             return err;
@@ -438,7 +424,7 @@ static void nobody(struct user_wait *wait, int status)
     mem_free(wait);
 }
 
-static void reload(struct user *user)
+void user_reload(struct user *user)
 {
     struct user_wait *wait = mem_alloc(MEM_CACHE, sizeof(*wait));
 
@@ -460,7 +446,7 @@ static void end_load(struct user *user)
         wheel_start(wheel_of(users), &users->turn, 0, on_turn);
     tell_waiting(user);
     if (again && user->loaded && !user->loading)
-        reload(user);
+        user_reload(user);
     unref(user);
 }
 
@@ -584,157 +570,4 @@ static void on_index(void *arg, int status, const struct redisReply *reply)
     metrics_add(user->users->loaded, 1);
     if (--user->asked == 0)
         end_load(user);
-}
-
-/* ---- what passes */
-
-static void tell_counts(struct seat *seat)
-{
-    seat->user->users->events->on_counts(seat->user->users->arg, seat);
-}
-
-/* Something passed about it: an answer that is older does not count.  True:
-   nothing is known of it yet. */
-static bool touch(struct seat *seat)
-{
-    seat->touched = true;
-    return seat->role == 0;
-}
-
-/* It is none any more; one that is being asked for stays until that is over. */
-static void end_seat(struct seat *seat, const char *reason)
-{
-    struct users *users = seat->user->users;
-
-    users->events->on_gone(users->arg, seat, reason);
-    seat->role = 0;
-    if (!seat->asked)
-        drop_seat(seat);
-}
-
-static void on_message(struct users *users, struct room *room,
-                       const struct entry *entry)
-{
-    struct span rest = entry->mentions;
-    struct user *from = users_find(users, entry->from);
-    struct seat *seat = from ? seat_of(room, from) : NULL;
-
-    if (seat && !touch(seat)) {
-        seat->read = seat->delivered = entry->seq;
-        seat->read_n = (uint32_t)entry->count;
-        seat->mentions = 0;
-        tell_counts(seat);
-    }
-    for (struct span name; span_cut(&rest, ',', &name);) {
-        struct user *user = users_find(users, name);
-        seat = user ? seat_of(room, user) : NULL;
-        if (seat && !touch(seat) && entry->seq > seat->since) {
-            seat->mentions++;
-            tell_counts(seat);
-        }
-    }
-    if (room->members > users->chat->config->large_room) {
-        told_large(users->chat, room);
-        return;
-    }
-    for (struct list *n = room->seats.next; n != &room->seats; n = n->next)
-        tell_counts(LIST_ENTRY(n, struct seat, of_room));
-}
-
-static const char *reason_of(struct span change)
-{
-    return span_eq(change, SPAN("kicked"))   ? "kicked"
-           : span_eq(change, SPAN("banned")) ? "banned"
-                                             : "left";
-}
-
-static void on_member(struct users *users, struct room *room,
-                      const struct entry *entry)
-{
-    struct user *user = users_find(users, entry->user);
-    struct seat *seat = user ? seat_of(room, user) : NULL;
-
-    if (!user || (seat && touch(seat)))
-        return;
-    if (span_eq(entry->change, SPAN("joined"))) {
-        if (!seat)
-            user_ask_seat(user, room_id(room), NULL);
-    } else if (span_eq(entry->change, SPAN("role"))) {
-        if (seat)
-            seat->role = entry->role.ptr[0];
-    } else if (seat && entry->seq > seat->since) {
-        end_seat(seat, reason_of(entry->change));
-    }
-}
-
-void users_on_entry(struct users *users, struct room *room,
-                    const struct entry *entry)
-{
-    if (entry->kind == ENTRY_MESSAGE)
-        on_message(users, room, entry);
-    else if (entry->kind == ENTRY_MEMBER)
-        on_member(users, room, entry);
-}
-
-void users_on_joined(struct users *users, struct span room, struct span name)
-{
-    struct user *user = users_find(users, name);
-
-    if (user)
-        user_ask_seat(user, room, NULL);
-}
-
-/* Those that are being asked for stay: their answers are of the new log. */
-void users_on_lost(struct room *room)
-{
-    for (struct list *n = room->seats.next, *next; n != &room->seats;
-         n = next) {
-        struct seat *seat = LIST_ENTRY(n, struct seat, of_room);
-        struct user *user = seat->user;
-        next = n->next;
-        if (touch(seat))
-            continue;
-        user->loaded = false;
-        end_seat(seat, "reset");
-    }
-}
-
-struct seat *users_on_state(struct users *users, struct span text)
-{
-    struct member member;
-    struct span id;
-    struct span name;
-
-    if (!span_cut(&text, ' ', &id) || !span_cut(&text, ' ', &name) ||
-        !text.ptr || !member_parse(text, &member))
-        return NULL;
-    struct room *room = rooms_find(users->chat->rooms, id);
-    struct user *user = room ? users_find(users, name) : NULL;
-    struct seat *seat = user ? seat_of(room, user) : NULL;
-    if (!seat || touch(seat))
-        return NULL;
-    take_member(seat, &member, seat->since);
-    tell_counts(seat);
-    return seat;
-}
-
-/* Those that are being asked for are asked for again. */
-static void distrust_seats(struct user *user)
-{
-    for (struct list *n = user->seats.next; n != &user->seats; n = n->next)
-        touch(LIST_ENTRY(n, struct seat, of_user));
-}
-
-void users_reload(struct users *users)
-{
-    for (size_t i = 0; i < BUCKETS; i++)
-        for (struct list *n = users->buckets[i].next; n != &users->buckets[i];
-             n = n->next) {
-            struct user *user = LIST_ENTRY(n, struct user, bucket);
-            distrust_seats(user);
-            if (user->loading)
-                user->again = true;
-            else if (user->loaded)
-                reload(user);
-        }
 }

@@ -192,7 +192,7 @@ def test_words_are_found_in_ones_own_rooms(chat):
         same(ann.get("history", room=mine, limit=2, before=5)["items"],
              chat.call("ann", "GET", "/v1/rooms/%s/messages?limit=2&before=5" % mine)["items"])
         same([i["user"] for i in ann.get("members", room=mine)["items"]], ["ann", "bob"])
-    for tail in ("", "?q=", "?q=x&cursor=y", "?q=x&limit=0x", "?q=x&colour=y"):
+    for tail in ("", "?q=", "?q=%20", "?q=x&cursor=y", "?q=x&room=" + mine + "&cursor=" + other + ":5", "?q=x&limit=0x", "?q=x&colour=y"):
         chat.call("ann", "GET", "/v1/search" + tail, status=422)
 
 

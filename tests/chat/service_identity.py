@@ -69,6 +69,15 @@ def test_passwords_cannot_be_tried_for_ever(chat):
     assert set(statuses) <= {401, 429, 503}, statuses
 
 
+def test_the_oldest_of_too_many_sessions_ends(open_chat):
+    first = post(open_chat, "/v1/sessions", {"guest": "eve"}).json["token"]
+    with Device(open_chat, first) as eve:
+        eve.get("sync")
+        for _ in range(100):
+            same(post(open_chat, "/v1/sessions", {"guest": "eve"}).status, 201)
+        same(eve.ends(), 4401)
+
+
 def test_guests_come_in_where_it_is_open(open_chat):
     answer = post(open_chat, "/v1/sessions", {"guest": "eve", "device": "tab"})
     same((answer.status, answer.json["user"]), (201, "guest-eve"))
@@ -103,8 +112,10 @@ def test_tokens_must_cover_the_chat_and_name_a_user(chat):
                 raise AssertionError("let in")
         except Refused as refused:
             same(refused.status, why)
-    same(request(chat.port, "GET", "/v1/rooms", None,
-                 {"Authorization": "Bearer " + token("ann", scope="links:read")}).status, 403)
+    secret = chat.call("ann", "POST", "/v1/rooms", {"name": "c", "kind": "private"}, 201)["room"]
+    for text in (token("ann", scope="links:read"), token("#"), token("a b"), token("Ann")):
+        for path in ("", "/" + secret, "/%s/messages" % secret, "/%s/members" % secret, "/%s/events" % secret):
+            same(request(chat.port, "GET", "/v1/rooms" + path, None, {"Authorization": "Bearer " + text}).status, 403)
 
 
 main(__name__, open_chat=open_chat)
