@@ -45,8 +45,8 @@ enum crowd_ask {
 struct crowd_options {
     const char *profile, *keys;
     int64_t rooms, members, rooms_each, watching, rate, large_rate, out, burst;
-    int64_t size, messages, missed, rounds, absent, fill, stall_ms, opening,
-        serve;
+    int64_t size, messages, missed, rounds, absent, fill, looking, stall_ms,
+        opening, serve;
     bool prepare, tls;
 };
 
@@ -160,6 +160,7 @@ int crowd_make_rows(struct crowd *crowd);  /* rooms of members in a row */
 int crowd_make_pairs(struct crowd *crowd); /* direct ones of two */
 int crowd_make_large(struct crowd *crowd); /* one of few, one of many */
 int crowd_make_mesh(struct crowd *crowd);  /* each member in many */
+int crowd_make_all(struct crowd *crowd);   /* each member in each */
 int crowd_make_alone(struct crowd *crowd); /* no rooms */
 /* All that have no socket get one. */
 int crowd_open_all(struct crowd *crowd);
@@ -181,9 +182,10 @@ void crowd_drain(struct crowd *crowd);
 int crowd_run_window(struct crowd *crowd);
 int crowd_run_lurkers(struct crowd *crowd);
 
-/* load_storm.c, load_idle.c, load_history.c */
+/* load_storm.c, load_idle.c, load_presence.c, load_history.c */
 int crowd_run_storm(struct crowd *crowd);
 int crowd_run_idle(struct crowd *crowd);
+int crowd_run_presence(struct crowd *crowd);
 int crowd_run_history(struct crowd *crowd);
 /* It is the load room's report. */
 int crowd_report_history(struct crowd *crowd, FILE *json);

@@ -64,6 +64,13 @@ def test_history_is_read_in_pages(chat, directory):
     same((report["profile"], report["requests"]), ("history", 50), report)
 
 
+def test_presence_is_told_to_those_who_look(chat, directory):
+    for looking in (0, 1):
+        report = drive(chat.port, *keyed(directory), "--profile", "presence", "--rooms", 2, "--members", 10,
+                       "--looking", looking)
+        same((report["answered"], report["frames"] > 0), (2, looking > 0), report)
+
+
 def test_idle_ones_are_weighed(chat, directory):
     report = drive(chat.port, *keyed(directory), "--profile", "idle", "--members", 200, "--server-pid",
                    chat.workers()[0])
