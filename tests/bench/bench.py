@@ -17,13 +17,14 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 # pylint: disable=wrong-import-position
 from kit import QUICK, RUNS, SECONDS, TOP, Bench  # noqa: E402
+import chat_rows  # noqa: E402
 import notifier_rows  # noqa: E402
 import ratelimit_rows  # noqa: E402
 import report  # noqa: E402
 import shortener_rows  # noqa: E402
 
 BENCHES = {"shortener": shortener_rows.bench_shortener, "ratelimit": ratelimit_rows.bench_ratelimit,
-           "notifier": notifier_rows.bench_notifier}
+           "notifier": notifier_rows.bench_notifier, "chat": chat_rows.bench_chat}
 
 
 def version_of(*command):

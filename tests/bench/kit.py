@@ -11,7 +11,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
-from lab import TOP, Service, eventually, free_port  # noqa: E402
+from lab import TOP, Connection, Service, eventually, free_port  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "release")
 QUICK = "--quick" in sys.argv
@@ -57,6 +57,27 @@ class Ceiling:
         self.process = subprocess.Popen(on_core(0, self.command))
         self.pid = self.process.pid
         self.configuration = ""
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Bare:
+    """A load test's other half: accept, and write() the same bytes to each."""
+
+    def __init__(self, service):
+        self.port = free_port()
+        self.command = [os.path.join(BUILD, service, service + "-load"), "--serve", str(self.port)]
+        self.process = subprocess.Popen(on_core(0, self.command))
+        self.pid = self.process.pid
+        eventually(self._listens, "the bare loop")
+
+    def _listens(self):
+        with contextlib.suppress(OSError):
+            Connection(self.port).close()
+            return True
+        return False
 
     def close(self):
         self.process.terminate()

@@ -1,39 +1,16 @@
 """notifier_rows.py - what notifier/README.md says, measured."""
-import contextlib
 import os
 import re
 import shutil
 import statistics
 import subprocess
 
-from kit import BUILD, QUICK, RUNS, Nginx, columns, eventually, free_port, median, on_core, ratio, worker_of
-from lab import Connection
+from kit import QUICK, RUNS, Bare, Nginx, columns, free_port, median, on_core, ratio, worker_of
 
 MANY = 500 if QUICK else 15000
 SOME = 200 if QUICK else 1000
 SEALED = 200 if QUICK else 5000  # over TLS
 SIZE = 130  # bytes of a message
-
-
-class Bare:
-    """The load test's other half: accept, and write() the same bytes to each."""
-
-    def __init__(self):
-        self.port = free_port()
-        self.command = [os.path.join(BUILD, "notifier", "notifier-load"), "--serve", str(self.port)]
-        self.process = subprocess.Popen(on_core(0, self.command))
-        self.pid = self.process.pid
-        eventually(self._listens, "the bare loop")
-
-    def _listens(self):
-        with contextlib.suppress(OSError):
-            Connection(self.port).close()
-            return True
-        return False
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
 
 
 def nchan():
@@ -50,7 +27,7 @@ def nchan():
 
 def contend(bench, server):
     """{name: (port, pid, peer)} and what to close; each peer's options are in FACES."""
-    bare, nginx = Bare(), nchan()
+    bare, nginx = Bare("notifier"), nchan()
     contenders = {"notifier": (server.port, worker_of(server), False), "bare": (bare.port, bare.pid, False)}
     bench.commands["bare"] = {"command": bare.command}
     if nginx:

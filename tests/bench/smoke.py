@@ -10,9 +10,11 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
 from lab import TOP, Redis, Service  # noqa: E402
+from tokens import make_keys  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "release")
 SECONDS = 5
+KEYED = ("chat",)  # whose load test is many users
 
 
 def profiles_of(load):
@@ -22,11 +24,17 @@ def profiles_of(load):
 
 def smoke(service, redis):
     load = os.path.join(BUILD, service, service + "-load")
-    server = Service(service, "--open", redis=redis, binary=os.path.join(BUILD, service, service))
+    keys = os.path.join(redis.dir, service + ".keys")
+    with open(keys, "w", encoding="ascii") as file:
+        json.dump(make_keys(), file)
+    os.chmod(keys, 0o600)
+    keyed = ("--token-keys", keys) if service in KEYED else ()
+    server = Service(service, *(keyed or ("--open",)), "--max-connections", "20000", redis=redis,
+                     binary=os.path.join(BUILD, service, service))
     bad = 0
     for profile in profiles_of(load):
         path = os.path.join(server.dir, profile + ".json")
-        status = subprocess.run([load, "--url", "http://127.0.0.1:%d" % server.port, "--profile", profile,
+        status = subprocess.run([load, "--url", "http://127.0.0.1:%d" % server.port, "--profile", profile, *keyed,
                                  "--duration", "%ds" % SECONDS, "--json", path], check=False,
                                 stdout=subprocess.DEVNULL).returncode
         with open(path, encoding="ascii") as file:

@@ -1,0 +1,161 @@
+"""chat_rows.py - what chat/README.md says, measured."""
+import json
+import os
+import statistics
+
+from kit import QUICK, RUNS, Bare, Ceiling, columns, median, ratio, worker_of
+from notifier_rows import certificate, xadd_per_second
+from tokens import make_keys
+
+MANY = 400 if QUICK else 15000
+SOME = 100 if QUICK else 1000
+SEALED = 200 if QUICK else 5000  # over TLS
+LARGE = 1000 if QUICK else 100000  # members of a large room
+PAGES = 2000 if QUICK else 1000000  # messages of a long history
+CORNERS = ("lost", "twice", "disorder")
+
+
+class Rig:
+    """Keys that service and load share, and a server of them."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.keys = os.path.join(bench.redis.dir, "keys")
+        with open(os.path.join(self.keys), "w", encoding="ascii") as file:
+            json.dump(make_keys(), file)
+        os.chmod(self.keys, 0o600)
+
+    def start(self, *options):
+        return self.bench.start("--token-keys", self.keys, *options)
+
+    def drive(self, server, *options, port=None):
+        return self.bench.drive("chat", port or server.port, worker_of(server), "--token-keys", self.keys, *options)
+
+
+def contend(rig, server, bare):
+    """Who takes turns, and each one's options: the bare loop has no rooms to make."""
+    rig.bench.commands["bare"] = {"command": bare.command}
+    return ({"chat": (server.port, worker_of(server), False), "bare": (bare.port, bare.pid, True)},
+            {"chat": ("--token-keys", rig.keys)})
+
+
+def bench_rooms(rig):
+    server, bare = rig.start(), Bare("chat")
+    contenders, only = contend(rig, server, bare)
+    figures = rig.bench.alternate(contenders, "--profile", "rooms", "--members", SOME, only=only,
+                                  turns=2 * RUNS - 1)
+    rig.bench.row("rooms", "room of {:,}, 130 bytes: CPU a delivery / a bare loop of write".format(SOME), "<= 1.15",
+                  ratio(figures["chat"], figures["bare"]), "x", ("<=", 1.15), **columns(figures["chat"]),
+                  peer=figures["bare"])
+    bare.close()
+    server.close()
+
+
+def behind(runs):
+    """The median of what others waited beyond the acknowledgement, at p99."""
+    return statistics.median(run["behind_us"]["p99"] for run in runs)
+
+
+def bench_pairs(rig):
+    bench, server = rig.bench, rig.start()
+    load, ours, theirs = ("--profile", "pairs", "--rooms", MANY // 2), [], []
+    for _ in range(RUNS):
+        ours.append(rig.drive(server, *load))
+        theirs.append(xadd_per_second(bench))
+    mine = median(ours)
+    bench.row("pairs", "{:,} direct pairs: acknowledged messages/s / redis-benchmark XADD -c 64".format(MANY // 2),
+              ">= 0.3", mine["rps"] / statistics.median(theirs), "x", (">=", 0.3), **columns(mine),
+              peer={"rps": statistics.median(theirs)})
+    bare = Bare("chat")
+    contenders, only = contend(rig, server, bare)
+    before = len(bench.runs)
+    figures = bench.alternate(contenders, *load, "--rate", max(1, int(mine["rps"] / 2)), only=only)
+    runs = [run for run in bench.runs[before:] if run["who"] == "chat"]
+    bench.row("behind", "half of that: acknowledgement to the other's socket, p99, beyond the bare loop's p99",
+              "<= 4000 µs", behind(runs) - figures["bare"]["p99"], "µs", ("<=", 4000), **columns(figures["chat"]),
+              peer=figures["bare"])
+    bench.row("sent", "the same: from sending to the other's socket, p99, beyond the bare loop's", "",
+              figures["chat"]["p99"] - figures["bare"]["p99"], "µs", None, **columns(figures["chat"]),
+              peer=figures["bare"])
+    bare.close()
+    server.close()
+
+
+def bench_storm(rig):
+    server = rig.start()
+    run = rig.drive(server, "--profile", "storm", "--members", MANY, "--rounds", RUNS)
+    rig.bench.row("storm", "{:,} with 20 rooms each come back at once, news in 2".format(MANY), "< 15 s",
+                  max(run["storms_s"]), "s", ("<=", 14.99), **columns(median([run])))
+    server.close()
+
+
+def bench_lurkers(rig):
+    """Windows by turns, all of one run: who is in the large room is the same in both."""
+    server = rig.start()
+    connected = LARGE // 100
+    run = rig.drive(server, "--profile", "lurkers", "--members", connected, "--watching", connected, "--absent",
+                    LARGE - connected, "--rounds", RUNS)
+    rig.bench.row("large", "10-member room beside one of {:,}, 1 % watching, 10 messages/s: p99 beyond p99 alone"
+                  .format(LARGE), "<= 2000 µs",
+                  statistics.median(run["beside_p99_us"]) - statistics.median(run["alone_p99_us"]), "µs",
+                  ("<=", 2000), **columns(median([run])))
+    run = rig.drive(server, "--profile", "lurkers", "--members", MANY, "--rounds", RUNS)
+    rig.bench.row("lurkers", "the same, {:,} of them connected, 1 % watching".format(MANY), "<= 2000 µs",
+                  statistics.median(run["beside_p99_us"]) - statistics.median(run["alone_p99_us"]), "µs",
+                  ("<=", 2000), **columns(median([run])))
+    server.close()
+
+
+def bench_presence(rig):
+    server = rig.start()
+    run = rig.drive(server, "--profile", "presence", "--rooms", 5 if QUICK else 50, "--members", SOME, "--rounds", 3)
+    rig.bench.row("presence", "one user's presence changes in 50 rooms of 1,000, nobody looking", "0 frames",
+                  run["frames"], "frames", ("<=", 0))
+    server.close()
+
+
+def bench_mixed(rig):
+    server = rig.start()
+    runs = [rig.drive(server, "--profile", "mixed") for _ in range(RUNS)]
+    rig.bench.row("mixed", "50 rooms of 20: typing, sends, reads, edits and reactions, answered", "",
+                  median(runs)["rps"], "/s", None, **columns(median(runs)))
+    server.close()
+
+
+def bench_history(rig):
+    """One run fills the room and finds out how fast pages are, the next are at half of that."""
+    bench, server = rig.bench, rig.start()
+    ceiling = Ceiling()
+    bench.commands["ceiling"] = {"command": ceiling.command}
+    load = ("--profile", "history", "--connections", 16)
+    rate = max(1, int(rig.drive(server, *load, "--fill", 20000 if not QUICK else 500)["requests_per_s"] / 2))
+    run = rig.drive(server, *load, "--rate", rate, "--fill", PAGES)
+    theirs = median([bench.drive("ceiling", ceiling.port, ceiling.pid, *load, "--rate", rate, peer=True)
+                     for _ in range(RUNS)])
+    ours = median([run])
+    bench.row("history", "page of 50 out of {:,} messages, {:,}/s: p99 beyond the ceiling's".format(PAGES, rate),
+              "<= 2000 µs", ours["p99"] - theirs["p99"], "µs", ("<=", 2000), **columns(ours), peer=theirs)
+    ceiling.close()
+    server.close()
+
+
+def bench_idle(rig):
+    """Each on a worker that has just started."""
+    tls_port, tls = certificate(rig.bench.redis.dir)
+    for name, what, count, options, bound in (("idle", "plain", MANY, (), 1536),
+                                              ("idle-tls", "TLS", SEALED, ("--tls",), 17408)):
+        server = rig.start("--ping", "10m", *(tls if options else ()))
+        run = rig.drive(server, "--profile", "idle", "--members", count, *options,
+                        port=tls_port if options else None)
+        rig.bench.row(name, "idle authenticated member, {}, {:,} held: bytes of the worker".format(what, count),
+                      "<= %d" % bound, run["idle_connection_bytes"], "bytes", ("<=", bound))
+        server.close()
+
+
+def bench_chat(bench):
+    rig = Rig(bench)
+    for part in (bench_idle, bench_rooms, bench_pairs, bench_storm, bench_lurkers, bench_presence, bench_mixed,
+                 bench_history):
+        part(rig)
+    bench.row("exact", "deliveries of all these runs that were lost, came twice or out of order", "0",
+              sum(run["errors"].get(kind, 0) for run in bench.runs for kind in CORNERS), "", ("<=", 0))
