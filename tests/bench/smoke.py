@@ -28,8 +28,8 @@ def smoke(service, redis):
     with open(keys, "w", encoding="ascii") as file:
         json.dump(make_keys(), file)
     os.chmod(keys, 0o600)
-    keyed = ("--token-keys", keys) if service in KEYED else ()
-    server = Service(service, *(keyed or ("--open",)), "--max-connections", "20000", redis=redis,
+    keyed = ("--token-keys", keys, "--members", "400") if service in KEYED else ()
+    server = Service(service, *(keyed[:2] or ("--open",)), "--max-connections", "20000", redis=redis,
                      binary=os.path.join(BUILD, service, service))
     bad = 0
     for profile in profiles_of(load):
