@@ -61,6 +61,19 @@ GUARD(connect_socket)
 GUARD(close_session)
 GUARD(search_messages)
 
+#define PAGE_FILE(name)                                     \
+    static void page_##name(struct request *req, void *arg) \
+    {                                                       \
+        (void)arg;                                          \
+        web_reply_file(req, &asset_##name);                 \
+    }
+PAGE_FILE(link_js)
+PAGE_FILE(page_css)
+PAGE_FILE(page_js)
+PAGE_FILE(panels_js)
+PAGE_FILE(state_js)
+PAGE_FILE(view_js)
+
 static const struct route routes[] = {
     {REQUEST_POST, "/v1/users", NULL, register_user, ROUTE_WRITE},
     {REQUEST_POST, "/v1/sessions", NULL, open_session, ROUTE_WRITE},
@@ -104,6 +117,12 @@ static const struct route routes[] = {
      ROUTE_WRITE},
     {REQUEST_GET, "/v1/search", "chat:use", in_search_messages, 0},
     {REQUEST_GET, "/v1/ws", NULL, in_connect_socket, 0},
+    {REQUEST_GET, "/link.js", NULL, page_link_js, 0},
+    {REQUEST_GET, "/page.css", NULL, page_page_css, 0},
+    {REQUEST_GET, "/page.js", NULL, page_page_js, 0},
+    {REQUEST_GET, "/panels.js", NULL, page_panels_js, 0},
+    {REQUEST_GET, "/state.js", NULL, page_state_js, 0},
+    {REQUEST_GET, "/view.js", NULL, page_view_js, 0},
     {0},
 };
 
@@ -123,6 +142,7 @@ int main(int argc, char **argv)
         .on_epoch = chat_on_epoch,
         .close = chat_close,
         .openapi = &asset_openapi_yaml,
+        .page = &asset_index_html,
     };
 
     return app_run(&service, argc, argv);
