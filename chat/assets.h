@@ -4,5 +4,5 @@
 #include "common/web.h"
 
 extern const struct web_file asset_index_html, asset_link_js, asset_page_css,
-    asset_page_js, asset_panels_js, asset_state_js, asset_view_js,
-    asset_openapi_yaml;
+    asset_page_js, asset_panels_js, asset_screen_js, asset_state_js,
+    asset_view_js, asset_openapi_yaml;

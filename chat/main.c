@@ -71,6 +71,7 @@ PAGE_FILE(link_js)
 PAGE_FILE(page_css)
 PAGE_FILE(page_js)
 PAGE_FILE(panels_js)
+PAGE_FILE(screen_js)
 PAGE_FILE(state_js)
 PAGE_FILE(view_js)
 
@@ -121,6 +122,7 @@ static const struct route routes[] = {
     {REQUEST_GET, "/page.css", NULL, page_page_css, 0},
     {REQUEST_GET, "/page.js", NULL, page_page_js, 0},
     {REQUEST_GET, "/panels.js", NULL, page_panels_js, 0},
+    {REQUEST_GET, "/screen.js", NULL, page_screen_js, 0},
     {REQUEST_GET, "/state.js", NULL, page_state_js, 0},
     {REQUEST_GET, "/view.js", NULL, page_view_js, 0},
     {0},

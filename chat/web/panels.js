@@ -3,7 +3,7 @@
  * search.  Each panel is a node and what draws it anew when the state changes.
  */
 import { Problem, api, copyOf, el, find, number, say, showProblem, submit } from "/lab.js";
-import { Room } from "/state.js";
+import { Room, here } from "/state.js";
 import { Transcript, brief, drawPending, keep, timeOf } from "/view.js";
 
 const RANK = { reader: 1, member: 2, admin: 3, owner: 4 };
@@ -117,7 +117,7 @@ export function membersPanel(chat, room) {
         find(".invite", node).hidden = room.kind === "direct" || !room.isWritable;
         find(".ends", node).hidden = room.kind === "direct" || !room.me;
         keep(list, members.values(), member => member.user, () => copyOf("member-row"), (row, member) => {
-            const present = room.present.get(member.user);
+            const present = here.present.get(member.user);
             const facts = [member.role, member.user === chat.me() ? "you" : seen(present)].filter(Boolean).join(" · ");
             find("p", row).textContent = facts;
             if (row.sign === member.role + room.me?.role)
@@ -128,7 +128,7 @@ export function membersPanel(chat, room) {
         });
         for (const row of list.children)
             find("h4", row).className = "dot " + (row.dataset.key === chat.me() ? "online"
-                : room.present.get(row.dataset.key)?.state || "");
+                : here.present.get(row.dataset.key)?.state || "");
         rest.hidden = next === null || next === "";
     }
 

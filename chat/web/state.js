@@ -15,6 +15,12 @@ const RETRY_MS = 800;
 export const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)),
     byte => byte.toString(16).padStart(2, "0")).join("");
 
+/* What is there: kept is a Kept, outbox an Outbox, view the room that is looked
+   at, panel what stands beside it; isReady: the rooms are known. */
+export const here = {
+    me: "", kept: null, outbox: null, rooms: new Map(), view: null, panel: null, isReady: false, present: new Map(),
+};
+
 /* ---- rooms */
 
 export class Room {
@@ -24,7 +30,6 @@ export class Room {
         this.take(facts);
         this.forget();
         this.receipts = new Map(); /* user: {read, delivered} */
-        this.present = new Map(); /* user: {state, last_seen_ms} */
         this.typing = new Map(); /* user: until when */
     }
 

@@ -8,11 +8,12 @@ const GROUP_MS = 5 * 60000; /* of one and the same: under one name */
 const EMOJI = ["👍", "❤️", "😂", "🎉", "👀", "✅"];
 const TEXT_MAX = 16384;
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const dayName = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
-export const timeOf = ts => el("time", { datetime: new Date(ts).toISOString() }, whole.format(ts));
+export const timeOf = ts => el("time", { datetime: new Date(ts).toISOString(), title: whole.format(ts) }, short.format(ts));
 
 export const brief = (text, most = 80) => {
     const line = (text || "").replace(/\s+/g, " ").trim();
