@@ -222,12 +222,14 @@ static void hear(struct rooms *rooms, struct span id, uint64_t oldest,
 
     if (room && oldest > room->oldest)
         room->oldest = oldest;
-    if (!room) {
+    if (!room || !room->known) {
         if (entry->kind == ENTRY_MEMBER &&
             span_eq(entry->change, SPAN("joined")))
             rooms->options.events->on_joined(rooms->options.arg, id,
                                              entry->user);
-    } else if (!room->known || entry->seq > room->seq + 1) {
+        if (room)
+            room_hear_of(room, entry->seq);
+    } else if (entry->seq > room->seq + 1) {
         room_hear_of(room, entry->seq);
     } else if (entry->seq == room->seq + 1) {
         room_use(room);

@@ -47,7 +47,7 @@ struct rooms_events {
      * counts no more.
      */
     void (*on_lost)(void *arg, struct room *room);
-    /* A room that is not known got a member. */
+    /* A room that is not known, or not yet, got a member. */
     void (*on_joined)(void *arg, struct span room, struct span user);
     /* A wake-up that is no entry: begins with @. */
     void (*on_word)(void *arg, struct span word);

@@ -296,6 +296,8 @@ static void settle(struct asking *asking, size_t i, int status, uint64_t now)
     seat->asked = false;
     if (status == 0 || (!is_none && seat->role)) {
         tell_asks(user, seat, status);
+        if (status == 0 && !asking->of_load && seat_unread(seat) > 0)
+            user->users->events->on_counts(user->users->arg, seat);
         return;
     }
     if (!is_none)

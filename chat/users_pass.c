@@ -98,8 +98,11 @@ void users_on_entry(struct users *users, struct room *room,
 void users_on_joined(struct users *users, struct span room, struct span name)
 {
     struct user *user = users_find(users, name);
+    struct seat *seat = user ? user_seat(user, room) : NULL;
 
-    if (user)
+    if (seat)
+        touch(seat);
+    else if (user)
         user_ask_seat(user, room, NULL);
 }
 

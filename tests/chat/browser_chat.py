@@ -72,8 +72,9 @@ class Page(Browser):
 
     def message(self, text):
         """The row of the message that says this."""
-        return self.wait(lambda: [row for row in self.all("#messages > .message")
-                                  if self.one(".text", row).text == text], text)[0]
+        return self.wait(lambda: self.run("""
+            return [...document.querySelectorAll('#messages > .message')]
+              .find(row => row.querySelector('.text').textContent === arguments[0])""", text), text)
 
     def act(self, text, what):
         """One of a message's tools."""

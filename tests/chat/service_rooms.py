@@ -120,6 +120,18 @@ def test_one_hears_of_rooms_that_one_is_put_into(chat):
             same(bob.until("unread", room=room)["unread"], 1)
 
 
+def test_both_who_are_here_hear_of_a_room_that_is_made(chat):
+    for n in range(20):
+        one, other = "ann%d" % n, "bob%d" % n
+        with Client(chat, one) as ann, Client(chat, other) as bob:
+            same((ann.get("sync")["rooms"], bob.get("sync")["rooms"]), ([], []))
+            room = chat.call(one, "POST", "/v1/dms", {"user": other}, 201)["room"]
+            ann.say(room, "hello")
+            same(bob.until("unread", room=room, unread=1)["seq"], 3)
+            bob.say(room, "hi")
+            same(ann.until("unread", room=room, unread=1)["seq"], 4)
+
+
 def test_requests_on_a_room_take_effect_in_order(chat):
     room = chat.room("ann")
     with Client(chat, "ann") as ann:
