@@ -421,12 +421,28 @@ static struct view *find_view(struct presence *presence,
     return NULL;
 }
 
+/* What is known of one who is looked at elsewhere, too. */
+static void tell_view(const struct view *view, const struct person *person)
+{
+    struct buf out;
+
+    if (person->told == offline)
+        return;
+    view->presence->mark++;
+    buf_init(&out, MEM_CONN);
+    put_event(&out, person);
+    tell_room(view->presence, view->room, buf_span(&out));
+    buf_deinit(&out);
+}
+
 static void add_link(struct view *view, struct span name)
 {
     struct person *person = find(view->presence, name);
     struct link *link = mem_zalloc(MEM_CACHE, sizeof(*link));
 
-    if (!person)
+    if (person)
+        tell_view(view, person);
+    else
         person = add_person(view->presence, name);
     link->view = view;
     link->person = person;

@@ -45,6 +45,19 @@ def test_a_second_one_who_looks_hears_what_is_known(chat):
         same(states(bob, 2), {"ann": "online", "bob": "online"})
 
 
+def test_who_looks_at_a_second_room_hears_who_is_there(chat):
+    rooms = [chat.room("ann", "bob", name="r%d" % n) for n in range(2)]
+    with Client(chat, "ann") as ann, Client(chat, "bob") as bob:
+        ann.get("watch", room=rooms[0], roster=True)
+        same(states(ann, 2), {"ann": "online", "bob": "online"})
+        bob.get("watch", room=rooms[1], roster=True)
+        same(states(bob, 2), {"ann": "online", "bob": "online"})
+        later = chat.room("ann", name="r2")
+        bob.get("join", room=later)
+        bob.get("watch", room=later, roster=True)
+        same(states(bob, 2), {"ann": "online", "bob": "online"})
+
+
 def test_who_does_not_look_hears_nothing(chat):
     rooms = [chat.room("ann", "bob", name="r%d" % n) for n in range(3)]
     with Client(chat, "ann") as ann:
