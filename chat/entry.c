@@ -133,16 +133,27 @@ static void put_text(struct json_writer *w, struct span plain)
         json_put_null(w);
 }
 
-static void put_message(struct json_writer *w, const struct entry *entry,
-                        struct span client_id, struct span plain)
+struct span entry_bare(enum entry_kind kind)
 {
-    if (client_id.ptr)
-        put_key_string(w, "client_id", client_id);
-    put_text(w, plain);
+    return kind == ENTRY_MESSAGE ? SPAN(",\"text\":null,\"deleted\":true")
+                                 : SPAN(",\"text\":null");
+}
+
+static void put_said(struct json_writer *w, enum entry_kind kind,
+                     struct span client_id, struct span plain)
+{
     if (!plain.ptr) {
-        json_put_key(w, "deleted");
-        json_put_bool(w, true);
+        buf_append(w->out, entry_bare(kind));
+        return;
     }
+    if (client_id.ptr && kind == ENTRY_MESSAGE)
+        put_key_string(w, "client_id", client_id);
+    json_put_key(w, "text");
+    json_put_string(w, plain);
+}
+
+static void put_message(struct json_writer *w, const struct entry *entry)
+{
     if (entry->reply_to)
         put_key_number(w, "reply_to", entry->reply_to);
     put_mentions(w, entry->mentions);
@@ -185,16 +196,13 @@ static void put_members_of(struct json_writer *w, struct span object)
 }
 
 static void put_own(struct json_writer *w, const struct entry *entry,
-                    struct span client_id, struct span plain)
+                    struct span plain)
 {
     switch (entry->kind) {
     case ENTRY_MESSAGE:
-        put_message(w, entry, client_id, plain);
+        put_message(w, entry);
         break;
     case ENTRY_EDIT:
-        put_key_number(w, "target", entry->target);
-        put_text(w, plain);
-        break;
     case ENTRY_DELETE:
         put_key_number(w, "target", entry->target);
         break;
@@ -213,9 +221,9 @@ static void put_own(struct json_writer *w, const struct entry *entry,
     }
 }
 
-void entry_put_event(struct json_writer *w, struct span room,
-                     const struct entry *entry, struct span client_id,
-                     struct span plain)
+struct entry_said entry_put_event(struct json_writer *w, struct span room,
+                                  const struct entry *entry,
+                                  struct span client_id, struct span plain)
 {
     json_put_open(w, '{');
     put_key_string(w, "type", span_str(type_of(entry->kind)));
@@ -223,8 +231,13 @@ void entry_put_event(struct json_writer *w, struct span room,
     put_key_number(w, "seq", entry->seq);
     put_key_string(w, "from", entry->from);
     put_key_number(w, "ts", entry->ts);
-    put_own(w, entry, client_id, plain);
+    struct entry_said said = {.from = w->out->len};
+    if (entry->kind == ENTRY_MESSAGE || entry->kind == ENTRY_EDIT)
+        put_said(w, entry->kind, client_id, plain);
+    said.to = w->out->len;
+    put_own(w, entry, plain);
     json_put_close(w, '}');
+    return said;
 }
 
 void entry_put_message(struct json_writer *w, const struct entry *entry,

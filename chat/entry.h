@@ -43,13 +43,21 @@ struct text {
 /* "": there is none; both have ptr NULL then. */
 bool text_parse(struct span said, struct text *text);
 
+/* What was said, in what entry_put_event() put: from here up to there. */
+struct entry_said {
+    size_t from, to;
+};
+
 /*
  * The event that clients get.  plain: its text, or, of a room's change, the
  * members of it as JSON; ptr NULL where there is none any more.
  */
-void entry_put_event(struct json_writer *w, struct span room,
-                     const struct entry *entry, struct span client_id,
-                     struct span plain);
+struct entry_said entry_put_event(struct json_writer *w, struct span room,
+                                  const struct entry *entry,
+                                  struct span client_id, struct span plain);
+
+/* What stands there instead when it was deleted. */
+struct span entry_bare(enum entry_kind kind);
 
 /*
  * MESSAGE as it is now, but for its reactions: the object stays open.  edited:

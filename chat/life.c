@@ -50,6 +50,13 @@ static void on_lost(void *arg, struct room *room)
     users_on_lost(room);
 }
 
+static void on_stale(void *arg, struct span room)
+{
+    struct chat *self = arg;
+
+    logs_expire(self->chunks, room);
+}
+
 static void on_joined(void *arg, struct span room, struct span user)
 {
     struct chat *self = arg;
@@ -64,6 +71,7 @@ static void on_word(void *arg, struct span word)
 
 static const struct rooms_events rooms_events = {.on_entry = on_entry,
                                                  .on_lost = on_lost,
+                                                 .on_stale = on_stale,
                                                  .on_joined = on_joined,
                                                  .on_word = on_word};
 
@@ -168,6 +176,7 @@ void chat_on_epoch(void *state, bool live)
     presence_set_live(self->presence, live);
     if (!live)
         return;
+    chunks_expire(self->chunks, NULL); /* what was deleted was not heard */
     rooms_ask_all(self->rooms);
     users_reload(self->users);
 }

@@ -65,3 +65,9 @@ struct chunks *logs_create(struct stream_loop *loop, struct redis *redis,
                                "that resumes."),
     });
 }
+
+void logs_expire(struct chunks *chunks, struct span room)
+{
+    chunks_expire(chunks, &(struct chunk_source){
+                              .partition = hash_partition(room), .name = room});
+}

@@ -7,3 +7,5 @@
 /* Entries are frames; places have epoch 0 and a room's number as offset. */
 struct chunks *logs_create(struct stream_loop *loop, struct redis *redis,
                            struct metrics *metrics);
+/* What was read of the room's log is not to be told any more. */
+void logs_expire(struct chunks *chunks, struct span room);

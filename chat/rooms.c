@@ -187,11 +187,38 @@ static void count_members(struct room *room, const struct entry *entry)
         room->members--;
 }
 
+/* Of a message that is deleted, and of its edits, the ring keeps what the log
+   keeps: numbers without a text. */
+static void take_back(struct room *room, uint64_t target)
+{
+    struct fanout_topic *ring = &room->ring;
+
+    for (uint64_t place = target > ring->first ? target : ring->first;
+         place < ring->next; place++) {
+        const struct frame *frame = frame_of(fanout_at(ring, place));
+        if (frame->seq != target &&
+            (frame->kind != ENTRY_EDIT || frame->target != target))
+            continue;
+        struct frame *bare = frame_create_bare(frame);
+        fanout_replace(ring, place, &bare->base);
+        fanout_message_unref(&bare->base);
+    }
+}
+
+static void tell_stale(struct rooms *rooms, struct span id)
+{
+    rooms->options.events->on_stale(rooms->options.arg, id);
+}
+
 static void pass(struct room *room, const struct entry *entry,
                  const struct text *text)
 {
     struct rooms *rooms = room->rooms;
 
+    if (entry->kind == ENTRY_DELETE) {
+        take_back(room, entry->target);
+        tell_stale(rooms, room_id(room));
+    }
     room->seq = entry->seq;
     room->ts = entry->ts;
     room->count = entry->count;
@@ -227,6 +254,8 @@ static void hear(struct rooms *rooms, struct span id, uint64_t oldest,
             span_eq(entry->change, SPAN("joined")))
             rooms->options.events->on_joined(rooms->options.arg, id,
                                              entry->user);
+        if (entry->kind == ENTRY_DELETE)
+            tell_stale(rooms, id);
         if (room)
             room_hear_of(room, entry->seq);
     } else if (entry->seq > room->seq + 1) {
@@ -319,6 +348,7 @@ static void lose(struct room *room, const struct room_head *head)
     struct rooms *rooms = room->rooms;
 
     metrics_add(rooms->lost, 1);
+    tell_stale(rooms, room_id(room));
     room->known = false;
     room->target = 0;
     rooms->options.events->on_lost(rooms->options.arg, room);

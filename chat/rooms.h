@@ -26,6 +26,10 @@ struct room;
 struct frame {
     struct fanout_message base;
     uint64_t seq, ts;
+    uint64_t target; /* of an edit; 0 */
+    enum entry_kind kind;
+    uint8_t head_len;       /* of bytes: the frame's header */
+    struct entry_said said; /* in bytes */
     size_t len;
     char bytes[];
 };
@@ -37,6 +41,8 @@ static inline struct frame *frame_of(struct fanout_message *base)
 /* One reference, the caller's. */
 struct frame *frame_create(struct span room, const struct entry *entry,
                            const struct text *text);
+/* Of a message or an edit: what is left of it when that is deleted. */
+struct frame *frame_create_bare(const struct frame *frame);
 
 struct rooms_events {
     /* The next entry of a room; its watchers get it when the turn ends. */
@@ -47,6 +53,8 @@ struct rooms_events {
      * counts no more.
      */
     void (*on_lost)(void *arg, struct room *room);
+    /* What was read of this room's log before may have what is deleted now. */
+    void (*on_stale)(void *arg, struct span room);
     /* A room that is not known, or not yet, got a member. */
     void (*on_joined)(void *arg, struct span room, struct span user);
     /* A wake-up that is no entry: begins with @. */

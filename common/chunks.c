@@ -106,7 +106,8 @@ static struct chunk *find(struct chunks *chunks,
 {
     for (struct list *n = chunks->kept.prev; n != &chunks->kept; n = n->prev) {
         struct chunk *chunk = LIST_ENTRY(n, struct chunk, node);
-        if (is_of(chunk, source) && covers(chunk, behind))
+        if (is_of(chunk, source) && covers(chunk, behind) &&
+            (chunk->reading || !chunk->expired))
             return chunk;
     }
     return NULL;
@@ -205,13 +206,15 @@ static void answer(struct chunk *chunk)
     chunk->answering = true;
     for (struct list *node; (node = list_pop(&waiting));) {
         struct chunk_wait *wait = LIST_ENTRY(node, struct chunk_wait, node);
-        if (is_short_of(chunk, wait->behind))
+        if (chunk->expired && chunk->status == 0)
+            chunks_read(chunk->chunks, &chunk->source, wait);
+        else if (is_short_of(chunk, wait->behind))
             ask(chunk->chunks, &chunk->source, wait->behind, wait);
         else
             wait->cb(wait, chunk->status, chunk->status == 0 ? chunk : NULL);
     }
     chunk->answering = false;
-    if (chunk->status < 0 && list_is_empty(&chunk->waiting))
+    if ((chunk->status < 0 || chunk->expired) && list_is_empty(&chunk->waiting))
         drop(chunk);
 }
 
@@ -248,12 +251,32 @@ void chunk_put(struct chunk *chunk, struct log_id place,
     }
 }
 
+void chunks_expire(struct chunks *chunks, const struct chunk_source *source)
+{
+    for (struct list *n = chunks->kept.next, *next; n != &chunks->kept;
+         n = next) {
+        struct chunk *chunk = LIST_ENTRY(n, struct chunk, node);
+        next = n->next;
+        if (source && !is_of(chunk, source))
+            continue;
+        chunk->expired = true;
+        if (!chunk->reading && !chunk->answering &&
+            list_is_empty(&chunk->waiting))
+            drop(chunk);
+    }
+}
+
 static void on_reply(void *arg, int status, const struct redisReply *reply)
 {
     struct chunk *chunk = arg;
     const struct chunks_options *options = &chunk->chunks->options;
 
     chunk->reading = false;
+    if (chunk->expired && status == 0) {
+        chunk->expired = false;
+        send_reading(chunk);
+        return;
+    }
     if (status == 0)
         status = options->take(options->arg, chunk, reply);
     if (status < 0)

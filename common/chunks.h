@@ -6,8 +6,8 @@
  *                 -- else read() -- Redis --> take() --> cb of each who waits
  *
  * A chunk is kept for a while.  So what stands at a place is the same for all
- * who ask, and stays so; what differs from one to the other, such as what each
- * may see, is not asked here.
+ * who ask, and stays so, or chunks_expire() is called; what differs from one to
+ * the other, such as what each may see, is not asked here.
  */
 #pragma once
 
@@ -66,7 +66,8 @@ struct chunk {
     struct chunks *chunks;
     size_t capacity, size;
     bool reading, answering;
-    int status; /* of the reading */
+    bool expired; /* not to be told; to be read again if it is being read */
+    int status;   /* of the reading */
     char name[];
 };
 
@@ -89,6 +90,11 @@ struct chunk_wait {
     struct log_id behind;
     void (*cb)(struct chunk_wait *wait, int status, const struct chunk *chunk);
 };
+/*
+ * What was read of the log before is not to be told any more; readings that are
+ * under way are begun again.  Not within a cb.  source: NULL is every log.
+ */
+void chunks_expire(struct chunks *chunks, const struct chunk_source *source);
 void chunks_read(struct chunks *chunks, const struct chunk_source *source,
                  struct chunk_wait *wait);
 /* cb does not run any more. */

@@ -127,6 +127,20 @@ struct fanout_message *fanout_at(const struct fanout_topic *topic,
     return *slot(topic, place);
 }
 
+void fanout_replace(struct fanout_topic *topic, uint64_t place,
+                    struct fanout_message *message)
+{
+    struct fanout_message *before = *slot(topic, place);
+    size_t more = message->size - before->size; /* wraps if it is less */
+
+    message->number = before->number;
+    fanout_message_ref(message);
+    *slot(topic, place) = message;
+    topic->bytes += more;
+    topic->fanout->bytes += more;
+    fanout_message_unref(before);
+}
+
 static void widen(struct fanout_topic *topic)
 {
     struct fanout_topic old = *topic;

@@ -95,6 +95,10 @@ bool fanout_is_followed(const struct fanout_topic *topic);
 
 /* The ring takes a reference. */
 void fanout_publish(struct fanout_topic *topic, struct fanout_message *message);
+/* The one at a place that is in the ring goes; who has not had it gets this
+   one. The ring takes a reference. */
+void fanout_replace(struct fanout_topic *topic, uint64_t place,
+                    struct fanout_message *message);
 /* What stands at a place that is in the ring. */
 struct fanout_message *fanout_at(const struct fanout_topic *topic,
                                  uint64_t place);

@@ -1,4 +1,5 @@
 """service_rooms.py - one log per room: the same order for everyone, once, without a gap."""
+import contextlib
 import json
 
 from kit import LOG, Client, chat, main, same
@@ -58,6 +59,38 @@ def test_what_was_deleted_keeps_its_number_and_not_its_text(chat):
         same([(e["seq"], e["type"]) for e in entries],
              [(1, "member"), (2, "member"), (3, "message"), (4, "edit"), (5, "delete")])
         same((entries[2]["text"], entries[2]["deleted"], entries[3]["text"]), (None, True, None))
+
+
+def test_what_was_deleted_is_shown_by_no_worker_that_had_it(chat):
+    room = chat.room("ann", "bob")
+    with Client(chat, "ann") as ann, contextlib.ExitStack() as stack:
+        before = [stack.enter_context(Client(chat, "bob")) for _ in range(6)]  # on every worker
+        for bob in before:
+            bob.get("watch", room=room, after=0)
+        for n in range(300):  # so that the first are in a chunk, the last in the ring
+            ann.say(room, "n%d" % n)
+        targets = [ann.say(room, "secret")["seq"], 10]
+        for target in targets:
+            ann.get("edit", room=room, target=target, client_id="e%d" % target, text="more secret")
+        for bob in before:
+            bob.log(305)
+        with Client(chat, "bob") as bob:
+            bob.get("watch", room=room, after=0)
+            bob.log(305)
+        for target in targets:
+            ann.get("delete", room=room, target=target, client_id="d%d" % target)
+        for bob in before:
+            bob.log(2)
+        for _ in range(6):
+            with Client(chat, "bob") as bob:
+                bob.get("watch", room=room, after=0)
+                entries = bob.log(307)
+                same([e["text"] for e in entries if e["seq"] in targets or e["type"] == "edit"], 4 * [None])
+                same([e["seq"] for e in entries if e.get("deleted")], sorted(targets))
+                same([e["type"] for e in entries[-2:]], ["delete", "delete"])
+            with Client(chat, "bob") as bob:
+                bob.get("watch", room=room, after=200)
+                same([e["text"] for e in bob.log(107) if e["seq"] in targets or e["type"] == "edit"], 3 * [None])
 
 
 def test_sync_tells_what_is_new_and_watches(chat):

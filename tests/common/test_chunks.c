@@ -400,6 +400,49 @@ static void test_chunks_that_are_kept_are_bounded_in_bytes(void **state)
     kit_answer(bench, fake_empty());
 }
 
+static void test_chunk_that_is_expired_is_not_told(void **state)
+{
+    struct kit_bench *bench = *state;
+    struct kit_asker askers[3] = {{.calls = 0}};
+    const struct chunk_source source = {LOG, 7, SPAN("t")};
+
+    kit_ask(bench, &askers[0], 5, 0);
+    kit_answer(bench, kit_log((struct log_id){5, 3}, 1, 3));
+    kit_ask(bench, &askers[1], 5,
+            0); /* it is there, and told in the next turn */
+    chunks_expire(bench->chunks, &source);
+    kit_turn(bench);
+    assert_int_equal(askers[1].calls, 0);
+    kit_assert_asked(bench, "5 0");
+    chunks_expire(bench->chunks, &source); /* while it is read */
+    kit_answer(bench, kit_log((struct log_id){5, 4}, 1, 4));
+    assert_int_equal(askers[1].calls, 0);
+    kit_assert_asked(bench, "5 0");
+    kit_answer(bench, kit_log((struct log_id){5, 5}, 1, 5));
+    kit_assert_heard(&askers[1], "5-1 5-2 5-3 5-4 5-5");
+    chunks_expire(bench->chunks, NULL);
+    kit_ask(bench, &askers[2], 5, 4);
+    kit_assert_asked(bench, "5 0");
+    kit_answer(bench, kit_log((struct log_id){5, 5}, 1, 5));
+    kit_assert_heard(&askers[2], "5-5");
+}
+
+static void test_chunk_that_is_expired_may_fail(void **state)
+{
+    struct kit_bench *bench = *state;
+    struct kit_asker askers[2] = {{.calls = 0}};
+
+    kit_ask(bench, &askers[0], 5, 0);
+    kit_ask_of(bench, &askers[1], (struct chunk_source){LOG, 7, SPAN("u")}, 5,
+               0);
+    chunks_expire(bench->chunks, &(struct chunk_source){LOG, 7, SPAN("t")});
+    fake_redis_answer(&bench->redis, UV_ECONNRESET, NULL);
+    kit_answer(bench, kit_log((struct log_id){5, 1}, 1, 1));
+    assert_int_equal(askers[0].calls, 1);
+    assert_int_equal(askers[0].status, UV_ECONNRESET);
+    kit_assert_heard(&askers[1], "5-1"); /* another log's */
+}
+
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
@@ -423,6 +466,8 @@ int main(void)
         TEST(test_chunk_that_is_refused_is_told_later),
         TEST(test_chunk_may_be_asked_for_inside),
         TEST(test_chunk_that_is_forgotten_is_not_told),
+        TEST(test_chunk_that_is_expired_is_not_told),
+        TEST(test_chunk_that_is_expired_may_fail),
         TEST(test_chunks_that_are_kept_are_bounded),
         TEST(test_chunks_that_are_kept_are_bounded_in_bytes),
     };

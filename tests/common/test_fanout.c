@@ -292,6 +292,27 @@ static void test_fanout_reader_begins_at_any_place_of_the_ring(void **state)
     assert_got(kit, 2, "d");
 }
 
+static void test_fanout_message_is_replaced_for_who_has_not_had_it(void **state)
+{
+    struct kit *kit = *state;
+    struct message *bare = make("-");
+
+    follow(kit, 0, 0);
+    publish(kit, 0, "a");
+    turns(kit);
+    publish(kit, 1, "x");
+    publish(kit, 0, "secret");
+    publish(kit, 0, "c");
+    fanout_replace(&kit->topics[0], 1, &bare->base);
+    fanout_message_unref(&bare->base);
+    follow_from(kit, 1, 0, 0);
+    follow_from(kit, 1, 1, 0);
+    turns(kit);
+    assert_got(kit, 0, "a-c");
+    assert_got(kit, 1, "ax-c"); /* with the number of the one before */
+    assert_int_equal(kit->topics[0].bytes, 3);
+}
+
 static void test_fanout_slow_reader_lags_and_catches_up(void **state)
 {
     struct kit *kit = *state;
@@ -496,6 +517,7 @@ int main(void)
         TEST(test_fanout_keeps_the_order_of_publishing_over_topics),
         TEST(test_fanout_a_message_in_two_rings_has_one_number),
         TEST(test_fanout_reader_begins_at_any_place_of_the_ring),
+        TEST(test_fanout_message_is_replaced_for_who_has_not_had_it),
         TEST(test_fanout_slow_reader_lags_and_catches_up),
         TEST(test_fanout_ring_is_bounded_by_count_and_bytes),
         TEST(test_fanout_rings_are_bounded_together),
