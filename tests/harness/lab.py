@@ -212,6 +212,9 @@ class Service:
         LIVE.append(self)
         if ready:
             self.wait_ready()
+            workers = [more for option, more in zip(self.command, self.command[1:]) if option == "--workers"]
+            if workers:  # the others, too
+                self.wait_logged("accepting", int(workers[-1]))
 
     def _is_ready(self):
         if self.process.poll() is not None:
