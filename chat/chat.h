@@ -25,6 +25,7 @@
 struct chat_config {
     int64_t max_members, max_rooms, large_room, session_ms;
     int64_t per_caller, accept_rate, max_kept, max_rings, ping_ms;
+    const char *encrypt_bodies;
 };
 
 struct chat {
@@ -34,7 +35,9 @@ struct chat {
     struct rooms *rooms;
     struct users *users;
     struct sessions *sessions;
+    struct bodies *bodies; /* NULL: texts are in the open */
     struct aging *aging;
+    struct reseal *reseal; /* NULL: texts are in the open */
     struct presence *presence;
     struct chunks *chunks;
     struct admission *admission;

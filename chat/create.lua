@@ -1,6 +1,6 @@
 -- create.lua - a room, unless it is there.
 -- KEYS  the room, its members, its log, the names of its members, of a public
---       one the partition's public rooms
+--       one the partition's public rooms; all rooms are named beside them
 -- ARGV  kind (u, v, d: record.lua), name, topic, the room's id, the channel to
 --       wake, then who is in it, the one who makes it first
 -- {made (0, 1), the room and the one who makes it ('': it is none of its members)
@@ -12,7 +12,8 @@ if made then
   local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
   local users = #ARGV - 5
   redis.call('HSET', KEYS[1], 'name', ARGV[2], 'topic', ARGV[3], 'created', now, 'by', ARGV[6])
-  redis.call('HSET', KEYS[2], '#', users .. ' ' .. now .. ' 1 0 ' .. users .. ' 0 ' .. kind .. ' 0 0')
+  redis.call('HSET', KEYS[2], '#', users .. ' ' .. now .. ' 1 0 ' .. users .. ' 0 ' .. kind .. ' 0 0 =')
+  redis.call('SADD', 'ch:all:' .. string.match(KEYS[1], '%b{}'), room)
   if KEYS[5] then redis.call('ZADD', KEYS[5], 0, room) end
   for i = 1, users do
     local name, role = ARGV[5 + i], kind == 'd' and 'm' or i == 1 and 'o' or 'm'

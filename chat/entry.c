@@ -124,32 +124,35 @@ static void put_mentions(struct json_writer *w, struct span rest)
     json_put_close(w, ']');
 }
 
-static void put_text(struct json_writer *w, struct span plain)
-{
-    json_put_key(w, "text");
-    if (plain.ptr)
-        json_put_string(w, plain);
-    else
-        json_put_null(w);
-}
-
 struct span entry_bare(enum entry_kind kind)
 {
     return kind == ENTRY_MESSAGE ? SPAN(",\"text\":null,\"deleted\":true")
                                  : SPAN(",\"text\":null");
 }
 
-static void put_said(struct json_writer *w, enum entry_kind kind,
-                     struct span client_id, struct span plain)
+static void put_text(struct json_writer *w, const struct text *text)
 {
-    if (!plain.ptr) {
+    json_put_key(w, "text");
+    if (text->plain.ptr)
+        json_put_string(w, text->plain);
+    else
+        json_put_null(w);
+    if (text->unreadable) {
+        json_put_key(w, "unreadable");
+        json_put_bool(w, true);
+    }
+}
+
+static void put_said(struct json_writer *w, enum entry_kind kind,
+                     const struct text *text)
+{
+    if (!text->plain.ptr && !text->unreadable) {
         buf_append(w->out, entry_bare(kind));
         return;
     }
-    if (client_id.ptr && kind == ENTRY_MESSAGE)
-        put_key_string(w, "client_id", client_id);
-    json_put_key(w, "text");
-    json_put_string(w, plain);
+    if (text->client_id.ptr && kind == ENTRY_MESSAGE)
+        put_key_string(w, "client_id", text->client_id);
+    put_text(w, text);
 }
 
 static void put_message(struct json_writer *w, const struct entry *entry)
@@ -223,7 +226,7 @@ static void put_own(struct json_writer *w, const struct entry *entry,
 
 struct entry_said entry_put_event(struct json_writer *w, struct span room,
                                   const struct entry *entry,
-                                  struct span client_id, struct span plain)
+                                  const struct text *text)
 {
     json_put_open(w, '{');
     put_key_string(w, "type", span_str(type_of(entry->kind)));
@@ -233,23 +236,23 @@ struct entry_said entry_put_event(struct json_writer *w, struct span room,
     put_key_number(w, "ts", entry->ts);
     struct entry_said said = {.from = w->out->len};
     if (entry->kind == ENTRY_MESSAGE || entry->kind == ENTRY_EDIT)
-        put_said(w, entry->kind, client_id, plain);
+        put_said(w, entry->kind, text);
     said.to = w->out->len;
-    put_own(w, entry, plain);
+    put_own(w, entry, text->plain);
     json_put_close(w, '}');
     return said;
 }
 
 void entry_put_message(struct json_writer *w, const struct entry *entry,
-                       uint64_t edited, struct span plain)
+                       uint64_t edited, const struct text *text)
 {
     json_put_open(w, '{');
     put_key_number(w, "seq", entry->seq);
     put_key_string(w, "from", entry->from);
     put_key_number(w, "ts", entry->ts);
-    put_text(w, plain);
+    put_text(w, text);
     json_put_key(w, "deleted");
-    json_put_bool(w, !plain.ptr);
+    json_put_bool(w, !text->plain.ptr && !text->unreadable);
     if (edited)
         put_key_number(w, "edited_seq", edited);
     if (entry->reply_to)

@@ -36,9 +36,10 @@ bool entry_parse(struct span head, struct entry *entry);
 /* Is the name among those that it mentions? */
 bool entry_mentions(const struct entry *entry, struct span name);
 
-/* "CLIENT_ID TEXT", of an entry that has one. */
+/* "CLIENT_ID TEXT", of an entry that has one; bodies.h reads what is sealed. */
 struct text {
     struct span client_id, plain;
+    bool unreadable; /* it is there, but plain.ptr is NULL */
 };
 /* "": there is none; both have ptr NULL then. */
 bool text_parse(struct span said, struct text *text);
@@ -49,19 +50,19 @@ struct entry_said {
 };
 
 /*
- * The event that clients get.  plain: its text, or, of a room's change, the
- * members of it as JSON; ptr NULL where there is none any more.
+ * The event that clients get.  text: plain is what was said, or, of a room's
+ * change, the members of it as JSON; ptr NULL where there is none any more.
  */
 struct entry_said entry_put_event(struct json_writer *w, struct span room,
                                   const struct entry *entry,
-                                  struct span client_id, struct span plain);
+                                  const struct text *text);
 
 /* What stands there instead when it was deleted. */
 struct span entry_bare(enum entry_kind kind);
 
 /*
  * MESSAGE as it is now, but for its reactions: the object stays open.  edited:
- * by which edit, 0: none; plain.ptr NULL: it was deleted.
+ * by which edit, 0: none; text: empty if it was deleted.
  */
 void entry_put_message(struct json_writer *w, const struct entry *entry,
-                       uint64_t edited, struct span plain);
+                       uint64_t edited, const struct text *text);

@@ -7,7 +7,7 @@
 local is = redis.call('HMGET', KEYS[1], '#', ARGV[1])
 if not is[1] then return {'no-such-room'} end
 if ARGV[1] ~= '' and not is[2] then
-  return {string.find(is[1], ' u %d %d+$') and 'not-a-member' or 'no-such-room'}
+  return {string.find(is[1], ' u %d %d+ %S+$') and 'not-a-member' or 'no-such-room'}
 end
 local seq, oldest = string.match(is[1], '^(%d+) %d+ (%d+)')
 local from, most, room = math.max(tonumber(ARGV[2]), tonumber(oldest)), tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -37,8 +37,7 @@ struct frame *frame_create(struct span room, const struct entry *entry,
     struct json_writer w = {.out = &json};
 
     buf_init(&json, MEM_CACHE);
-    struct entry_said said =
-        entry_put_event(&w, room, entry, text->client_id, text->plain);
+    struct entry_said said = entry_put_event(&w, room, entry, text);
     struct frame *frame = make(entry, buf_span(&json), said);
     buf_deinit(&json);
     return frame;

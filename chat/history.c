@@ -37,6 +37,8 @@ int history_ask(struct chat *chat, struct history *history)
     struct room_keys keys = keys_of_room(history->arena, history->room);
     char limit[SPAN_U64_MAX];
     char number[SPAN_U64_MAX];
+
+    history->bodies = chat->bodies;
     struct span argv[] = {keys.members,
                           keys.log,
                           keys.changes,
@@ -149,14 +151,21 @@ bool history_item(const struct history *history, size_t index,
         return false;
     item->edited = change.edited;
     item->reactions = reply->element[4];
-    if (!deleted)
-        item->plain = change.edited ? change.text.plain : text.plain;
+    if (deleted)
+        return true;
+    struct entry as = item->entry; /* that said what is read */
+    if (change.edited) {
+        as.kind = ENTRY_EDIT;
+        as.target = item->entry.seq;
+    }
+    item->text = change.edited ? change.text : text;
+    bodies_read(history->bodies, history->room, &as, &item->text);
     return true;
 }
 
 static void put_item(struct json_writer *w, const struct history_item *item)
 {
-    entry_put_message(w, &item->entry, item->edited, item->plain);
+    entry_put_message(w, &item->entry, item->edited, &item->text);
     put_reactions(w, item->reactions);
     json_put_close(w, '}');
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "chat/entry.h"
+#include "chat/bodies.h"
 #include "chat/record.h"
 #include "chat/write.h"
 #include "common/json.h"
@@ -28,6 +28,7 @@ struct history {
 
     char refusal[REFUSAL_MAX];
     struct room_head head;
+    struct bodies *bodies;
     const struct redisReply *reply;
 };
 
@@ -36,8 +37,8 @@ int history_ask(struct chat *chat, struct history *history);
 /* One of its messages, as it is now. */
 struct history_item {
     struct entry entry;
-    uint64_t edited;   /* by which edit; 0: none */
-    struct span plain; /* ptr NULL: it was deleted */
+    uint64_t edited;  /* by which edit; 0: none */
+    struct text text; /* until the next one is taken; empty: it was deleted */
     const struct redisReply *reactions;
 };
 size_t history_count(const struct history *history);

@@ -92,18 +92,22 @@ void read_messages(struct request *req, void *arg)
 
 struct reading {
     struct request *req;
+    struct bodies *bodies;
     struct span room;
 };
 
-static void put_entries(struct json_writer *w, struct span room,
+static void put_entries(struct json_writer *w, const struct reading *reading,
                         const struct reply_events *events)
 {
     struct entry entry;
     struct text text;
 
-    for (size_t i = 0; i < events->count; i++)
-        if (reply_entry(events->entries[i], &entry, &text))
-            entry_put_event(w, room, &entry, text.client_id, text.plain);
+    for (size_t i = 0; i < events->count; i++) {
+        if (!reply_entry(events->entries[i], &entry, &text))
+            continue;
+        bodies_read(reading->bodies, reading->room, &entry, &text);
+        entry_put_event(w, reading->room, &entry, &text);
+    }
 }
 
 static void on_events(void *arg, int status, const struct redisReply *reply)
@@ -127,7 +131,7 @@ static void on_events(void *arg, int status, const struct redisReply *reply)
     json_put_open(&w, '{');
     json_put_key(&w, "items");
     json_put_open(&w, '[');
-    put_entries(&w, reading->room, &events);
+    put_entries(&w, reading, &events);
     json_put_close(&w, ']');
     json_put_key(&w, "seq");
     json_put_int(&w, (int64_t)events.head.seq);
@@ -152,6 +156,7 @@ void read_events(struct request *req, void *arg)
     char most[SPAN_U64_MAX];
 
     reading->req = req;
+    reading->bodies = chat->bodies;
     if (!http_room(req, &reading->room))
         return;
     json_errors_init(&errors);

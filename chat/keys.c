@@ -46,6 +46,16 @@ struct span keys_aging(struct arena *arena, uint32_t partition)
     return arena_printf(arena, CHAT_PREFIX ":aging:{p%03u}", partition);
 }
 
+struct span keys_all(struct arena *arena, uint32_t partition)
+{
+    return arena_printf(arena, CHAT_PREFIX ":all:{p%03u}", partition);
+}
+
+struct span keys_relog(struct arena *arena, struct span room)
+{
+    return name(arena, "relog", room);
+}
+
 struct span keys_wake(struct arena *arena, uint32_t partition)
 {
     return arena_printf(arena, CHAT_PREFIX ":wake:{p%03u}", partition);

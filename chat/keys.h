@@ -25,6 +25,10 @@ struct span keys_public(struct arena *arena, uint32_t partition);
 /* Of a partition: rooms that keep entries for a time; write.lua names it, too.
  */
 struct span keys_aging(struct arena *arena, uint32_t partition);
+/* Of a partition: all rooms in it. */
+struct span keys_all(struct arena *arena, uint32_t partition);
+/* The log of a room, as far as it is written anew: reseal.h. */
+struct span keys_relog(struct arena *arena, struct span room);
 struct span keys_wake(struct arena *arena, uint32_t partition);
 
 /* Of a user, in that one's partition. */

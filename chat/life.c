@@ -5,14 +5,17 @@
 #include "chat/aging.h"
 #include "chat/client.h"
 #include "chat/logs.h"
+#include "chat/reseal.h"
 #include "chat/sessions.h"
 #include "chat/told.h"
+#include "common/log.h"
 
 #define SECRET_ROOMS "rooms" /* of which the ids of direct rooms are made */
 
 const char *const chat_secrets[] = {SECRET_ROOMS, CHAT_SECRET_TOKENS, NULL};
 
-static uint64_t *counter(struct chat *self, const char *name, const char *help)
+static uint64_t *counter(const struct chat *self, const char *name,
+                         const char *help)
 {
     return metrics_cell(app_metrics(self->app), METRICS_COUNTER, name, "",
                         help);
@@ -121,6 +124,23 @@ static void listen_to_all(struct chat *self)
     arena_deinit(&arena);
 }
 
+/* It was looked at when the service began; NULL: it is not to be read any
+   more, so nothing that is sealed is, and the worker ends. */
+static struct bodies *load_bodies(const struct chat *self)
+{
+    char reason[256];
+    struct bodies *bodies =
+        bodies_load(self->config->encrypt_bodies, reason, sizeof(reason));
+
+    if (!bodies) {
+        log_write(LOG_ERROR, "keys of texts", LOG_STR("reason", reason));
+        exit(1);
+    }
+    bodies_count(bodies, counter(self, "chat_unreadable_total",
+                                 "Texts that no key opens."));
+    return bodies;
+}
+
 void *chat_open(struct app *app)
 {
     struct chat *self = mem_zalloc(MEM_APP, sizeof(*self));
@@ -132,19 +152,24 @@ void *chat_open(struct app *app)
     list_init(&self->told);
     list_init(&self->large);
     make_cells(self);
+    if (config->encrypt_bodies)
+        self->bodies = load_bodies(self);
     self->fanout = fanout_open(app_loop(app), (size_t)config->max_rings);
     self->rooms =
         rooms_create(&(struct rooms_options){.loop = app_loop(app),
                                              .redis = app_redis(app),
                                              .fanout = self->fanout,
                                              .metrics = app_metrics(app),
+                                             .bodies = self->bodies,
                                              .events = &rooms_events,
                                              .arg = self});
     self->users = users_create(self, &users_events, self);
     self->sessions = sessions_create(self);
     self->presence = presence_create(self);
     self->aging = aging_create(self);
-    self->chunks = logs_create(app_loop(app), app_redis(app), app_metrics(app));
+    if (self->bodies)
+        self->reseal = reseal_create(self);
+    self->chunks = logs_create(self);
     self->admission = admission_create(app, config->per_caller,
                                        (uint64_t)config->accept_rate);
     ops_init(&self->ops,
@@ -189,11 +214,13 @@ void chat_close(void *state)
     ops_deinit(&self->ops);
     admission_destroy(self->admission);
     aging_destroy(self->aging);
+    reseal_destroy(self->reseal);
     sessions_destroy(self->sessions);
     users_destroy(self->users);
     presence_destroy(self->presence);
     rooms_destroy(self->rooms);
     chunks_destroy(self->chunks);
+    bodies_destroy(self->bodies);
     fanout_close(self->fanout);
     mem_free(self);
 }

@@ -1,12 +1,13 @@
 /* logs.c - what rooms' logs held, read once for all who ask: see logs.h. */
 #include "chat/logs.h"
-#include "chat/keys.h"
+#include "chat/chat.h"
 #include "chat/reply.h"
 #include "chat/scripts.h"
 
 static int read_chunk(void *arg, const struct chunk *chunk,
                       struct redis_call call)
 {
+    struct chat *chat = arg;
     char number[SPAN_U64_MAX];
     struct arena arena;
 
@@ -22,7 +23,7 @@ static int read_chunk(void *arg, const struct chunk *chunk,
     call.key = chunk->source.name;
     call.argv = argv;
     call.argc = 7;
-    int err = redis_eval(arg, &script_events, 3, &call);
+    int err = redis_eval(app_redis(chat->app), &script_events, 3, &call);
     arena_deinit(&arena);
     return err;
 }
@@ -31,31 +32,35 @@ static int read_chunk(void *arg, const struct chunk *chunk,
 static int take_chunk(void *arg, struct chunk *chunk,
                       const struct redisReply *reply)
 {
+    struct chat *chat = arg;
     struct reply_events events;
     struct entry entry;
     struct text text;
 
-    (void)arg;
     if (reply_refusal(reply).ptr)
         return UV_ENOENT;
     if (!reply_events(reply, &events))
         return UV_EPROTO;
     chunk->last = (struct log_id){0, events.head.seq};
-    for (size_t i = 0; i < events.count; i++)
-        if (reply_entry(events.entries[i], &entry, &text))
-            chunk_put(chunk, (struct log_id){0, entry.seq},
-                      &frame_create(chunk->source.name, &entry, &text)->base);
+    for (size_t i = 0; i < events.count; i++) {
+        if (!reply_entry(events.entries[i], &entry, &text))
+            continue;
+        bodies_read(chat->bodies, chunk->source.name, &entry, &text);
+        chunk_put(chunk, (struct log_id){0, entry.seq},
+                  &frame_create(chunk->source.name, &entry, &text)->base);
+    }
     return 0;
 }
 
-struct chunks *logs_create(struct stream_loop *loop, struct redis *redis,
-                           struct metrics *metrics)
+struct chunks *logs_create(struct chat *chat)
 {
+    struct metrics *metrics = app_metrics(chat->app);
+
     return chunks_create(&(struct chunks_options){
-        .loop = loop,
+        .loop = app_loop(chat->app),
         .read = read_chunk,
         .take = take_chunk,
-        .arg = redis,
+        .arg = chat,
         .readings =
             metrics_cell(metrics, METRICS_COUNTER, "chat_resume_reads_total",
                          "", "Readings of logs for clients that resume."),

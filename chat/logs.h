@@ -4,8 +4,9 @@
 #include "chat/rooms.h"
 #include "common/chunks.h"
 
+struct chat;
+
 /* Entries are frames; places have epoch 0 and a room's number as offset. */
-struct chunks *logs_create(struct stream_loop *loop, struct redis *redis,
-                           struct metrics *metrics);
+struct chunks *logs_create(struct chat *chat);
 /* What was read of the room's log is not to be told any more. */
 void logs_expire(struct chunks *chunks, struct span room);

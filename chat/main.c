@@ -1,5 +1,6 @@
 /* main.c - the chat: its options, its routes. */
 #include "chat/assets.h"
+#include "chat/bodies.h"
 #include "chat/chat.h"
 #include "chat/sessions.h"
 
@@ -24,6 +25,8 @@ static const struct config_option options[] = {
      "sockets that are accepted a second; 0: no limit"},
     {"max-kept", CONFIG_BYTES, OPTION(max_kept), "256k", 65536, 67108864,
      "bytes that may wait for one connection"},
+    {"encrypt-bodies", CONFIG_STRING, OPTION(encrypt_bodies), NULL, 1, 1024,
+     "JSON file with the keys that texts are sealed with in Redis"},
     {"max-rings", CONFIG_BYTES, OPTION(max_rings), "256M", 1048576,
      INT64_C(1) << 40, "bytes of all entries that a worker keeps in memory"},
     {0},
@@ -128,6 +131,18 @@ static const struct route routes[] = {
     {0},
 };
 
+static bool check_files(char *reason, size_t reason_size)
+{
+    struct bodies *bodies =
+        config.encrypt_bodies
+            ? bodies_load(config.encrypt_bodies, reason, reason_size)
+            : NULL;
+    bool good = bodies || !config.encrypt_bodies;
+
+    bodies_destroy(bodies);
+    return good;
+}
+
 int main(int argc, char **argv)
 {
     static const struct app_service service = {
@@ -143,6 +158,7 @@ int main(int argc, char **argv)
         .on_secrets = chat_on_secrets,
         .on_epoch = chat_on_epoch,
         .close = chat_close,
+        .check_files = check_files,
         .openapi = &asset_openapi_yaml,
         .page = &asset_index_html,
     };

@@ -9,7 +9,7 @@
 local STEP, STEPS_MAX = 128, 32
 local is = redis.call('HMGET', KEYS[1], '#', ARGV[1])
 if not is[1] then return {'no-such-room'} end
-if not is[2] then return {string.find(is[1], ' u %d %d+$') and 'not-a-member' or 'no-such-room'} end
+if not is[2] then return {string.find(is[1], ' u %d %d+ %S+$') and 'not-a-member' or 'no-such-room'} end
 local seq, oldest = string.match(is[1], '^(%d+) %d+ (%d+)')
 seq, oldest = tonumber(seq), tonumber(oldest)
 local limit, bytes, how, at = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])

@@ -5,7 +5,7 @@
 -- more), {name, member as record.lua has it, …}}
 local is = redis.call('HMGET', KEYS[1], '#', ARGV[1])
 if not is[1] then return {'no-such-room'} end
-if not is[2] then return {string.find(is[1], ' u %d %d+$') and 'not-a-member' or 'no-such-room'} end
+if not is[2] then return {string.find(is[1], ' u %d %d+ %S+$') and 'not-a-member' or 'no-such-room'} end
 local most = tonumber(ARGV[3])
 local names = redis.call('ZRANGE', KEYS[2], ARGV[2] == '' and '-' or '(' .. ARGV[2], '+', 'BYLEX', 'LIMIT', 0, most + 1)
 local next, out = '', {}

@@ -2,7 +2,8 @@
 #include "chat/record.h"
 #include "chat/names.h"
 
-#define WORDS_MAX 9
+#define ROOM_WORDS 10
+#define MEMBER_WORDS 8
 
 /* Exactly so many. */
 static bool cut_words(struct span text, struct span *words, size_t count)
@@ -28,11 +29,11 @@ static bool read_kind(struct span word, enum room_kind *kind)
 
 bool room_head_parse(struct span text, struct room_head *head)
 {
-    struct span word[WORDS_MAX];
+    struct span word[ROOM_WORDS];
     uint64_t members;
     uint64_t archived;
 
-    if (!cut_words(text, word, WORDS_MAX) ||
+    if (!cut_words(text, word, ROOM_WORDS) ||
         !span_to_u64(word[0], UINT64_MAX, &head->seq) ||
         !span_to_u64(word[1], UINT64_MAX, &head->ts) ||
         !span_to_u64(word[2], UINT64_MAX, &head->oldest) ||
@@ -64,9 +65,9 @@ static bool read_until(struct span word, int64_t *until)
 
 bool member_parse(struct span text, struct member *member)
 {
-    struct span word[WORDS_MAX - 1];
+    struct span word[MEMBER_WORDS];
 
-    if (!cut_words(text, word, WORDS_MAX - 1) ||
+    if (!cut_words(text, word, MEMBER_WORDS) ||
         !span_to_u64(word[0], UINT64_MAX, &member->read) ||
         !span_to_u64(word[1], UINT64_MAX, &member->read_n) ||
         !span_to_u64(word[2], UINT64_MAX, &member->delivered) ||

@@ -1,9 +1,10 @@
 -- record.lua - what the hash of a room's members holds, as texts and as tables.
 -- Under "#", which is nobody's name, the room itself:
---   SEQ TS OLDEST COUNT MEMBERS HOLE KIND ARCHIVED KEEP
+--   SEQ TS OLDEST COUNT MEMBERS HOLE KIND ARCHIVED KEEP KIDS
 -- TS: of the last entry; COUNT: messages so far; HOLE: numbers up to it may be
 -- missing (Redis lost its end); KIND: u (public), v (private), d (direct);
--- KEEP: how many entries (0: all).  Under each member's name:
+-- KEEP: how many entries (0: all); KIDS: the keys that texts of it are sealed with,
+-- each behind one = and before another (bodies.h).  Under each member's name:
 --   READ READ_N DELIVERED MENTIONS ROLE JOINED MUTED SILENCED
 -- READ_N: how many messages there were at READ; ROLE: o, a, m or r; the last
 -- two are until when, ms (0: not, -1: for ever).

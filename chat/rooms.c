@@ -227,7 +227,9 @@ static void pass(struct room *room, const struct entry *entry,
     if (room->watchers == 0) {
         fanout_topic_begin(&room->ring, room->seq + 1);
     } else {
-        struct frame *frame = frame_create(room_id(room), entry, text);
+        struct text read = *text;
+        bodies_read(rooms->options.bodies, room_id(room), entry, &read);
+        struct frame *frame = frame_create(room_id(room), entry, &read);
         fanout_publish(&room->ring, &frame->base);
         fanout_message_unref(&frame->base);
     }

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "chat/entry.h"
+#include "chat/bodies.h"
 #include "chat/record.h"
 #include "common/fanout.h"
 #include "common/hash.h"
@@ -66,6 +66,7 @@ struct rooms_options {
     struct redis *redis;
     struct fanout *fanout;
     struct metrics *metrics;
+    struct bodies *bodies; /* NULL: texts are in the open */
     const struct rooms_events *events;
     void *arg;
 };

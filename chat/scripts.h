@@ -5,4 +5,5 @@
 
 extern struct redis_script script_age, script_create, script_events,
     script_heads, script_index, script_member, script_messages, script_names,
-    script_register, script_room, script_session, script_write;
+    script_register, script_reseal_read, script_reseal_rooms,
+    script_reseal_write, script_room, script_session, script_write;

@@ -60,7 +60,7 @@ static void put_found(struct search *search, const struct history_item *item)
     json_put_key(w, "ts");
     json_put_int(w, (int64_t)item->entry.ts);
     json_put_key(w, "text");
-    json_put_string(w, item->plain);
+    json_put_string(w, item->text.plain);
     json_put_close(w, '}');
     search->found++;
 }
@@ -122,7 +122,7 @@ static bool take_page(struct search *search, const struct history *history)
             continue;
         search->seen++;
         search->before = item.entry.seq;
-        if (!item.plain.ptr || !has_all(item.plain, search->query))
+        if (!item.text.plain.ptr || !has_all(item.text.plain, search->query))
             continue;
         put_found(search, &item);
         if (search->found == search->limit) {

@@ -9,15 +9,24 @@
 #include "chat/write.h"
 
 #define FIXED_ARGS 14 /* keys, and what is of every write */
+#define TEXT_ARG 1    /* of a message and of an edit */
+#define TARGET_ARG 2  /* of an edit */
 #define DIGEST_MAX 33
 
 static void on_written(void *arg, int status, const struct redisReply *reply);
 
+static bool is(const struct write *write, const char *what)
+{
+    return span_eq(span_str(write->what), span_str(what));
+}
+
 /* Of all that a client_id stands for.  It guards against mistakes: the id is
    its user's own. */
-static struct span digest_of(const struct write *write, char out[DIGEST_MAX])
+static struct span digest_of(const struct chat *chat, const struct write *write,
+                             char out[BODIES_DIGESTS_MAX])
 {
     static const struct hash_key keys[] = {{1, 2}, {3, 4}};
+    struct span digest;
     struct buf all;
 
     buf_init(&all, MEM_REQUEST);
@@ -27,11 +36,30 @@ static struct span digest_of(const struct write *write, char out[DIGEST_MAX])
         buf_append_char(&all, ':');
         buf_append(&all, write->args[i]);
     }
-    snprintf(out, DIGEST_MAX, "%016" PRIx64 "%016" PRIx64,
-             hash_sip(&keys[0], buf_span(&all)),
-             hash_sip(&keys[1], buf_span(&all)));
+    if (chat->bodies) {
+        digest = bodies_digests(chat->bodies, buf_span(&all), out);
+    } else {
+        snprintf(out, DIGEST_MAX, "%016" PRIx64 "%016" PRIx64,
+                 hash_sip(&keys[0], buf_span(&all)),
+                 hash_sip(&keys[1], buf_span(&all)));
+        digest = span_str(out);
+    }
     buf_deinit(&all);
-    return span_str(out);
+    return digest;
+}
+
+/* The text of a message or an edit as Redis gets it. */
+static struct span seal(const struct chat *chat, const struct write *write,
+                        struct buf *out)
+{
+    struct body_place place = {.room = write->room,
+                               .from = write->user,
+                               .client_id = write->client_id};
+
+    if (is(write, "edit"))
+        span_to_u64(write->args[TARGET_ARG], UINT64_MAX, &place.target);
+    bodies_seal(chat->bodies, &place, write->args[TEXT_ARG], out);
+    return buf_span(out);
 }
 
 /* What this worker has seen of it. */
@@ -46,8 +74,10 @@ int write_send(struct chat *chat, struct write *write)
 {
     struct room_keys keys = keys_of_room(write->arena, write->room);
     char known[SPAN_U64_MAX];
-    char digest[DIGEST_MAX];
-    struct span argv[FIXED_ARGS + WRITE_ARGS];
+    char digests[BODIES_DIGESTS_MAX];
+    struct span argv[FIXED_ARGS + WRITE_ARGS + 1];
+    struct buf sealed;
+    bool says = is(write, "message") || is(write, "edit");
     size_t nkeys = 0;
     size_t argc;
 
@@ -67,10 +97,15 @@ int write_send(struct chat *chat, struct write *write)
     argv[argc++] = span_from_u64(known, known_of(chat, write->room));
     argv[argc++] = keys.wake;
     argv[argc++] = SPAN(CHAT_ONCE_MS);
-    argv[argc++] = write->client_id.ptr ? digest_of(write, digest) : SPAN("");
+    argv[argc++] =
+        write->client_id.ptr ? digest_of(chat, write, digests) : SPAN("");
+    buf_init(&sealed, MEM_REQUEST);
     for (size_t i = 0; i < write->arg_count; i++)
-        argv[argc++] = write->args[i];
-    return redis_eval(
+        argv[argc++] =
+            says && i == TEXT_ARG ? seal(chat, write, &sealed) : write->args[i];
+    if (says)
+        argv[argc++] = bodies_kid(chat->bodies);
+    int err = redis_eval(
         app_redis(chat->app), &script_write, nkeys,
         &(struct redis_call){.key = write->room,
                              .argv = argv,
@@ -78,6 +113,8 @@ int write_send(struct chat *chat, struct write *write)
                              .repeatable = write->client_id.ptr != NULL,
                              .cb = on_written,
                              .arg = write});
+    buf_deinit(&sealed);
+    return err;
 }
 
 static int take(struct write *write, const struct redisReply *reply)

@@ -7,9 +7,10 @@
 --       same room.
 -- ARGV  what to do, who does it, the room's id, the last number that the worker
 --       knows of, the channel to wake, how long a client_id is remembered (ms),
---       the digest of what came with it; then
---         message  client_id, text, reply_to ('': none), mentions ('a,b')
---         edit     client_id, text, target
+--       the digests of what came with it (bodies.h); then
+--         message  client_id, text, reply_to ('': none), mentions ('a,b'), the id
+--                  of the key that the text is sealed with (bodies.h)
+--         edit     client_id, text, target, the same
 --         delete   client_id, target
 --         react    client_id, target, emoji, on (1, 0)
 --         join     the most members that a room has
@@ -45,10 +46,10 @@ local time = redis.call('TIME')
 local now = format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
 local is = redis.call('HMGET', KEYS[2], '#', user)
 local said = is[2]
-local seq, oldest, count, members, hole, kind, archived, keep_count
+local seq, oldest, count, members, hole, kind, archived, keep_count, kids
 if is[1] then
-  seq, oldest, count, members, hole, kind, archived, keep_count =
-    string.match(is[1], '^(%d+) %d+ (%d+) (%d+) (%d+) (%d+) (%a) (%d) (%d+)$')
+  seq, oldest, count, members, hole, kind, archived, keep_count, kids =
+    string.match(is[1], '^(%d+) %d+ (%d+) (%d+) (%d+) (%d+) (%a) (%d) (%d+) (%S+)$')
   seq = tonumber(seq)
   if known > seq then hole, seq = ARGV[4], known end -- Redis lost its end, whose numbers others have seen
 end
@@ -57,9 +58,11 @@ end
 local function answer(why)
   local seen = KEYS[7] and redis.call('GET', KEYS[7])
   if not seen then return {why} end
-  local number, ts, digest = string.match(seen, '^(%d+) (%d+) (%S+)$')
-  if digest ~= ARGV[7] then return {'client-id-reused'} end
-  return {tonumber(number), tonumber(ts), 1, 1}
+  local number, ts, digests = string.match(seen, '^(%d+) (%d+) (%S+)$')
+  for digest in string.gmatch(digests, '[^,]+') do
+    if string.find(ARGV[7], digest, 1, true) then return {tonumber(number), tonumber(ts), 1, 1} end
+  end
+  return {'client-id-reused'}
 end
 if not kind or not said and kind ~= 'u' then return answer('no-such-room') end
 
@@ -97,7 +100,7 @@ local function append(entry, text, ...)
   end
   if keep_count ~= '0' then trim() end
   redis.call('HSET', KEYS[2], '#', number .. ' ' .. now .. ' ' .. oldest .. ' ' .. count .. ' ' .. members .. ' ' .. hole ..
-    ' ' .. kind .. ' ' .. archived .. ' ' .. keep_count, ...)
+    ' ' .. kind .. ' ' .. archived .. ' ' .. keep_count .. ' ' .. kids, ...)
   redis.call('SPUBLISH', channel, room .. ' ' .. number .. ' ' .. now .. ' ' .. oldest .. ' ' .. entry .. '\n' .. (text or ''))
   return {seq, tonumber(now), 0, 1}
 end
@@ -111,6 +114,11 @@ local function message(number)
 end
 
 -- ---- what is said
+
+-- There are texts that this key sealed.
+local function note(kid)
+  if not string.find(kids, '=' .. kid .. '=', 1, true) then kids = kids .. kid .. '=' end
+end
 
 local role, silenced
 if said then role, silenced = string.match(said, '(%a) %d+ %-?%d+ (%-?%d+)$') end
@@ -150,6 +158,7 @@ if op == 'message' then
     mentions = table.concat(names, ',')
   end
   count = format('%d', count + 1)
+  note(ARGV[12])
   local number = format('%d', seq + 1)
   -- who writes has read what was written before
   local marked, rest = string.match(said, '^%d+ %d+ %d+ (%d+) (.*)$')
@@ -189,6 +198,7 @@ if op == 'edit' then
   local edits = edits_of(change)
   if #edits >= EDITS_MAX then return answer('too-many-edits') end
   local reacted = change and string.match(change, '^%d+ (%d)') or '0'
+  note(ARGV[11])
   local done = append('e ' .. user .. ' ' .. count .. ' ' .. ARGV[10] .. ' ' .. (edits[1] and edits[1][1] or '0'),
     ARGV[8] .. ' ' .. ARGV[9])
   if done[3] == 0 then
@@ -210,6 +220,7 @@ if op == 'delete' then
   for _, entry in ipairs(gone) do
     redis.call('HSET', KEYS[4], entry[1], 'd ' .. string.match(entry[2], '%d+$') .. ' ' .. entry[3])
     redis.call('XDEL', KEYS[3], entry[2])
+    redis.call('XDEL', (string.gsub(KEYS[3], '^ch:log', 'ch:relog', 1)), entry[2])
   end
   redis.call('UNLINK', beside('reactions', ARGV[9]))
   for name in string.gmatch(target.mentions, '[^,]+') do

@@ -62,6 +62,8 @@ struct app_service {
     void (*health)(void *state, struct json_writer *w);
     /* Checks of its own options: a line in reason and false to refuse. */
     bool (*check)(char *reason, size_t reason_size);
+    /* And of the files that they name, which must be there at the start. */
+    bool (*check_files)(char *reason, size_t reason_size);
 };
 
 /* main() is this call; returns the exit status. */

@@ -215,6 +215,9 @@ static bool check_files(struct app *app, char reason[APP_REASON_MAX])
             return false;
         stream_tls_unref(tls);
     }
+    if (app->service->check_files != NULL &&
+        !app->service->check_files(reason, APP_REASON_MAX))
+        return false;
     return o->secrets == NULL || app_secrets_read(app, reason);
 }
 

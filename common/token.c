@@ -5,174 +5,63 @@
  * the second, verifying decode.  It takes any HMAC the header names, so the
  * algorithm is looked at again.
  */
-#include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <jwt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <uv.h>
 
-#include "common/base64.h"
-#include "common/json.h"
+#include "common/key_set.h"
 #include "common/token.h"
 
 #define EXP_MAX 253402300800.0 /* the year 10000 */
-#define MAX_FILE 65536
-#define MAX_KEYS 32
-#define MAX_KID 64
-#define MIN_SECRET 32
-#define MAX_SECRET 256
-
-struct key {
-    char kid[MAX_KID + 1];
-    unsigned char secret[MAX_SECRET];
-    int secret_len;
-};
 
 struct token_keys {
-    size_t count, current;
-    struct key keys[MAX_KEYS];
+    struct key_set *set;
 };
 
-/* base64url, perhaps padded; -1: it is none, or too long. */
-static int decode_secret(const char *text, unsigned char out[MAX_SECRET])
+static struct token_keys *wrap(struct key_set *set)
 {
-    unsigned char bytes[BASE64_BYTES(BASE64_TEXT(MAX_SECRET))];
-    struct span digits = {text, strcspn(text, "=")};
-    size_t padding = strspn(text + digits.len, "=");
-    size_t size = 0;
+    struct token_keys *keys = NULL;
 
-    bool good = digits.len <= BASE64_TEXT(MAX_SECRET) && padding < 3 &&
-                !text[digits.len + padding] &&
-                base64_decode(digits, bytes, &size);
-    if (good)
-        memcpy(out, bytes, size);
-    explicit_bzero(bytes, sizeof(bytes));
-    return good ? (int)size : -1;
-}
-
-static const char *read_key(const json_t *node, struct key *key)
-{
-    const char *kid = json_string_value(json_object_get(node, "kid"));
-    const char *alg = json_string_value(json_object_get(node, "alg"));
-    const char *secret = json_string_value(json_object_get(node, "secret"));
-
-    if (!kid || !*kid || strlen(kid) > MAX_KID)
-        return "a key needs a kid of 1 to 64 bytes";
-    if (!alg || strcmp(alg, "HS256") != 0)
-        return "a key's alg must be HS256";
-    key->secret_len = secret ? decode_secret(secret, key->secret) : -1;
-    if (key->secret_len < MIN_SECRET)
-        return "a key's secret must be base64url of 32 to 256 bytes";
-    snprintf(key->kid, sizeof(key->kid), "%s", kid);
-    return NULL;
-}
-
-static const struct key *find_key(const struct token_keys *keys,
-                                  const char *kid)
-{
-    if (!kid)
-        return &keys->keys[keys->current];
-    for (size_t i = 0; i < keys->count; i++)
-        if (strcmp(keys->keys[i].kid, kid) == 0)
-            return &keys->keys[i];
-    return NULL;
-}
-
-static const char *read_keys(const json_t *document, struct token_keys *keys)
-{
-    const json_t *array = json_object_get(document, "keys");
-    const char *current =
-        json_string_value(json_object_get(document, "current"));
-    size_t count = json_array_size(array);
-
-    if (count == 0 || count > MAX_KEYS)
-        return "keys must be an array of 1 to 32";
-    for (size_t i = 0; i < count; i++) {
-        struct key *key = &keys->keys[keys->count];
-        const char *wrong = read_key(json_array_get(array, i), key);
-        if (wrong)
-            return wrong;
-        if (find_key(keys, key->kid))
-            return "two keys have the same kid";
-        keys->count++;
+    if (set) {
+        keys = mem_zalloc(MEM_AUTH, sizeof(*keys));
+        keys->set = set;
     }
-    const struct key *found = current ? find_key(keys, current) : NULL;
-    if (!found)
-        return "current must name one of the keys";
-    keys->current = (size_t)(found - keys->keys);
-    return NULL;
-}
-
-/* What is wrong with the file, or NULL and its text. */
-static const char *read_file(const char *path, char text[MAX_FILE], size_t *len)
-{
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const char *wrong = NULL;
-
-    if (fd < 0)
-        return strerror(errno);
-    if (fstat(fd, &info) < 0)
-        wrong = strerror(errno);
-    else if (!S_ISREG(info.st_mode))
-        wrong = "not a regular file";
-    else if (info.st_mode & 077)
-        wrong = "open to group or others; chmod 600";
-    else if (info.st_size <= 0 || info.st_size > MAX_FILE)
-        wrong = "must have 1 to 65536 bytes";
-    else if (read(fd, text, (size_t)info.st_size) != info.st_size)
-        wrong = "cannot be read whole";
-    *len = wrong ? 0 : (size_t)info.st_size;
-    close(fd);
-    return wrong;
+    return keys;
 }
 
 struct token_keys *token_keys_load(const char *path, char *reason,
                                    size_t reason_size)
 {
-    struct token_keys *keys = mem_zalloc(MEM_AUTH, sizeof(*keys));
-    char *text = mem_alloc(MEM_AUTH, MAX_FILE);
-    struct json_errors errors = {0};
-    json_t *document = NULL;
-    size_t len = 0;
-    const char *wrong = read_file(path, text, &len);
+    return wrap(key_set_load(path, "HS256", reason, reason_size));
+}
 
-    if (!wrong && json_read((struct span){text, len}, &document, &errors) < 0)
-        wrong = errors.at[0].detail;
-    if (!wrong)
-        wrong = read_keys(document, keys);
-    if (wrong) {
-        snprintf(reason, reason_size, "%s: %s", path, wrong);
-        token_keys_destroy(keys);
-        keys = NULL;
-    }
-    json_decref(document);
-    explicit_bzero(text, MAX_FILE);
-    mem_free(text);
-    return keys;
+struct token_keys *token_keys_of(const unsigned char *secret, size_t len)
+{
+    return wrap(key_set_of(secret, len));
 }
 
 void token_keys_destroy(struct token_keys *keys)
 {
     if (!keys)
         return;
-    explicit_bzero(keys, sizeof(*keys));
+    key_set_destroy(keys->set);
     mem_free(keys);
 }
 
 /* The key that the token's header names; NULL when there is none. */
-static const struct key *key_of(const struct token_keys *keys, const char *text)
+static const struct key_set_key *key_of(const struct token_keys *keys,
+                                        const char *text)
 {
-    const struct key *key = NULL;
+    const struct key_set_key *key = NULL;
     jwt_t *unverified = NULL;
 
-    if (jwt_decode(&unverified, text, NULL, 0) == 0)
-        key = find_key(keys, jwt_get_header(unverified, "kid"));
+    if (jwt_decode(&unverified, text, NULL, 0) == 0) {
+        const char *kid = jwt_get_header(unverified, "kid");
+        key = kid ? key_set_find(keys->set, kid)
+                  : &keys->set->keys[keys->set->current];
+    }
     jwt_free(unverified);
     return key;
 }
@@ -277,8 +166,8 @@ int token_verify(const struct token_keys *keys, struct span token,
         return UV_EACCES;
     memcpy(text, token.ptr, token.len);
     text[token.len] = '\0';
-    const struct key *key = key_of(keys, text);
-    if (key && jwt_decode(&jwt, text, key->secret, key->secret_len) == 0)
+    const struct key_set_key *key = key_of(keys, text);
+    if (key && jwt_decode(&jwt, text, key->secret, (int)key->secret_len) == 0)
         err = read_claims(jwt, now_s, claims);
     jwt_free(jwt);
     return err;
@@ -310,28 +199,17 @@ static bool put_claims(jwt_t *jwt, const struct token_claims *claims)
            (!claims->mercure || put_mercure(jwt, claims->mercure));
 }
 
-struct token_keys *token_keys_of(const unsigned char *secret, size_t len)
-{
-    struct token_keys *keys = mem_zalloc(MEM_AUTH, sizeof(*keys));
-    struct key *key = &keys->keys[keys->count++];
-
-    assert(len >= MIN_SECRET && len <= MAX_SECRET);
-    snprintf(key->kid, sizeof(key->kid), "shared");
-    memcpy(key->secret, secret, len);
-    key->secret_len = (int)len;
-    return keys;
-}
-
 char *token_mint(const struct token_keys *keys,
                  const struct token_claims *claims)
 {
-    const struct key *key = &keys->keys[keys->current];
+    const struct key_set_key *key = &keys->set->keys[keys->set->current];
     jwt_t *jwt = NULL;
     char *encoded = NULL;
     char *out = NULL;
 
     if (jwt_new(&jwt) == 0 &&
-        jwt_set_alg(jwt, JWT_ALG_HS256, key->secret, key->secret_len) == 0 &&
+        jwt_set_alg(jwt, JWT_ALG_HS256, key->secret, (int)key->secret_len) ==
+            0 &&
         jwt_add_header(jwt, "kid", key->kid) == 0 && put_claims(jwt, claims))
         encoded = jwt_encode_str(jwt);
     if (encoded)

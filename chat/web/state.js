@@ -99,11 +99,11 @@ export class Room {
         return this[`on_${event.type}`]?.(event) || [];
     }
 
-    on_message({ seq, from, ts, text, reply_to, mentions, deleted }) {
+    on_message({ seq, from, ts, text, reply_to, mentions, deleted, unreadable }) {
         const before = this.by.get(seq);
         if (before && !before.early)
             return [];
-        this.#insert({ seq, from, ts, text, reply_to, mentions, deleted: Boolean(deleted), reactions: {} });
+        this.#insert({ seq, from, ts, text, reply_to, mentions, deleted: Boolean(deleted), unreadable, reactions: {} });
         return [seq];
     }
 

@@ -165,7 +165,7 @@ export class Transcript {
             item.from === this.on.me() && "is-mine", item.deleted && "is-deleted", opened && "is-open"]
             .filter(Boolean).join(" ");
         find(".text", node).replaceChildren(...item.note ? [said(item)] : item.deleted ? ["This message was deleted."]
-            : spell(item.text, item.mentions || [], this.on.me()));
+            : item.unreadable ? ["This message cannot be read."] : spell(item.text, item.mentions || [], this.on.me()));
         find(".quote", node).hidden = !quote || Boolean(item.deleted);
         find(".quote", node).textContent = quote;
         find(".state", node).hidden = !about;

@@ -55,7 +55,7 @@ class Room:
         return self.writes(keys, what, user, "r", self.known, WAKE, DAY, digest, *args)
 
     def say(self, user, text, reply="", mentions="", client=None):
-        return self("message", user, client or "c", text, reply, mentions, client=client)
+        return self("message", user, client or "c", text, reply, mentions, "-", client=client)
 
     def member(self, *args, about=None):
         return self.members([MEMBERS, LOG, "ch:mentions:%s:%s" % (HERE, about or args[0])], args[0], "r", WAKE, *args[1:])
@@ -73,7 +73,7 @@ class Room:
 def test_numbers_have_no_holes_and_heads_say_what_was_done(redis):
     room = Room(redis, "bob")
     same([answer[0] for answer in (room.say("bob", "one"), room.say("alice", "two", reply=3),
-                                   room("edit", "bob", "c2", "One", 3), room("react", "alice", "c3", 3, "+1", 1),
+                                   room("edit", "bob", "c2", "One", 3, "-"), room("react", "alice", "c3", 3, "+1", 1),
                                    room("delete", "alice", "c4", 3), room("leave", "bob"))], [3, 4, 5, 6, 7, 8])
     same(room.heads(), [("1", "j alice 0 alice joined o"), ("2", "j bob 0 bob joined m"), ("3", "m bob 1 0 0 "),
                         ("4", "m alice 2 3 3 "), ("5", "e bob 2 3 0"), ("6", "r alice 2 3 1 +1"), ("7", "d alice 2 3"),
@@ -89,7 +89,7 @@ def test_a_client_id_is_done_once_and_stands_for_one_thing(redis):
     room = Room(redis, "bob")
     first = room.say("bob", "one", client="x")
     same(room.say("bob", "one", client="x"), [first[0], first[1], 1, 1])
-    same(room("message", "bob", "x", "other", "", "", client="x", digest="e"), ["client-id-reused"])
+    same(room("message", "bob", "x", "other", "", "", "-", client="x", digest="e"), ["client-id-reused"])
     room("leave", "bob")  # what was done then is so still
     same(room.say("bob", "one", client="x")[:3], [first[0], first[1], 1])
     same(room.say("alice", "one", client="x")[0], first[0] + 2)  # hers is another
@@ -100,9 +100,9 @@ def test_who_may_not_is_told_why_and_nothing_is_done(redis):
     number = room.say("bob", "mine")[0]
     before = room.heads()
     same(room.say("dan", "x"), ["not-a-member"])
-    same(room("edit", "carol", "c", "x", number), ["not-allowed"])
-    same(room("edit", "bob", "c", "x", 1), ["no-such-message"])
-    same(room("edit", "bob", "c", "x", 99), ["no-such-message"])
+    same(room("edit", "carol", "c", "x", number, "-"), ["not-allowed"])
+    same(room("edit", "bob", "c", "x", 1, "-"), ["no-such-message"])
+    same(room("edit", "bob", "c", "x", 99, "-"), ["no-such-message"])
     same(room("delete", "carol", "c", number), ["not-allowed"])
     same(room.say("bob", "x", reply=2), ["no-such-message"])
     same(room("react", "bob", "c", 1, "+1", 1), ["no-such-message"])

@@ -133,7 +133,7 @@ class Redis:
         if int(rest) < 0:
             return None
         if kind == b"$":
-            return self.link.read(int(rest) + 2)[:-2].decode()
+            return self.link.read(int(rest) + 2)[:-2].decode(errors="surrogateescape")
         return [self._reply() for _ in range(int(rest))]
 
     def _hang_up(self):
