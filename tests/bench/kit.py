@@ -37,7 +37,8 @@ class Redis:
         self.socket = os.path.join(self.dir, "redis.sock")
         self.url = "unix://" + self.socket
         self.command = ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.dir,
-                        "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
+                        "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+                        "--auto-aof-rewrite-percentage", "0"]  # in some windows and not in others
         self.process = subprocess.Popen(on_core(1, self.command), stdout=subprocess.DEVNULL)
         self.pid = self.process.pid
         eventually(lambda: os.path.exists(self.socket), "Redis")
