@@ -100,8 +100,8 @@ def say(text):
     print("\n" + textwrap.fill(text, 78))
 
 
-def call(method, path, body=None, headers=None, show=True):
-    """One request, shown as the curl that it stands for."""
+def call(method, path, body=None, headers=None, show=True, names=None):
+    """One request, shown as the curl that it stands for; names: {value: what stands for it there}."""
     command = ["curl", "-si"]
     if method != "GET":
         command += ["-X", method]
@@ -111,7 +111,8 @@ def call(method, path, body=None, headers=None, show=True):
         data = json.dumps(body).encode()
         headers["Content-Type"] = "application/json"
     for name, value in headers.items():
-        command += ["-H", "'%s: %s'" % (name, value)]
+        quote = '"' if value in (names or {}) else "'"
+        command += ["-H", "%s%s: %s%s" % (quote, name, (names or {}).get(value, value), quote)]
     if data:
         command += ["-d", "'%s'" % data.decode()]
     request = urllib.request.Request(URL + path, data, headers, method=method)

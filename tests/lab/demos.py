@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
 from lab import DEADLINE, TOP, Service, redis, run, same  # noqa: E402
 
-PREFIXES = {"shortener": "sh", "ratelimit": "rl", "notifier": "no"}
+PREFIXES = {"shortener": "sh", "ratelimit": "rl", "notifier": "no", "chat": "ch"}
 OTHERS = 20000
 FILL = "for i = 1, ARGV[2] do redis.call('SET', ARGV[1] .. ':other:' .. i, i) end"
 
