@@ -15,9 +15,10 @@
 
 struct verified {
     uint64_t hash;
-    struct token_claims claims;
-    size_t len;
-    char token[];
+    int64_t exp;
+    char *mercure; /* or NULL */
+    uint16_t len, sub_len, scope_len, jti_len;
+    char bytes[]; /* the token, sub, scope, jti: there are thousands of these */
 };
 
 struct auth {
@@ -41,7 +42,7 @@ static void forget(struct verified *kept)
 {
     if (!kept)
         return;
-    mem_free(kept->claims.mercure);
+    mem_free(kept->mercure);
     mem_free(kept);
 }
 
@@ -80,30 +81,50 @@ static struct verified **place_of(struct auth *auth, uint64_t hash)
 static bool is_of(const struct verified *kept, uint64_t hash, struct span token)
 {
     return kept && kept->hash == hash &&
-           span_eq((struct span){kept->token, kept->len}, token);
+           span_eq((struct span){kept->bytes, kept->len}, token);
 }
 
 /* Takes over what the claims own. */
 static struct verified *keep(const struct token_claims *claims, uint64_t hash,
                              struct span token)
 {
-    struct verified *kept = mem_alloc(MEM_AUTH, sizeof(*kept) + token.len);
+    struct span sub = span_str(claims->sub);
+    struct span scope = span_str(claims->scope);
+    struct span jti = span_str(claims->jti);
+    struct verified *kept = mem_alloc(
+        MEM_AUTH, sizeof(*kept) + token.len + sub.len + scope.len + jti.len);
+    char *at = kept->bytes;
 
-    kept->hash = hash;
-    kept->claims = *claims;
-    kept->len = token.len;
-    memcpy(kept->token, token.ptr, token.len);
+    *kept = (struct verified){.hash = hash,
+                              .exp = claims->exp,
+                              .mercure = claims->mercure,
+                              .len = (uint16_t)token.len,
+                              .sub_len = (uint16_t)sub.len,
+                              .scope_len = (uint16_t)scope.len,
+                              .jti_len = (uint16_t)jti.len};
+    memcpy(at, token.ptr, token.len);
+    memcpy(at + token.len, sub.ptr, sub.len);
+    memcpy(at + token.len + sub.len, scope.ptr, scope.len);
+    memcpy(at + token.len + sub.len + scope.len, jti.ptr, jti.len);
     return kept;
 }
 
-static bool has_ended(const struct token_claims *claims, int64_t now_s)
+static struct auth_identity identity_of(const struct verified *kept)
 {
-    return claims->exp != 0 && claims->exp <= now_s;
+    const char *sub = kept->bytes + kept->len;
+    const char *scope = sub + kept->sub_len;
+    const char *jti = scope + kept->scope_len;
+
+    return (struct auth_identity){.sub = {sub, kept->sub_len},
+                                  .scopes = {scope, kept->scope_len},
+                                  .mercure = span_str(kept->mercure),
+                                  .jti = {jti, kept->jti_len},
+                                  .expires_at = kept->exp};
 }
 
-/* The claims of a token that is good now, or NULL. */
-static const struct token_claims *verify(struct auth *auth, struct span token,
-                                         int64_t now_s)
+/* What a token that is good now says, or NULL. */
+static const struct verified *verify(struct auth *auth, struct span token,
+                                     int64_t now_s)
 {
     struct token_claims claims;
 
@@ -112,12 +133,12 @@ static const struct token_claims *verify(struct auth *auth, struct span token,
     uint64_t hash = hash_bucket(&auth->hash_key, token);
     struct verified **place = place_of(auth, hash);
     if (is_of(*place, hash, token))
-        return has_ended(&(*place)->claims, now_s) ? NULL : &(*place)->claims;
+        return (*place)->exp != 0 && (*place)->exp <= now_s ? NULL : *place;
     if (token_verify(auth->keys, token, now_s, &claims) < 0)
         return NULL;
     forget(*place);
     *place = keep(&claims, hash, token);
-    return &(*place)->claims;
+    return *place;
 }
 
 static struct span bearer_of(struct span authorization)
@@ -144,14 +165,10 @@ int auth_identify(struct auth *auth, struct span authorization,
                                            .all_but_admin = true};
         return 0;
     }
-    const struct token_claims *claims = verify(auth, token, now_s);
-    if (!claims)
+    const struct verified *kept = verify(auth, token, now_s);
+    if (!kept)
         return UV_EACCES;
-    *identity = (struct auth_identity){.sub = span_str(claims->sub),
-                                       .scopes = span_str(claims->scope),
-                                       .mercure = span_str(claims->mercure),
-                                       .jti = span_str(claims->jti),
-                                       .expires_at = claims->exp};
+    *identity = identity_of(kept);
     return 0;
 }
 
