@@ -43,6 +43,15 @@ struct frame *frame_create(struct span room, const struct entry *entry,
     return frame;
 }
 
+struct frame *frame_create_signal(struct span json, bool of_roster)
+{
+    const struct entry none = {0};
+    struct frame *frame = make(&none, json, (struct entry_said){0});
+
+    frame->of_roster = of_roster;
+    return frame;
+}
+
 struct frame *frame_create_bare(const struct frame *frame)
 {
     const struct entry entry = {.kind = frame->kind,

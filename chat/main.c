@@ -14,7 +14,7 @@ static const struct config_option options[] = {
     {"max-rooms", CONFIG_INTEGER, OPTION(max_rooms), "10000", 1, 100000,
      "rooms of a user"},
     {"large-room", CONFIG_INTEGER, OPTION(large_room), "256", 1, 1000000,
-     "members from which on receipts are not told, and counts only on demand"},
+     "members beyond which receipts and typing are not told, and counts late"},
     {"session", CONFIG_DURATION, OPTION(session_ms), "30d", 1000,
      INT64_C(31536000000), "that a session lasts"},
     {"ping", CONFIG_DURATION, OPTION(ping_ms), "25s", 100, 600000,

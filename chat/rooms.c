@@ -17,6 +17,8 @@
 #define BUCKETS 65536
 #define RING_COUNT 256
 #define RING_BYTES ((size_t)1 << 20)
+#define SIGNALS_COUNT 128 /* of a turn, or a few: older ones are of no use */
+#define SIGNALS_BYTES 32768
 #define RETRY_MS 500
 
 struct rooms {
@@ -84,6 +86,8 @@ static struct room *add(struct rooms *rooms, struct span id)
 
     fanout_topic_init(rooms->options.fanout, &room->ring, RING_COUNT,
                       RING_BYTES, false);
+    fanout_topic_init(rooms->options.fanout, &room->signals, SIGNALS_COUNT,
+                      SIGNALS_BYTES, true);
     list_init(&room->seats);
     list_init(&room->waiting);
     list_init(&room->large);
@@ -118,6 +122,7 @@ void room_leave(struct room *room)
     if (--room->uses > 0)
         return;
     fanout_topic_deinit(&room->ring);
+    fanout_topic_deinit(&room->signals);
     wheel_stop(rooms->wheel, &room->retry);
     list_remove(&room->bucket);
     list_remove(&room->large);
@@ -234,6 +239,26 @@ static void pass(struct room *room, const struct entry *entry,
         fanout_message_unref(&frame->base);
     }
     rooms->options.events->on_entry(rooms->options.arg, room, entry);
+}
+
+void room_signal(struct room *room, struct span json, bool of_roster)
+{
+    struct frame *frame = frame_create_signal(json, of_roster);
+
+    fanout_publish(&room->signals, &frame->base);
+    fanout_message_unref(&frame->base);
+}
+
+void room_add_watcher(struct room *room)
+{
+    room->watchers++;
+}
+
+/* What the ring has goes with the next entry. */
+void room_drop_watcher(struct room *room)
+{
+    if (--room->watchers == 0)
+        fanout_topic_begin(&room->signals, 0);
 }
 
 void room_hear_of(struct room *room, uint64_t seq)

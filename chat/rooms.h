@@ -28,6 +28,7 @@ struct frame {
     uint64_t seq, ts;
     uint64_t target; /* of an edit; 0 */
     enum entry_kind kind;
+    bool of_roster;         /* a signal for who asked for the roster alone */
     uint8_t head_len;       /* of bytes: the frame's header */
     struct entry_said said; /* in bytes */
     size_t len;
@@ -41,6 +42,8 @@ static inline struct frame *frame_of(struct fanout_message *base)
 /* One reference, the caller's. */
 struct frame *frame_create(struct span room, const struct entry *entry,
                            const struct text *text);
+/* Of what is told beside the log. */
+struct frame *frame_create_signal(struct span json, bool of_roster);
 /* Of a message or an edit: what is left of it when that is deleted. */
 struct frame *frame_create_bare(const struct frame *frame);
 
@@ -72,8 +75,9 @@ struct rooms_options {
 };
 
 struct room {
-    struct fanout_topic ring; /* of frames; places are numbers */
-    struct list seats;        /* see users.h */
+    struct fanout_topic ring;    /* of frames; places are numbers */
+    struct fanout_topic signals; /* of frames that have none */
+    struct list seats;           /* see users.h */
     struct list bucket;
     struct list waiting; /* for it to be known */
     struct list large;   /* of those with news for many, or alone */
@@ -113,6 +117,13 @@ struct room *rooms_find(struct rooms *rooms, struct span id);
 /* Where it stands, as a script said: what it is to be known by, or to catch up
    with. */
 void room_learn(struct room *room, const struct room_head *head);
+
+/* To who watches it, with what else the turn has for them; who lags may miss
+   some. */
+void room_signal(struct room *room, struct span json, bool of_roster);
+/* Somebody watches it, or does not any more. */
+void room_add_watcher(struct room *room);
+void room_drop_watcher(struct room *room);
 
 /* It has an entry of that number, which may not have passed yet. */
 void room_hear_of(struct room *room, uint64_t seq);

@@ -72,19 +72,15 @@ void told_large(struct chat *chat, struct room *room)
         wheel_start(wheel_of(chat), &chat->large_timer, LARGE_MS, on_large);
 }
 
-/* To who watches the room; of some things to who asked for its roster alone. */
-static void tell_watchers(struct room *room, struct span event, bool roster)
+/* The room, if somebody here is to hear of such things: in a large one nobody
+   is, for each would be told to thousands. */
+static struct room *find_small(const struct chat *chat, struct span id)
 {
-    for (struct list *n = room->seats.next; n != &room->seats; n = n->next) {
-        struct user *user = LIST_ENTRY(n, struct seat, of_room)->user;
-        for (struct list *c = user->clients.next; c != &user->clients;
-             c = c->next) {
-            struct client *client = LIST_ENTRY(c, struct client, of_user);
-            const struct watch *watch = watches_find(&client->watches, room);
-            if (!client->base.closed && watch && (watch->roster || !roster))
-                ops_send(&client->base, event);
-        }
-    }
+    struct room *room = rooms_find(chat->rooms, id);
+
+    return room && room->watchers && room->members <= chat->config->large_room
+               ? room
+               : NULL;
 }
 
 /* "ROOM USER MEMBER" */
@@ -101,9 +97,8 @@ static void tell_state(struct chat *chat, struct span text)
     if (!span_cut(&rest, ' ', &id) || !span_cut(&rest, ' ', &name) ||
         !rest.ptr || !member_parse(rest, &member))
         return;
-    struct room *room = rooms_find(chat->rooms, id);
-    if (!room || room->watchers == 0 ||
-        room->members > chat->config->large_room)
+    struct room *room = find_small(chat, id);
+    if (!room)
         return;
     buf_init(&out, MEM_CONN);
     json_put_open(&w, '{');
@@ -118,7 +113,7 @@ static void tell_state(struct chat *chat, struct span text)
     json_put_key(&w, "delivered");
     json_put_int(&w, (int64_t)member.delivered);
     json_put_close(&w, '}');
-    tell_watchers(room, buf_span(&out), false);
+    room_signal(room, buf_span(&out), false);
     buf_deinit(&out);
 }
 
@@ -132,8 +127,8 @@ static void tell_typing(struct chat *chat, struct span text)
 
     if (!span_cut(&text, ' ', &id) || !span_cut(&text, ' ', &name) || !text.ptr)
         return;
-    struct room *room = rooms_find(chat->rooms, id);
-    if (!room || room->watchers == 0)
+    struct room *room = find_small(chat, id);
+    if (!room)
         return;
     buf_init(&out, MEM_CONN);
     json_put_open(&w, '{');
@@ -146,7 +141,7 @@ static void tell_typing(struct chat *chat, struct span text)
     json_put_key(&w, "on");
     json_put_bool(&w, span_eq(text, SPAN("1")));
     json_put_close(&w, '}');
-    tell_watchers(room, buf_span(&out), true);
+    room_signal(room, buf_span(&out), true);
     buf_deinit(&out);
 }
 

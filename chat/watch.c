@@ -25,16 +25,21 @@ static const struct fanout_reader_events reader_events = {
 
 static struct watch *watch_of(struct fanout_follow *follow)
 {
-    return LIST_ENTRY(follow, struct watch, base);
+    return follow->topic->newest ? LIST_ENTRY(follow, struct watch, signals)
+                                 : LIST_ENTRY(follow, struct watch, base);
 }
 
 static void put(struct fanout_follow *follow, struct fanout_message *message,
                 struct fanout_write *write)
 {
     const struct frame *frame = frame_of(message);
+    const struct watch *watch = watch_of(follow);
 
+    if (frame->of_roster && !watch->roster)
+        return;
     fanout_put(write, (struct span){frame->bytes, frame->len});
-    metrics_add(watch_of(follow)->client->chat->delivered, 1);
+    if (frame->seq)
+        metrics_add(watch->client->chat->delivered, 1);
 }
 
 static bool on_overtaken(struct fanout_follow *follow)
@@ -91,12 +96,13 @@ static void drop(struct watch *watch)
 
     if (watch->live)
         fanout_unfollow(&watch->base);
+    fanout_unfollow(&watch->signals);
     list_remove(&watch->behind);
     list_remove(&watch->of_client);
     watches->count--;
     if (watch->roster)
         presence_unlook(watch->client->chat->presence, watch->room);
-    watch->room->watchers--;
+    room_drop_watcher(watch->room);
     room_leave(watch->room);
     mem_free(watch);
 }
@@ -134,7 +140,9 @@ struct watch *watch_add(struct client *client, struct room *room,
     watch->have = after;
     watch->roster = roster;
     room_use(room);
-    room->watchers++;
+    room_add_watcher(room);
+    fanout_follow(&watch->signals, &watches->reader, &room->signals,
+                  room->signals.next);
     list_append(&watches->all, &watch->of_client);
     watches->count++;
     if (roster)

@@ -19,6 +19,7 @@ struct catchup;
 
 struct watch {
     struct fanout_follow base; /* once it is live */
+    struct fanout_follow signals;
     struct list of_client;
     struct list behind; /* of those that catch up, or alone */
     struct client *client;

@@ -1,7 +1,7 @@
 """service_presence.py - who is there, who types: told to those alone who asked."""
 import itertools
 
-from kit import Client, chat, eventually, main, same
+from kit import Chat, Client, chat, directory, eventually, main, redis, same
 
 
 def states(client, count):
@@ -43,6 +43,28 @@ def test_a_second_one_who_looks_hears_what_is_known(chat):
         states(ann, 2)
         bob.get("watch", room=room, roster=True)
         same(states(bob, 2), {"ann": "online", "bob": "online"})
+
+
+def test_typing_and_receipts_are_told_in_small_rooms_alone(redis, directory):
+    server = Chat(redis, directory, "--large-room", "2")
+    small, large = server.room("ann", "bob", name="small"), server.room("ann", "bob", "eve", name="large")
+    with Client(server, "ann") as ann, Client(server, "bob") as bob:
+        for room in (small, large):
+            ann.get("watch", room=room, roster=room == large)
+            ann.say(room, "x")
+        for room in (large, small):
+            bob.get("sync")
+            bob.get("typing", room=room, on=True)
+            bob.get("read", room=room, seq=server.call("ann", "GET", "/v1/rooms/" + room)["seq"])
+        heard = [ann.event()]
+        while heard[-1].get("user") != "bob" or heard[-1]["type"] not in ("receipt", "typing"):
+            heard.append(ann.event())
+        same((heard[-1]["type"], heard[-1]["room"]), ("receipt", small))
+        ann.get("unwatch", room=small)
+        ann.get("watch", room=small, roster=True)
+        bob.get("typing", room=small, on=True)
+        same(ann.until("typing"), {"type": "typing", "room": small, "user": "bob", "on": True})
+    server.close()
 
 
 def test_who_looks_at_a_second_room_hears_who_is_there(chat):
