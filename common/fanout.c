@@ -5,7 +5,10 @@
  *   -- gather(): of all its topics, in the order of publishing -- one write
  *
  * Due readers are served FANOUT_SLICE a turn of the loop, so that what else
- * it has to do is not held up by a topic that many follow.
+ * it has to do is not held up by a topic that many follow; and for as long as
+ * that takes, so that a busy loop does not leave them further and further
+ * behind.  Topics take turns, so that one that few follow does not wait for one
+ * that many do.
  *
  * Failure modes: the socket takes no more (the reader waits for
  * fanout_reader_drained() and lags meanwhile), the ring has gone past it (the
@@ -18,6 +21,7 @@
 
 #define WRITE_MAX 65536 /* bytes at which a write has enough */
 #define RING_LEAST 8
+#define RUN 8 /* readers of one topic before another's turn */
 /* Bytes that are fetched of a follow, and of a reader, with what is behind. */
 #define FETCHED 128
 
@@ -27,6 +31,8 @@ struct fanout {
     size_t bytes, max_bytes; /* of all rings */
     uv_prepare_t prepare;
     uv_idle_t idle; /* started while readers are due */
+    unsigned run;   /* readers of the first topic that were served */
+    uint64_t ended; /* when readers were served last, if some were left; or 0 */
     unsigned handles;
 };
 
@@ -387,30 +393,60 @@ static void fetch_ahead(struct fanout_topic *topic)
     mem_fetch(second->next, FETCHED);
 }
 
+/* The first topic makes way for the others after a run, or with its last. */
+static struct list *next_due(struct fanout *fanout)
+{
+    struct fanout_topic *topic =
+        LIST_ENTRY(fanout->due.next, struct fanout_topic, node);
+    struct list *node = list_pop(&topic->due);
+    bool more = !list_is_empty(&topic->due);
+
+    if (!more || ++fanout->run >= RUN) {
+        list_remove(&topic->node);
+        if (more)
+            list_append(&fanout->due, &topic->node);
+        fanout->run = 0;
+    }
+    if (node) {
+        list_append(&topic->served, node);
+        fetch_ahead(topic);
+    }
+    return node;
+}
+
 /* The topic may be gone when its reader has been served. */
 static void serve_slice(struct fanout *fanout)
 {
     for (int n = 0; n < FANOUT_SLICE && !list_is_empty(&fanout->due); n++) {
-        struct fanout_topic *topic =
-            LIST_ENTRY(fanout->due.next, struct fanout_topic, node);
-        struct list *node = list_pop(&topic->due);
-        if (list_is_empty(&topic->due))
-            list_remove(&topic->node);
-        if (!node)
-            continue;
-        list_append(&topic->served, node);
-        fetch_ahead(topic);
-        serve(follow_of(node)->reader);
+        struct list *node = next_due(fanout);
+        if (node)
+            serve(follow_of(node)->reader);
     }
+}
+
+/* The loop does not wait while readers are due: what passed since some were
+   served was for other things. */
+static void serve_share(struct fanout *fanout)
+{
+    uint64_t began = uv_hrtime();
+    uint64_t share = fanout->ended ? began - fanout->ended : 0;
+
+    do {
+        serve_slice(fanout);
+        fanout->ended = uv_hrtime();
+    } while (!list_is_empty(&fanout->due) && fanout->ended - began < share);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct fanout *fanout = prepare->data;
 
-    serve_slice(fanout);
-    if (list_is_empty(&fanout->due))
+    if (!list_is_empty(&fanout->due))
+        serve_share(fanout);
+    if (list_is_empty(&fanout->due)) {
+        fanout->ended = 0;
         uv_idle_stop(&fanout->idle);
+    }
 }
 
 /* That it is there is enough: the loop does not wait in its poll. */

@@ -224,6 +224,36 @@ static void test_fanout_serves_a_slice_a_turn(void **state)
         assert_got(kit, i, "a");
 }
 
+static void test_fanout_few_do_not_wait_for_many(void **state)
+{
+    struct kit *kit = *state;
+
+    for (int i = 0; i < READERS - 1; i++)
+        follow(kit, i, 0);
+    follow(kit, READERS - 1, 1);
+    publish(kit, 0, "a");
+    publish(kit, 1, "b");
+    turn(kit);
+    assert_got(kit, READERS - 1, "b");
+    turns(kit);
+    assert_got(kit, READERS - 2, "a");
+}
+
+static void test_fanout_serves_for_as_long_as_the_loop_was_busy(void **state)
+{
+    struct kit *kit = *state;
+
+    for (int i = 0; i < READERS; i++)
+        follow(kit, i, 0);
+    publish(kit, 0, "a");
+    turn(kit);
+    assert_int_equal(kit->readers[READERS - 1].stream.writes, 0);
+    for (uint64_t end = uv_hrtime() + 100000000; uv_hrtime() < end;)
+        ;
+    turn(kit);
+    assert_got(kit, READERS - 1, "a");
+}
+
 /* Those of the first slice are due again behind those that wait. */
 static void test_fanout_publish_between_slices_reaches_all(void **state)
 {
@@ -513,6 +543,8 @@ int main(void)
         TEST(test_fanout_tells_each_reader_once_and_later),
         TEST(test_fanout_sends_a_turns_messages_in_one_write),
         TEST(test_fanout_serves_a_slice_a_turn),
+        TEST(test_fanout_few_do_not_wait_for_many),
+        TEST(test_fanout_serves_for_as_long_as_the_loop_was_busy),
         TEST(test_fanout_publish_between_slices_reaches_all),
         TEST(test_fanout_keeps_the_order_of_publishing_over_topics),
         TEST(test_fanout_a_message_in_two_rings_has_one_number),
