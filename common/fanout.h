@@ -14,7 +14,7 @@
 #include "common/list.h"
 #include "common/stream.h"
 
-#define FANOUT_SLICE 32     /* readers that are served in a turn of the loop */
+#define FANOUT_SLICE 32     /* readers that are served in a turn, at least */
 #define FANOUT_OWN 16384    /* bytes of a write that are its reader's own */
 #define FANOUT_OWN_MAX 8192 /* of them of one message */
 #define FANOUT_PARTS_MAX 4  /* pieces of one message */
