@@ -38,3 +38,16 @@ static inline struct client *op_client(const struct op *op)
 }
 /* The room's id; false: it cannot be one, and the op is answered. */
 bool op_room(struct op *op, const struct json_value *values, struct span *room);
+
+/*
+ * What its user is in a room: go runs once, inside or later, or the op is
+ * answered (404, 403 and the like).  Its client is there then, and the seat has
+ * a role.  In the op's arena; op, room and go are the asker's.
+ */
+struct op_seat {
+    struct op *op;
+    struct span room;
+    void (*go)(struct op *op, struct seat *seat);
+    struct seat_ask ask; /* op_rooms.c's */
+};
+void op_seek(struct op_seat *seek);

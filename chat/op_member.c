@@ -129,56 +129,85 @@ static void ignore(void *arg, int status, const struct redisReply *reply)
     (void)reply;
 }
 
-/* Nothing is kept of it: who hears it hears it now. */
-static void publish_typing(struct op *op, struct span room, bool on)
+struct typing {
+    struct op_seat seat;
+    bool on;
+};
+
+static void answer(struct op *op)
 {
+    struct json_writer w;
+    struct buf out;
+
+    op_open(op, &out, &w);
+    op_close(op, &out, &w);
+}
+
+/* Nothing is kept of it: who hears it hears it now. */
+static void publish_typing(struct op *op, struct seat *seat)
+{
+    const struct typing *typing = op->data;
     struct client *client = op_client(op);
+    struct span room = typing->seat.room;
     struct span name = user_name(client->user);
     struct span word =
         arena_printf(&op->arena, "@t %.*s %.*s %d", (int)room.len, room.ptr,
-                     (int)name.len, name.ptr, on);
+                     (int)name.len, name.ptr, typing->on);
     struct span argv[] = {SPAN("SPUBLISH"),
                           keys_wake(&op->arena, hash_partition(room)), word};
 
+    if (seat->role == 'r') {
+        op_refuse(op, SPAN("not-allowed"));
+        return;
+    }
     redis_send(app_redis(client->chat->app),
                &(struct redis_call){
                    .key = room, .argv = argv, .argc = 3, .cb = ignore});
+    answer(op);
+}
+
+static void go_type(struct op *op)
+{
+    struct typing *typing = op->data;
+
+    op_seek(&typing->seat);
 }
 
 void op_typing(struct op *op, const struct json_value *values)
 {
     enum { ON = OP_ROOM + 1 };
-    struct json_writer w;
-    struct buf out;
-    struct span room;
+    struct typing *typing = arena_zalloc(&op->arena, sizeof(*typing));
 
-    if (!op_room(op, values, &room))
+    if (!op_room(op, values, &typing->seat.room))
         return;
-    const struct seat *seat = user_seat(op_client(op)->user, room);
-    if (!seat || seat->role == 0 || seat->role == 'r') {
-        op_refuse(op, SPAN("not-a-member"));
-        return;
-    }
-    publish_typing(op, room, values[ON].flag);
-    op_open(op, &out, &w);
-    op_close(op, &out, &w);
+    typing->seat.op = op;
+    typing->seat.go = publish_typing;
+    typing->on = values[ON].flag;
+    op->data = typing;
+    op_when_allowed(op, go_type);
 }
 
 /* ---- presence: of a device; its user is away when all of them are */
 
+static void go_present(struct op *op)
+{
+    const bool *away = op->data;
+
+    op_client(op)->away = *away;
+    client_tell_presence(op_client(op)->user);
+    answer(op);
+}
+
 void op_presence(struct op *op, const struct json_value *values)
 {
     struct span state = values[OPS_FIRST].text;
-    bool is_away = span_eq(state, SPAN("away"));
-    struct json_writer w;
-    struct buf out;
+    bool *away = arena_alloc(&op->arena, sizeof(*away));
 
-    if (!is_away && !span_eq(state, SPAN("online"))) {
+    *away = span_eq(state, SPAN("away"));
+    if (!*away && !span_eq(state, SPAN("online"))) {
         op_fail(op, 422, "invalid", "/state: online or away");
         return;
     }
-    op_client(op)->away = is_away;
-    client_tell_presence(op_client(op)->user);
-    op_open(op, &out, &w);
-    op_close(op, &out, &w);
+    op->data = away;
+    op_when_allowed(op, go_present);
 }

@@ -45,6 +45,47 @@ static void begin_watch(struct client *client, struct room *room,
     room_leave(room);
 }
 
+/* ---- what a user is in a room */
+
+static void on_seat(struct seat_ask *ask, int status, struct seat *seat)
+{
+    struct op_seat *seek = LIST_ENTRY(ask, struct op_seat, ask);
+    struct op *op = seek->op;
+    struct client *client = op->client ? op_client(op) : NULL;
+
+    if (client)
+        client->asking = false;
+    if (!client)
+        op_fail_by(op, UV_ECANCELED);
+    else if (status == UV_ENOENT || status == UV_EACCES)
+        op_refuse(op, status == UV_ENOENT ? SPAN("no-such-room")
+                                          : SPAN("not-a-member"));
+    else if (status < 0)
+        op_fail_by(op, status);
+    else
+        seek->go(op, seat);
+    if (client)
+        ops_go_on(&client->base);
+}
+
+void op_seek(struct op_seat *seek)
+{
+    struct op *op = seek->op;
+    struct client *client = op_client(op);
+    struct seat *seat = user_seat(client->user, seek->room);
+
+    if (seat && seat->role) {
+        seek->go(op, seat);
+        return;
+    }
+    seek->ask.cb = on_seat;
+    int err = user_ask_seat(client->user, seek->room, &seek->ask);
+    if (err < 0)
+        op_fail_by(op, err);
+    else
+        client->asking = true;
+}
+
 /* ---- cursors that are ahead of the room, and rooms that are behind */
 
 #define READINGS_MAX 2 /* the first may have been on its way before */
@@ -322,10 +363,8 @@ void op_sync(struct op *op, const struct json_value *values)
 /* ---- watch, unwatch */
 
 struct watching {
-    struct seat_ask ask;
+    struct op_seat seat;
     struct ahead ahead;
-    struct op *op;
-    struct span room;
     bool has_after, roster;
     uint64_t after;
 };
@@ -348,52 +387,26 @@ static void answer_watch(struct op *op, struct watching *watching,
     op_close(op, &out, &w);
 }
 
-static void on_seat(struct seat_ask *ask, int status, struct seat *seat)
+static void on_watched(struct op *op, struct seat *seat)
 {
-    struct watching *watching = LIST_ENTRY(ask, struct watching, ask);
-    struct op *op = watching->op;
-    struct client *client = op->client ? op_client(op) : NULL;
-
-    if (client)
-        client->asking = false;
-    if (!client)
-        op_fail_by(op, UV_ECANCELED);
-    else if (status == UV_ENOENT || status == UV_EACCES)
-        op_refuse(op, status == UV_ENOENT ? SPAN("no-such-room")
-                                          : SPAN("not-a-member"));
-    else if (status < 0)
-        op_fail_by(op, status);
-    else
-        answer_watch(op, watching, seat->room);
-    if (client)
-        ops_go_on(&client->base);
+    answer_watch(op, op->data, seat->room);
 }
 
 static void seek(struct op *op)
 {
-    struct client *client = op_client(op);
     struct watching *watching = op->data;
-    struct seat *seat = user_seat(client->user, watching->room);
 
-    if (seat && seat->role) {
-        answer_watch(op, watching, seat->room);
-        return;
-    }
-    watching->ask.cb = on_seat;
-    int err = user_ask_seat(client->user, watching->room, &watching->ask);
-    if (err < 0)
-        op_fail_by(op, err);
-    else
-        client->asking = true;
+    op_seek(&watching->seat);
 }
 
 void op_watch(struct op *op, const struct json_value *values)
 {
     struct watching *watching = arena_zalloc(&op->arena, sizeof(*watching));
 
-    if (!op_room(op, values, &watching->room))
+    if (!op_room(op, values, &watching->seat.room))
         return;
-    watching->op = op;
+    watching->seat.op = op;
+    watching->seat.go = on_watched;
     watching->ahead.go_on = seek;
     watching->has_after = values[OP_AFTER].state == JSON_STATE_SET;
     watching->after = (uint64_t)values[OP_AFTER].number;

@@ -104,6 +104,12 @@ def test_who_types_is_told_to_who_looks(chat):
         ann.until("typing", on=False)
         dan.get("sync")
         dan.refused("typing", 403, "not-a-member", room=room, on=True)
+        dan.refused("typing", 404, "no-such-room", room="r0000000000000000", on=True)
+    with Client(chat, "cat") as cat:  # who did not sync is a member all the same
+        cat.get("typing", room=room, on=True)
+        chat.call("ann", "PUT", "/v1/rooms/%s/members/cat" % room, {"role": "reader"})
+        eventually(lambda: not cat.ask("typing", room=room, on=True)["ok"], "a reader's refusal")
+        cat.refused("typing", 403, "not-allowed", room=room, on=True)
 
 
 def test_a_worker_that_dies_takes_its_users_along(chat):
