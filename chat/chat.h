@@ -25,6 +25,7 @@
 struct chat_config {
     int64_t max_members, max_rooms, large_room, session_ms;
     int64_t per_caller, accept_rate, max_kept, max_rings, ping_ms;
+    int64_t user_connect_rate, address_connect_rate, join_rate;
     const char *encrypt_bodies;
 };
 
@@ -41,6 +42,7 @@ struct chat {
     struct presence *presence;
     struct chunks *chunks;
     struct admission *admission;
+    struct limit_spec *joins; /* how fast one user comes in; NULL: no limit */
     struct ops ops;
     struct list told;  /* seats whose counts are to be told */
     struct list large; /* large rooms with news */

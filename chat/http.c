@@ -4,6 +4,7 @@
  *   post_message() and the like -- write_send() --> on_written(): the answer
  */
 #include "chat/http.h"
+#include "common/limit.h"
 
 #define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
 
@@ -39,6 +40,65 @@ bool http_number(struct request *req, struct span *number)
         return true;
     refuse(req, SPAN("no-such-message"));
     return false;
+}
+
+/* ---- how fast */
+
+struct pacing {
+    struct request *req;
+    struct http_pace pace;
+    struct limit_ask ask;
+    struct limit_call call;
+};
+
+static void pass(struct pacing *pacing)
+{
+    uint64_t seconds = limit_call_wait_us(&pacing->call) / 1000000 + 1;
+
+    if (pacing->call.allowed) {
+        pacing->pace.go(pacing->pace.arg);
+        return;
+    }
+    request_set_retry_after(pacing->req, (unsigned)seconds);
+    request_too_many(pacing->req, pacing->pace.slug, pacing->pace.detail);
+}
+
+static void on_limited(struct limit_call *call, int status)
+{
+    struct pacing *pacing = call->arg;
+
+    if (status < 0)
+        request_fail(pacing->req, status);
+    else
+        pass(pacing);
+}
+
+void http_pace(struct request *req, struct chat *chat,
+               const struct http_pace *pace)
+{
+    struct limiter *limiter = app_limiter(chat->app);
+
+    if (!pace->spec) {
+        pace->go(pace->arg);
+        return;
+    }
+    struct pacing *pacing = arena_zalloc(request_arena(req), sizeof(*pacing));
+    pacing->req = req;
+    pacing->pace = *pace;
+    pacing->ask =
+        (struct limit_ask){.spec = pace->spec, .key = pace->key, .cost = 1};
+    pacing->call = (struct limit_call){.asks = &pacing->ask,
+                                       .count = 1,
+                                       .arena = request_arena(req),
+                                       .cb = on_limited,
+                                       .arg = pacing};
+    if (limiter_try(limiter, &pacing->call)) {
+        pass(pacing);
+        return;
+    }
+    int err = limiter_ask(limiter, &pacing->call);
+    if (err < 0)
+        request_fail(req, err);
 }
 
 /* ---- writes */

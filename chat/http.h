@@ -17,3 +17,17 @@ bool http_number(struct request *req, struct span *number);
 /* A write of who asks, answered by {room, seq, ts}. */
 struct write *http_write(struct request *req, const char *what);
 void http_send_write(struct chat *chat, struct write *write);
+
+/*
+ * When a limit lets somebody pass (spec NULL: there is none) go runs once,
+ * inside or later; else the request is answered (429 and the like).
+ */
+struct http_pace {
+    struct limit_spec *spec;
+    struct span key; /* in the request's arena */
+    const char *slug, *detail;
+    void (*go)(void *arg);
+    void *arg;
+};
+void http_pace(struct request *req, struct chat *chat,
+               const struct http_pace *pace);

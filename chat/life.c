@@ -170,8 +170,14 @@ void *chat_open(struct app *app)
     if (self->bodies)
         self->reseal = reseal_create(self);
     self->chunks = logs_create(self);
-    self->admission = admission_create(app, config->per_caller,
-                                       (uint64_t)config->accept_rate);
+    self->admission = admission_create(&(struct admission_options){
+        .app = app,
+        .per_caller = config->per_caller,
+        .rate = config->accept_rate,
+        .user_rate = config->user_connect_rate,
+        .address_rate = config->address_connect_rate});
+    if (config->join_rate)
+        self->joins = app_limit("/join", (uint64_t)config->join_rate);
     ops_init(&self->ops,
              &(struct ops_options){.app = app,
                                    .admission = self->admission,
@@ -213,6 +219,7 @@ void chat_close(void *state)
     told_stop(self);
     ops_deinit(&self->ops);
     admission_destroy(self->admission);
+    limit_spec_unref(self->joins);
     aging_destroy(self->aging);
     reseal_destroy(self->reseal);
     sessions_destroy(self->sessions);

@@ -71,6 +71,13 @@ static void finish(struct request *req, int err)
         request_fail(req, err);
 }
 
+static void come_in(void *arg)
+{
+    struct membership *membership = arg;
+
+    finish(membership->arg, membership_enter(membership->chat, membership));
+}
+
 /* Oneself without a role: joins.  Others are put in, or given a role. */
 void put_member(struct request *req, void *arg)
 {
@@ -92,7 +99,15 @@ void put_member(struct request *req, void *arg)
     add_arg(write, arena_copy(write->arena,
                               span_from_u64(
                                   most, (uint64_t)chat->config->max_members)));
-    finish(req, membership_enter(chat, membership));
+    membership->chat = chat;
+    http_pace(req, chat,
+              &(struct http_pace){
+                  .spec = chat->joins,
+                  .key = request_caller(req),
+                  .slug = "rate-limited",
+                  .detail = "this caller does this faster than it may",
+                  .go = come_in,
+                  .arg = membership});
 }
 
 void delete_member(struct request *req, void *arg)

@@ -242,7 +242,7 @@ void op_join(struct op *op, const struct json_value *values)
     add_arg(&membership->write,
             span_from_u64(room,
                           (uint64_t)op_client(op)->chat->config->max_members));
-    op_when_allowed(op, go_in);
+    op_when_allowed_by(op, op_client(op)->chat->joins, go_in);
 }
 
 void op_leave(struct op *op, const struct json_value *values)

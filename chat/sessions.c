@@ -253,8 +253,6 @@ struct opening {
     int64_t expires_at;
     struct span password;
     struct password_job job;
-    struct limit_ask ask;
-    struct limit_call call;
 };
 
 static void answer_opened(struct opening *opening)
@@ -382,8 +380,9 @@ static void on_user(void *arg, int status, const struct redisReply *reply)
         request_fail(opening->req, status);
 }
 
-static void read_user(struct opening *opening)
+static void read_user(void *arg)
 {
+    struct opening *opening = arg;
     struct span argv[] = {SPAN("HGET"),
                           keys_user(request_arena(opening->req), opening->user),
                           SPAN("password")};
@@ -398,48 +397,17 @@ static void read_user(struct opening *opening)
         request_fail(opening->req, err);
 }
 
-static void go_on(struct opening *opening)
-{
-    if (opening->call.allowed) {
-        read_user(opening);
-        return;
-    }
-    request_set_retry_after(
-        opening->req, (unsigned)(opening->ask.left.retry_us / 1000000 + 1));
-    request_too_many(opening->req, "too-many-tries",
-                     "this name's password was tried too often");
-}
-
-static void on_limited(struct limit_call *call, int status)
-{
-    struct opening *opening = call->arg;
-
-    if (status < 0)
-        request_fail(opening->req, status);
-    else
-        go_on(opening);
-}
-
 /* So many tries of one name, whoever makes them. */
 static void limit_tries(struct opening *opening)
 {
-    struct limiter *limiter = app_limiter(opening->chat->app);
-
-    opening->ask = (struct limit_ask){.spec = opening->chat->sessions->tries,
-                                      .key = opening->user,
-                                      .cost = 1};
-    opening->call = (struct limit_call){.asks = &opening->ask,
-                                        .count = 1,
-                                        .arena = request_arena(opening->req),
-                                        .cb = on_limited,
-                                        .arg = opening};
-    if (limiter_try(limiter, &opening->call)) {
-        go_on(opening);
-        return;
-    }
-    int err = limiter_ask(limiter, &opening->call);
-    if (err < 0)
-        request_fail(opening->req, err);
+    http_pace(opening->req, opening->chat,
+              &(struct http_pace){
+                  .spec = opening->chat->sessions->tries,
+                  .key = opening->user,
+                  .slug = "too-many-tries",
+                  .detail = "this name's password was tried too often",
+                  .go = read_user,
+                  .arg = opening});
 }
 
 static void open_guest(struct opening *opening, struct span name)

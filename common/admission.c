@@ -1,6 +1,7 @@
 /* admission.c - see admission.h. */
 #include "common/admission.h"
 #include "common/app.h"
+#include "common/auth.h"
 #include "common/hash.h"
 
 #define BUCKETS 1024
@@ -16,21 +17,27 @@ struct caller {
 struct admission {
     struct app *app;
     int64_t per_caller;
-    struct limit_spec *limit; /* NULL: none */
+    struct limit_spec *all, *of_user, *of_address; /* NULL: none */
     struct hash_key hash_key;
     struct list buckets[BUCKETS];
 };
 
 static void on_limited(struct limit_call *call, int status);
 
-struct admission *admission_create(struct app *app, int64_t per_caller,
-                                   uint64_t rate)
+static struct limit_spec *limit_of(const char *name, int64_t rate)
+{
+    return rate ? app_limit(name, (uint64_t)rate) : NULL;
+}
+
+struct admission *admission_create(const struct admission_options *options)
 {
     struct admission *admission = mem_zalloc(MEM_APP, sizeof(*admission));
 
-    admission->app = app;
-    admission->per_caller = per_caller;
-    admission->limit = rate ? app_limit("/accept", rate) : NULL;
+    admission->app = options->app;
+    admission->per_caller = options->per_caller;
+    admission->all = limit_of("/accept", options->rate);
+    admission->of_user = limit_of("/accept-user", options->user_rate);
+    admission->of_address = limit_of("/accept-address", options->address_rate);
     admission->hash_key = hash_random_key();
     for (size_t i = 0; i < BUCKETS; i++)
         list_init(&admission->buckets[i]);
@@ -39,7 +46,9 @@ struct admission *admission_create(struct app *app, int64_t per_caller,
 
 void admission_destroy(struct admission *admission)
 {
-    limit_spec_unref(admission->limit);
+    limit_spec_unref(admission->all);
+    limit_spec_unref(admission->of_user);
+    limit_spec_unref(admission->of_address);
     mem_free(admission);
 }
 
@@ -129,24 +138,49 @@ struct span caller_name(const struct caller *caller)
 /* A millisecond at the least: it may not come now. */
 static uint64_t wait_of(const struct admission_ask *ask)
 {
-    return ask->call.allowed ? 0 : ask->ask.left.retry_us / 1000 + 1;
+    return ask->call.allowed ? 0 : limit_call_wait_us(&ask->call) / 1000 + 1;
+}
+
+static void add_limit(struct admission_ask *ask, struct limit_spec *spec,
+                      struct span key)
+{
+    if (spec)
+        ask->asks[ask->call.count++] =
+            (struct limit_ask){.spec = spec, .key = key, .cost = 1};
+}
+
+static bool has_name(const struct auth_identity *identity)
+{
+    return identity && !identity->all_but_admin && identity->sub.len > 0;
+}
+
+/* Of a user the limit is its own wherever it comes from; the address has one
+   whoever comes from there. */
+static void add_limits(struct admission *admission, struct admission_ask *ask)
+{
+    struct arena *arena = request_arena(ask->req);
+    const struct auth_identity *identity = request_identity(ask->req);
+
+    add_limit(ask, admission->all, SPAN("all"));
+    add_limit(ask, admission->of_address,
+              arena_copy(arena, request_address(ask->req)));
+    if (has_name(identity))
+        add_limit(ask, admission->of_user, arena_copy(arena, identity->sub));
 }
 
 void admission_ask(struct admission *admission, struct admission_ask *ask)
 {
     struct limiter *limiter = app_limiter(admission->app);
 
-    if (!admission->limit) {
-        ask->cb(ask, 0);
-        return;
-    }
-    ask->ask = (struct limit_ask){
-        .spec = admission->limit, .key = SPAN("all"), .cost = 1};
-    ask->call = (struct limit_call){.asks = &ask->ask,
-                                    .count = 1,
+    ask->call = (struct limit_call){.asks = ask->asks,
                                     .arena = request_arena(ask->req),
                                     .cb = on_limited,
                                     .arg = ask};
+    add_limits(admission, ask);
+    if (ask->call.count == 0) {
+        ask->cb(ask, 0);
+        return;
+    }
     if (limiter_try(limiter, &ask->call) ||
         limiter_ask(limiter, &ask->call) < 0)
         ask->cb(ask, wait_of(ask));

@@ -436,6 +436,16 @@ bool limiter_try(struct limiter *limiter, struct limit_call *call)
             try_denials(limiter, call, now_us));
 }
 
+uint64_t limit_call_wait_us(const struct limit_call *call)
+{
+    uint64_t longest = 0;
+
+    for (size_t i = 0; i < call->count; i++)
+        if (!call->asks[i].allowed && call->asks[i].left.retry_us > longest)
+            longest = call->asks[i].left.retry_us;
+    return longest;
+}
+
 int limiter_ask(struct limiter *limiter, struct limit_call *call)
 {
     if (limiter->closing)

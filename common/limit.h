@@ -122,6 +122,9 @@ bool limiter_try(struct limiter *limiter, struct limit_call *call);
  */
 int limiter_ask(struct limiter *limiter, struct limit_call *call);
 
+/* Of a call that is not allowed: until its limits may let it pass, us. */
+uint64_t limit_call_wait_us(const struct limit_call *call);
+
 /*
  * Give cost back, once for each id (ptr NULL: always); LIMIT_ALL: a reset.
  * left is what is there then.  0, or what redis_eval() refuses by; status as of

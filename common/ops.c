@@ -302,15 +302,17 @@ void ops_auth_refused(struct ops_client *client, int err)
 
 /* ---- how fast a client may write */
 
+#define LIMITS_MAX 2 /* of writing, and the service's own of this op */
+
 struct writing {
-    struct limit_ask ask;
+    struct limit_ask asks[LIMITS_MAX];
     struct limit_call call;
 };
 
-static void refuse_limited(struct op *op, const struct limit_left *left)
+static void refuse_limited(struct op *op, const struct limit_call *call)
 {
-    op_limited(op, left->retry_us / 1000 + 1,
-               "this caller writes faster than it may");
+    op_limited(op, limit_call_wait_us(call) / 1000 + 1,
+               "this caller does this faster than it may");
 }
 
 static void on_limited(struct limit_call *call, int status)
@@ -323,43 +325,63 @@ static void on_limited(struct limit_call *call, int status)
     if (status < 0 || !client) {
         op_fail_by(op, status < 0 ? status : UV_ECANCELED);
     } else if (!call->allowed) {
-        refuse_limited(op, &call->asks[0].left);
+        refuse_limited(op, call);
     } else {
         op->go(op);
         ops_go_on(client);
     }
 }
 
-void op_when_allowed(struct op *op, void (*go)(struct op *op))
+/* A user's own limits, by whatever connection it came; else the address's. */
+static struct span limited_name(const struct ops_client *client)
+{
+    return caller_name(client->is_user ? client->who : client->caller);
+}
+
+static void add_limit(struct op *op, struct limit_call *call,
+                      struct limit_spec *spec)
+{
+    if (spec)
+        call->asks[call->count++] = (struct limit_ask){
+            .spec = spec,
+            .key = arena_copy(&op->arena, limited_name(op->client)),
+            .cost = 1};
+}
+
+void op_when_allowed_by(struct op *op, struct limit_spec *spec,
+                        void (*go)(struct op *op))
 {
     struct app *app = op->client->ops->options.app;
     struct limiter *limiter = app_limiter(app);
+    struct writing *writing = arena_zalloc(&op->arena, sizeof(*writing));
+    struct limit_call *call = &writing->call;
 
-    if (!app_write_limit(app)) {
+    *call = (struct limit_call){.asks = writing->asks,
+                                .arena = &op->arena,
+                                .cb = on_limited,
+                                .arg = op};
+    op->go = go;
+    add_limit(op, call, app_write_limit(app));
+    add_limit(op, call, spec);
+    if (call->count == 0) {
         go(op);
         return;
     }
-    struct writing *writing = arena_zalloc(&op->arena, sizeof(*writing));
-    op->go = go;
-    writing->ask = (struct limit_ask){
-        .spec = app_write_limit(app),
-        .key = arena_copy(&op->arena, caller_name(op->client->caller)),
-        .cost = 1};
-    writing->call = (struct limit_call){.asks = &writing->ask,
-                                        .count = 1,
-                                        .arena = &op->arena,
-                                        .cb = on_limited,
-                                        .arg = op};
-    if (limiter_try(limiter, &writing->call)) {
-        if (writing->call.allowed)
+    if (limiter_try(limiter, call)) {
+        if (call->allowed)
             go(op);
         else
-            refuse_limited(op, &writing->ask.left);
+            refuse_limited(op, call);
         return;
     }
-    int err = limiter_ask(limiter, &writing->call);
+    int err = limiter_ask(limiter, call);
     if (err < 0)
         op_fail_by(op, err);
     else
         op->client->limiting = true;
+}
+
+void op_when_allowed(struct op *op, void (*go)(struct op *op))
+{
+    op_when_allowed_by(op, NULL, go);
 }

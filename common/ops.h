@@ -109,10 +109,11 @@ struct ops_client {
     struct wheel_timer timer;
     struct op *auth;    /* waits for who it is: holds up the others; or NULL */
     struct caller *who; /* NULL: it has not said so */
-    struct caller *caller; /* whose limits it counts for; NULL: not let in */
+    struct caller *caller; /* whose sockets it is one of; NULL: not let in */
     uint16_t end_code;     /* why it ends when the timer does */
     uint8_t waiting_count;
     bool limiting; /* a limit is asked for: it holds up the others */
+    bool is_user;  /* who has limits of its own: nobody and anonymous do not */
     bool opened, draining, going_on;
     bool closed; /* no answer any more */
 };
@@ -157,3 +158,6 @@ void op_drop(struct op *op);
  * answered (429 and the like).  Its client is there then.
  */
 void op_when_allowed(struct op *op, void (*go)(struct op *op));
+/* The same, and by a limit of the service's own; NULL: there is none. */
+void op_when_allowed_by(struct op *op, struct limit_spec *spec,
+                        void (*go)(struct op *op));

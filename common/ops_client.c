@@ -103,6 +103,7 @@ const char *ops_identify(struct ops_client *client,
     caller_unref(client->who);
     client->who =
         caller_of_subject(client->ops->options.admission, identity->sub);
+    client->is_user = !identity->all_but_admin && identity->sub.len > 0;
     if (client->draining)
         return NULL;
     if (identity->expires_at)

@@ -110,8 +110,10 @@ void *notifier_open(struct app *app)
                                                .settings = self->settings,
                                                .metrics = app_metrics(app)});
     self->roster = open_roster(self);
-    self->admission = admission_create(app, config->per_caller,
-                                       (uint64_t)config->accept_rate);
+    self->admission = admission_create(
+        &(struct admission_options){.app = app,
+                                    .per_caller = config->per_caller,
+                                    .rate = config->accept_rate});
     ops_init(&self->ops,
              &(struct ops_options){.app = app,
                                    .admission = self->admission,

@@ -1,7 +1,10 @@
 """service_identity.py - who is who: passwords, sessions, guests, tokens of others."""
+import contextlib
 import json
 
-from kit import Chat, Client, Connection, Refused, chat, directory, eventually, main, render, request, same
+import kit
+from kit import (Chat, Client, Connection, Refused, chat, directory, eventually, main, redis, render, request,  # noqa: F401
+                 same)
 
 
 def post(server, path, body, token=None):
@@ -67,6 +70,76 @@ def test_passwords_cannot_be_tried_for_ever(chat):
         connection.close()
     assert 429 in statuses, statuses
     assert set(statuses) <= {401, 429, 503}, statuses
+
+
+def serve(redis, directory, *options):
+    """A chat with limits of its own."""
+    return contextlib.closing(Chat(redis, directory, *options))
+
+
+def limited(client, op, tries=20, **members):
+    """Asks until it is told to come later; its error."""
+    for _ in range(tries):
+        answer = client.ask(op, **members)
+        if not answer["ok"]:
+            same((answer["error"]["status"], answer["error"]["type"]), (429, "rate-limited"), answer)
+            return answer["error"]
+    raise AssertionError("no limit")
+
+
+def test_what_a_user_writes_counts_however_it_comes(redis, directory):
+    token = kit.token
+    with serve(redis, directory, "--write-rate", "4", "--open") as server:
+        room = server.call("ann", "POST", "/v1/rooms", {"name": "tea", "kind": "public"}, 201)["room"]
+        server.call("bob", "PUT", "/v1/rooms/%s/members/bob" % room, status=201)
+        path = "/v1/rooms/%s/read" % room
+        with Device(server) as ann, Device(server) as bob:  # the token comes in auth
+            ann.get("auth", token=token("ann"))
+            bob.get("auth", token=token("bob"))
+            for op, members in (("read", {"seq": 1}), ("typing", {"on": True})):
+                error = limited(ann, op, room=room, **members)
+                assert 0 < error["retry_after_ms"] <= 1001, error
+            limited(ann, "presence", state="away")
+            answer = next(a for a in (post(server, path, {"seq": 1}, token("ann")) for _ in range(20)) if a.text)
+            same((answer.status, answer.json["type"]), (429, "/problems/rate-limited"))
+            assert int(answer.headers["retry-after"]) >= 1, answer.headers
+            bob.get("read", room=room, seq=1)  # another user at the same address
+
+
+def test_who_joins_too_fast_is_told_when_to_come(redis, directory):
+    with serve(redis, directory, "--join-rate", "1") as server:
+        rooms = [server.call("ann", "POST", "/v1/rooms", {"name": "r%d" % n, "kind": "public"}, 201)["room"]
+                 for n in range(4)]
+        with Client(server, "bob") as bob, Client(server, "cat") as cat:
+            for room in rooms[:2]:
+                bob.get("join", room=room)
+            error = bob.refused("join", 429, "rate-limited", room=rooms[2])
+            assert 0 < error["retry_after_ms"] <= 1001, error
+            answer = request(server.port, "PUT", "/v1/rooms/%s/members/bob" % rooms[2], None,
+                             {"Authorization": "Bearer " + kit.token("bob")})
+            same((answer.status, answer.headers["retry-after"]), (429, "1"))
+            bob.say(rooms[0], "what else it does goes on")
+            cat.get("join", room=rooms[2])
+            eventually(lambda: bob.ask("join", room=rooms[2])["ok"], "its turn")
+
+
+def test_who_comes_back_too_fast_is_put_off(redis, directory):
+    for option, names in (("--user-connect-rate", ("ann", "ann", "ann")),
+                          ("--address-connect-rate", ("ann", "bob", "cat"))):
+        with serve(redis, directory, option, "1") as server:
+            redis.cli("FLUSHALL")
+            same([refused_with(server, name) for name in names], [None, None, 429], option)
+            same(refused_with(server, "dan"), None if option.startswith("--user") else 429)
+            assert server.metric("chat_put_off_total") >= 1
+            eventually(lambda: refused_with(server, "ann") is None, "its turn")
+
+
+def refused_with(server, name):
+    try:
+        Client(server, name).close()
+    except Refused as refused:
+        return refused.status
+    return None
 
 
 def test_the_oldest_of_too_many_sessions_ends(open_chat):
