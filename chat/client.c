@@ -1,6 +1,7 @@
 /* client.c - see client.h. */
 #include "chat/client.h"
 #include "chat/op_internal.h"
+#include "chat/reach.h"
 #include "chat/sessions.h"
 
 static bool is_ready(void *arg)
@@ -48,12 +49,41 @@ static bool may_change(const struct client *client)
            client->watches.count == 0 && !client->synced;
 }
 
+bool client_covers(const struct client *client, struct span room)
+{
+    return reach_covers(client->reach, room);
+}
+
+/* What it watches it may go on watching. */
+static bool covers_watched(const struct client *client, struct span reach)
+{
+    const struct list *all = &client->watches.all;
+
+    for (const struct list *n = all->next; n != all; n = n->next)
+        if (!reach_covers(
+                reach, room_id(LIST_ENTRY(n, struct watch, of_client)->room)))
+            return false;
+    return true;
+}
+
+static void set_reach(struct client *client, struct span reach)
+{
+    char *copy = NULL;
+
+    if (reach.ptr) {
+        copy = mem_alloc(MEM_CONN, reach.len);
+        memcpy(copy, reach.ptr, reach.len);
+    }
+    mem_free((char *)(uintptr_t)client->reach.ptr);
+    client->reach = (struct span){copy, reach.len};
+}
+
 static const char *identify(struct ops_client *base,
                             const struct auth_identity *identity)
 {
     struct client *client = client_of(base);
 
-    if (!auth_allows(identity, SPAN("chat:use"), (struct span){NULL, 0}))
+    if (!auth_allows(identity, REACH_SCOPE, (struct span){NULL, 0}))
         return "the token does not cover chat:use";
     if (!name_is_valid(identity->sub))
         return "the token's sub is no user's name";
@@ -61,12 +91,15 @@ static const char *identify(struct ops_client *base,
     if (client->user && !span_eq(user_name(client->user), identity->sub) &&
         !may_change(client))
         return "the token is another user's";
+    if (!covers_watched(client, reach_of(identity)))
+        return "the token does not cover a room that is watched";
     if (client->base.auth && client->session != mark &&
         !session_is_known(client->chat->sessions, identity)) {
         session_ask_client(client, identity);
         return ops_later;
     }
     client->session = mark;
+    set_reach(client, reach_of(identity));
     if (client->user && span_eq(user_name(client->user), identity->sub))
         return NULL;
     if (client->user)
@@ -106,7 +139,10 @@ static void on_close(struct ops_client *base)
 
 static void destroy(struct ops_client *base)
 {
-    mem_free(client_of(base));
+    struct client *client = client_of(base);
+
+    set_reach(client, (struct span){NULL, 0});
+    mem_free(client);
 }
 
 static bool is_held_up(struct ops_client *base)

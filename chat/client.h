@@ -13,7 +13,8 @@ struct client {
     struct chat *chat;
     struct user *user; /* NULL: it has not said who it is */
     struct watches watches;
-    uint64_t session; /* its mark; 0: its token is no session's */
+    struct span reach; /* of its token, its own: see reach.h */
+    uint64_t session;  /* its mark; 0: its token is no session's */
     uint32_t writing;
     uint32_t told; /* presence.c's: the last mark that it was told of */
     bool asking;   /* for rooms: holds up what comes behind */
@@ -25,6 +26,9 @@ static inline struct client *client_of(struct ops_client *base)
 {
     return LIST_ENTRY(base, struct client, base);
 }
+
+/* Does its token cover this room? */
+bool client_covers(const struct client *client, struct span room);
 
 /* For the clients of all connections. */
 extern const struct ops_service client_service;

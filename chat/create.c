@@ -3,9 +3,8 @@
  *
  *   the indexes of who is in it -- create.lua --> on_created(): the room
  */
-#include "chat/chat.h"
+#include "chat/http.h"
 #include "chat/reply.h"
-#include "chat/room_json.h"
 #include "chat/scripts.h"
 #include "common/hash.h"
 
@@ -160,7 +159,7 @@ void create_room(struct request *req, void *arg)
     struct json_errors errors = {0};
     char id[ROOM_ID_LEN];
 
-    if (!request_read_json(req, fields, 3, values))
+    if (!http_may_create(req) || !request_read_json(req, fields, 3, values))
         return;
     json_errors_init(&errors);
     bool is_public = span_eq(values[1].text, SPAN("public"));
@@ -194,7 +193,7 @@ void create_direct(struct request *req, void *arg)
     struct json_errors errors = {0};
     char id[ROOM_ID_LEN];
 
-    if (!request_read_json(req, fields, 1, values))
+    if (!http_may_create(req) || !request_read_json(req, fields, 1, values))
         return;
     json_errors_init(&errors);
     if (!name_is_valid(values[0].text) ||

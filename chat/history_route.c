@@ -301,7 +301,10 @@ void search_messages(struct request *req, void *arg)
         refuse(req, SPAN("no-such-room"));
         return;
     }
+    if (values[1].ptr && !http_covers(req, values[1]))
+        return;
     search->user = http_user(req);
+    search->reach = http_reach(req);
     search->query = values[0];
     search->room = values[1];
     search->cursor = values[3];

@@ -4,6 +4,7 @@
  *   post_message() and the like -- write_send() --> on_written(): the answer
  */
 #include "chat/http.h"
+#include "chat/reach.h"
 #include "common/limit.h"
 
 #define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
@@ -13,11 +14,35 @@ struct span http_user(struct request *req)
     return arena_copy(request_arena(req), request_subject(req));
 }
 
+struct span http_reach(struct request *req)
+{
+    struct span reach = reach_of(request_identity(req));
+
+    return reach.ptr ? arena_copy(request_arena(req), reach) : reach;
+}
+
+bool http_covers(struct request *req, struct span room)
+{
+    if (reach_covers(http_reach(req), room))
+        return true;
+    request_problem(req, 403, "forbidden", NULL, REACH_DETAIL);
+    return false;
+}
+
+bool http_may_create(struct request *req)
+{
+    if (!http_reach(req).ptr)
+        return true;
+    request_problem(req, 403, "forbidden", NULL,
+                    "the token's scope covers no new rooms");
+    return false;
+}
+
 bool http_room(struct request *req, struct span *room)
 {
     *room = request_param(req, "room");
     if (room_id_is_valid(*room))
-        return true;
+        return http_covers(req, *room);
     refuse(req, SPAN("no-such-room"));
     return false;
 }

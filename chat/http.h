@@ -9,7 +9,14 @@
 
 /* Of who asks, in its request's arena. */
 struct span http_user(struct request *req);
-/* Values of the path; false: it can be none, and the request is answered. */
+/* The rooms that the token covers, see reach.h. */
+struct span http_reach(struct request *req);
+/* False: not this one; answered. */
+bool http_covers(struct request *req, struct span room);
+/* False: it does not cover all, so none that is new; answered. */
+bool http_may_create(struct request *req);
+/* Values of the path; false: it can be none, or the token does not cover it,
+   and the request is answered. */
 bool http_room(struct request *req, struct span *room);
 bool http_name(struct request *req, struct span *name);
 bool http_number(struct request *req, struct span *number);

@@ -90,7 +90,8 @@ static void on_gone(void *arg, struct seat *seat, const char *reason)
         next = n->next;
         if (watch)
             watch_finish(watch);
-        if (watch || client->synced)
+        if (watch ||
+            (client->synced && client_covers(client, room_id(seat->room))))
             client_tell_gone(client, seat->room, reason);
     }
 }

@@ -36,7 +36,9 @@ static inline struct client *op_client(const struct op *op)
 {
     return client_of(op->client);
 }
-/* The room's id; false: it cannot be one, and the op is answered. */
+/* The room's id; false: it cannot be one, or the token does not cover it, and
+   the op is answered. */
+bool op_takes_room(struct op *op, struct span id, struct span *room);
 bool op_room(struct op *op, const struct json_value *values, struct span *room);
 
 /*

@@ -142,13 +142,9 @@ void op_search(struct op *op, const struct json_value *values)
     enum { QUERY = OPS_FIRST, ROOM, LIMIT, CURSOR };
     struct search *search = arena_zalloc(&op->arena, sizeof(*search));
 
-    if (values[ROOM].state == JSON_STATE_SET) {
-        if (!room_id_is_valid(values[ROOM].text)) {
-            op_refuse(op, SPAN("no-such-room"));
-            return;
-        }
-        search->room = arena_copy(&op->arena, values[ROOM].text);
-    }
+    if (values[ROOM].state == JSON_STATE_SET &&
+        !op_takes_room(op, values[ROOM].text, &search->room))
+        return;
     if (!search_is_query(values[QUERY].text)) {
         op_fail(op, 422, "invalid", "/query: words, at most 256 bytes");
         return;
@@ -160,6 +156,8 @@ void op_search(struct op *op, const struct json_value *values)
                         ? (uint32_t)values[LIMIT].number
                         : 20;
     search->user = own_name(op);
+    if (op_client(op)->reach.ptr)
+        search->reach = arena_copy(&op->arena, op_client(op)->reach);
     search->arena = &op->arena;
     search->cb = on_search;
     search->arg = op;

@@ -210,6 +210,7 @@ static uint64_t put_seats(struct json_writer *w, const struct sync *sync,
         const struct seat *seat = LIST_ENTRY(n, struct seat, of_user);
         const struct cursor *cursor = cursor_of(sync, &at, seat);
         if (seat->role == 0 || seat->number <= sync->page ||
+            !client_covers(op_client(sync->op), room_id(seat->room)) ||
             (cursor && cursor->seq == seat->room->seq))
             continue;
         if (count++ == ITEMS_MAX)
@@ -226,7 +227,7 @@ static void watch_all(struct client *client, const struct sync *sync)
         struct seat *seat = user_seat(client->user, sync->watch[i]);
         bool has_after = false;
         uint64_t after = 0;
-        if (!seat || seat->role == 0)
+        if (!seat || seat->role == 0 || !client_covers(client, sync->watch[i]))
             continue;
         for (size_t j = 0; j < sync->cursor_count; j++)
             if (sync->cursors[j].seat == seat) {
@@ -320,6 +321,8 @@ static bool read_cursors(struct op *op, const json_t *object, struct sync *sync)
     {
         if (!json_is_integer(value) || json_integer_value(value) < 0)
             return false;
+        if (!client_covers(op_client(op), span_str(name)))
+            continue;
         sync->cursors[sync->cursor_count++] =
             (struct cursor){.room = arena_copy(&op->arena, span_str(name)),
                             .seq = (uint64_t)json_integer_value(value)};

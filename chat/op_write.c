@@ -6,6 +6,7 @@
  */
 #include "chat/membership.h"
 #include "chat/op_internal.h"
+#include "chat/reach.h"
 
 enum { OP_CLIENT_ID = OP_ROOM + 1, OP_TEXT, OP_REPLY_TO };
 enum {
@@ -22,14 +23,23 @@ void op_refuse(struct op *op, struct span type)
     op_fail(op, refusal->status, refusal->type, refusal->detail);
 }
 
+bool op_takes_room(struct op *op, struct span id, struct span *room)
+{
+    if (!room_id_is_valid(id)) {
+        op_refuse(op, SPAN("no-such-room"));
+        return false;
+    }
+    if (!client_covers(op_client(op), id)) {
+        op_fail(op, 403, "forbidden", REACH_DETAIL);
+        return false;
+    }
+    *room = arena_copy(&op->arena, id);
+    return true;
+}
+
 bool op_room(struct op *op, const struct json_value *values, struct span *room)
 {
-    if (room_id_is_valid(values[OP_ROOM].text)) {
-        *room = arena_copy(&op->arena, values[OP_ROOM].text);
-        return true;
-    }
-    op_refuse(op, SPAN("no-such-room"));
-    return false;
+    return op_takes_room(op, values[OP_ROOM].text, room);
 }
 
 /* ---- the answer */

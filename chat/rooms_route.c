@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "chat/http.h"
+#include "chat/reach.h"
 #include "chat/reply.h"
 #include "chat/scripts.h"
 #include "common/hash.h"
@@ -28,10 +29,13 @@ struct listing {
     struct chat *chat;
     struct request *req;
     struct listed *rooms;
+    struct span reach; /* of the token */
     size_t count, pending;
+    size_t seen; /* with those that the token does not cover */
     uint32_t limit;
     uint32_t partition; /* of public rooms: where it looks */
     struct span after;  /* of that partition, or of the index: the last one */
+    struct span last;   /* public one that was seen, as a cursor */
     struct span next;   /* "": there are no more */
     int status;
     bool is_public, is_one;
@@ -153,11 +157,17 @@ static void ask_all(struct listing *listing)
         answer(listing);
 }
 
-static void add_room(struct listing *listing, struct span room)
+/* False: there are as many as were asked for. */
+static bool add_room(struct listing *listing, struct span room)
 {
-    listing->rooms[listing->count++] =
-        (struct listed){.listing = listing,
-                        .room = arena_copy(request_arena(listing->req), room)};
+    if (listing->seen == listing->limit)
+        return false;
+    listing->seen++;
+    if (reach_covers(listing->reach, room))
+        listing->rooms[listing->count++] = (struct listed){
+            .listing = listing,
+            .room = arena_copy(request_arena(listing->req), room)};
+    return true;
 }
 
 /* ---- the rooms of who asks: by when they were put into its index */
@@ -166,18 +176,16 @@ static void on_index(void *arg, int status, const struct redisReply *reply)
 {
     struct listing *listing = arg;
     struct span last = {NULL, 0};
-    size_t rooms = 0;
 
     if (status < 0 || reply->type != REDIS_REPLY_ARRAY) {
         request_fail(listing->req, status < 0 ? status : UV_EPROTO);
         return;
     }
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        if (rooms++ == listing->limit) {
+        if (!add_room(listing, reply_text(reply->element[i]))) {
             listing->next = last;
             break;
         }
-        add_room(listing, reply_text(reply->element[i]));
         last = arena_printf(request_arena(listing->req), "%s",
                             reply->element[i + 1]->str);
     }
@@ -226,14 +234,14 @@ static void on_public(void *arg, int status, const struct redisReply *reply)
         return;
     }
     for (size_t i = 0; i < reply->elements; i++) {
-        if (listing->count == listing->limit) {
-            struct span last = listing->rooms[listing->count - 1].room;
-            listing->next =
-                arena_printf(request_arena(listing->req), "%u:%.*s",
-                             hash_partition(last), (int)last.len, last.ptr);
+        struct span room = reply_text(reply->element[i]);
+        if (!add_room(listing, room)) {
+            listing->next = listing->last;
             break;
         }
-        add_room(listing, reply_text(reply->element[i]));
+        listing->last =
+            arena_printf(request_arena(listing->req), "%u:%.*s",
+                         listing->partition, (int)room.len, room.ptr);
     }
     listing->partition++;
     listing->after = SPAN("");
@@ -297,6 +305,7 @@ static struct listing *begin(struct request *req, struct chat *chat,
 
     listing->chat = chat;
     listing->req = req;
+    listing->reach = http_reach(req);
     listing->limit = limit < LISTED_MAX ? limit : LISTED_MAX;
     listing->rooms = arena_alloc(arena, listing->limit * sizeof(struct listed));
     return listing;

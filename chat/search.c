@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "chat/chat.h"
+#include "chat/reach.h"
 #include "chat/reply.h"
 #include "chat/search.h"
 
@@ -187,8 +188,9 @@ static void on_index(void *arg, int status, const struct redisReply *reply)
     search->rooms =
         arena_alloc(search->arena, (reply->elements + 1) * sizeof(struct span));
     for (size_t i = 0; i < reply->elements; i++)
-        search->rooms[search->room_count++] =
-            arena_copy(search->arena, reply_text(reply->element[i]));
+        if (reach_covers(search->reach, reply_text(reply->element[i])))
+            search->rooms[search->room_count++] =
+                arena_copy(search->arena, reply_text(reply->element[i]));
     if (start_at(search))
         go_on(search);
     else

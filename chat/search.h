@@ -20,7 +20,8 @@
 /* In the asker's arena, with all it points to, until cb has run. */
 struct search {
     struct span user, query;
-    struct span room; /* ptr NULL: all of the user's */
+    struct span reach; /* of its token, see reach.h */
+    struct span room;  /* ptr NULL: all of the user's */
     struct span
         cursor; /* "ROOM:SEQ" that an answer gave; ptr NULL: the first */
     uint32_t limit;

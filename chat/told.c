@@ -26,7 +26,8 @@ static void tell_counts(struct chat *chat, struct seat *seat)
          n = next) {
         struct client *client = LIST_ENTRY(n, struct client, of_user);
         next = n->next;
-        if (client->synced && !watches_find(&client->watches, seat->room))
+        if (client->synced && client_covers(client, room_id(seat->room)) &&
+            !watches_find(&client->watches, seat->room))
             client_tell_unread(client, seat);
     }
 }

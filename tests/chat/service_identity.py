@@ -191,4 +191,71 @@ def test_tokens_must_cover_the_chat_and_name_a_user(chat):
             same(request(chat.port, "GET", "/v1/rooms" + path, None, {"Authorization": "Bearer " + text}).status, 403)
 
 
+def test_a_narrowed_token_touches_the_rooms_that_it_covers(chat):
+    rooms = [chat.room("ann", "bob", name="r%d" % n) for n in range(4)]
+    mine, other = rooms[:2]
+    narrow = kit.token("ann", scope="links:read chat:use:%s chat:use:%s*" % (mine, rooms[2][:-1]))
+    covered = [room for room in rooms if room == mine or room.startswith(rooms[2][:-1])]
+
+    def call(method, path, body=None, text=narrow):
+        return request(chat.port, method, path, body, {"Authorization": "Bearer " + text})
+    for n, room in enumerate(rooms):
+        chat.call("bob", "POST", "/v1/rooms/%s/messages" % room, {"client_id": "b", "text": "green tea %d" % n}, 201)
+    say = {"client_id": "c", "text": "x"}
+    for method, tail, body in (
+            ("GET", "", None), ("PATCH", "", {"topic": "x"}), ("GET", "/members", None), ("GET", "/messages", None),
+            ("GET", "/events", None), ("POST", "/messages", say), ("PATCH", "/messages/3", say),
+            ("PUT", "/messages/3/reactions/a", None), ("DELETE", "/messages/3/reactions/a", None),
+            ("DELETE", "/messages/3", None), ("POST", "/read", {"seq": 1}), ("POST", "/delivered", {"seq": 1}),
+            ("PUT", "/members/cat", None), ("PUT", "/mutes/bob", None), ("DELETE", "/mutes/bob", None),
+            ("PUT", "/bans/bob", None), ("DELETE", "/bans/bob", None), ("DELETE", "/members/bob", None),
+            ("DELETE", "", None)):
+        for room in (other, "r0000000000000000"):  # whether it is there is not told
+            answer = call(method, "/v1/rooms/%s%s" % (room, tail), body)
+            same((answer.status, answer.json["type"]), (403, "/problems/forbidden"), (method, tail))
+    same(call("GET", "/v1/rooms/" + mine).status, 200)
+    same(call("POST", "/v1/rooms/%s/messages" % mine, say).status, 201)
+    same(call("GET", "/v1/search?q=tea&room=" + other).status, 403)
+    for path, body in (("/v1/rooms", {"name": "x", "kind": "public"}), ("/v1/dms", {"user": "bob"})):
+        same(call("POST", path, body).status, 403)
+        same(call("POST", path, body, kit.token("ann", scope="chat:use:*")).status, 201)
+        same(call("POST", path, body, kit.token("ann", scope="chat:use:")).status, 403)
+    same({i["room"] for i in call("GET", "/v1/search?q=green+tea").json["items"]}, set(covered))
+    for scope in ("mine", "public"):
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = call("GET", "/v1/rooms?limit=1&scope=" + scope + (cursor and "&cursor=" + cursor)).json
+            seen += [item["room"] for item in page["items"]]
+            cursor = page["next"]
+        same(sorted(seen), sorted(covered), scope)
+
+
+def test_a_socket_of_a_narrowed_token_hears_of_what_it_covers(chat):
+    mine, other, third = (chat.room("ann", "bob", name=name) for name in "abc")
+    narrow = kit.token("ann", scope="chat:use:" + mine)
+    with Device(chat) as ann, Client(chat, "bob") as bob:
+        ann.get("auth", token=narrow)
+        same([i["room"] for i in ann.get("sync", cursors={other: 1, mine: 1}, watch=[other, third])["rooms"]], [mine])
+        mark = {"room": other, "client_id": "c"}
+        for op, members in (
+                ("watch", {}), ("unwatch", {}), ("join", {}), ("leave", {}), ("send", {"client_id": "c", "text": "x"}),
+                ("edit", mark | {"target": 1, "text": "x"}), ("delete", mark | {"target": 1}),
+                ("react", mark | {"target": 1, "emoji": "a", "on": True}), ("read", {"seq": 1}),
+                ("delivered", {"seq": 1}), ("mute", {"until_at": None}), ("typing", {"on": True}), ("history", {}),
+                ("members", {}), ("search", {"query": "x"})):
+            ann.refused(op, 403, "forbidden", **({"room": other} | members))
+        bob.say(other, "green tea")
+        bob.say(mine, "green tea")
+        same(ann.until("unread")["room"], mine)
+        same([i["room"] for i in ann.get("search", query="green")["items"]], [mine])
+        chat.call("bob", "DELETE", "/v1/rooms/%s/members/bob" % other, status=204)
+        chat.call("ann", "POST", "/v1/rooms/%s/messages" % other, {"client_id": "d", "text": "x"}, 201)
+        ann.get("watch", room=mine)
+        same([e for e in ann.events if e["room"] != mine], [])
+        ann.get("auth", token=kit.token("ann"))  # a wider one
+        ann.get("watch", room=other)
+        ann.refused("auth", 403, "forbidden", token=narrow)  # what it watches it may not be denied so
+        same(ann.ends(), 4401)
+
+
 main(__name__, open_chat=open_chat)
