@@ -7,13 +7,15 @@
 #include "chat/reply.h"
 #include "chat/scripts.h"
 #include "common/hash.h"
+#include "common/idempotency.h"
 
 #define USERS_MAX 2
 
 struct creation {
     struct chat *chat;
     struct request *req;
-    const char *kind; /* a letter of record.lua's */
+    struct idempotency *record; /* NULL without an Idempotency-Key */
+    const char *kind;           /* a letter of record.lua's */
     struct span room, name, topic;
     struct span users[USERS_MAX]; /* the one who makes it first */
     size_t user_count, indexed;
@@ -86,7 +88,7 @@ static void on_index(void *arg, int status, const struct redisReply *reply)
     if (status < 0) {
         request_fail(creation->req, status);
     } else if (reply_refusal(reply).ptr) {
-        refuse(creation->req, reply_refusal(reply));
+        http_refuse(creation->req, creation->record, reply_refusal(reply));
     } else {
         creation->indexed++;
         go_on(creation);
@@ -122,7 +124,11 @@ static void on_created(void *arg, int status, const struct redisReply *reply)
                                   .created = created,
                                   .head = head},
              &me);
-    request_reply_json(creation->req, made ? 201 : 200, buf_span(&out));
+    app_crash_point(creation->chat->app, "room-made");
+    /* made before, by a try of the same key whose answer was lost */
+    bool is_new = made || creation->record;
+    http_finish(creation->req, creation->record, is_new ? 201 : 200,
+                buf_span(&out));
     buf_deinit(&out);
 }
 
@@ -139,6 +145,19 @@ static struct creation *begin(struct request *req, struct chat *chat,
     creation->users[creation->user_count++] =
         arena_copy(request_arena(req), request_subject(req));
     return creation;
+}
+
+/* A later try goes on with the room of the first. */
+static void on_begun(struct request *req, void *arg, struct idempotency *record,
+                     enum idempotency_state state, struct span operation)
+{
+    struct creation *creation = arg;
+
+    (void)req;
+    (void)state;
+    creation->record = record;
+    creation->room = operation;
+    go_on(creation);
 }
 
 void create_room(struct request *req, void *arg)
@@ -178,7 +197,11 @@ void create_room(struct request *req, void *arg)
     creation->name = values[0].text;
     if (values[2].state == JSON_STATE_SET)
         creation->topic = values[2].text;
-    go_on(creation);
+    if (idempotency_wanted(req))
+        idempotency_begin(app_redis(creation->chat->app), CHAT_PREFIX, req,
+                          creation->room, on_begun, creation);
+    else
+        go_on(creation);
 }
 
 void create_direct(struct request *req, void *arg)

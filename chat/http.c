@@ -5,6 +5,7 @@
  */
 #include "chat/http.h"
 #include "chat/reach.h"
+#include "common/idempotency.h"
 #include "common/limit.h"
 
 #define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
@@ -65,6 +66,31 @@ bool http_number(struct request *req, struct span *number)
         return true;
     refuse(req, SPAN("no-such-message"));
     return false;
+}
+
+/* ---- answers that are given once */
+
+void http_finish(struct request *req, struct idempotency *record, int status,
+                 struct span json)
+{
+    if (record)
+        idempotency_finish(record, status, json);
+    else
+        request_reply_json(req, status, json);
+}
+
+void http_refuse(struct request *req, struct idempotency *record,
+                 struct span type)
+{
+    const struct refusal *refusal = refusal_of(type);
+
+    if (record)
+        idempotency_finish(record, refusal->status,
+                           request_problem_text(req, refusal->status,
+                                                refusal->type, NULL,
+                                                refusal->detail));
+    else
+        refuse(req, type);
 }
 
 /* ---- how fast */

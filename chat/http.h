@@ -21,6 +21,14 @@ bool http_room(struct request *req, struct span *room);
 bool http_name(struct request *req, struct span *name);
 bool http_number(struct request *req, struct span *number);
 
+/* The answer, kept if there is a record of the request; else record is NULL. */
+struct idempotency; /* "common/idempotency.h" */
+void http_finish(struct request *req, struct idempotency *record, int status,
+                 struct span json);
+/* The same of a problem: type as write.h's refusals. */
+void http_refuse(struct request *req, struct idempotency *record,
+                 struct span type);
+
 /* A write of who asks, answered by {room, seq, ts}. */
 struct write *http_write(struct request *req, const char *what);
 void http_send_write(struct chat *chat, struct write *write);

@@ -13,16 +13,16 @@
 #define R 8
 #define P 3
 #define MEMORY_MAX (64u << 20)
-#define SALT 16
 #define HASH 32
 #define HEAD "scrypt15.8.3$"
 
 static unsigned jobs; /* of this process */
 
 static bool derive(const struct password_job *job,
-                   const unsigned char salt[SALT], unsigned char hash[HASH])
+                   const unsigned char salt[PASSWORD_SALT],
+                   unsigned char hash[HASH])
 {
-    return EVP_PBE_scrypt(job->password, job->len, salt, SALT,
+    return EVP_PBE_scrypt(job->password, job->len, salt, PASSWORD_SALT,
                           UINT64_C(1) << LOG_N, R, P, MEMORY_MAX, hash,
                           HASH) == 1;
 }
@@ -30,21 +30,22 @@ static bool derive(const struct password_job *job,
 /* HEAD, the salt, $ and the hash. */
 static void make(struct password_job *job)
 {
-    unsigned char salt[SALT];
     unsigned char hash[HASH];
     char *at = job->kept + sizeof(HEAD) - 1;
 
-    job->failed = RAND_bytes(salt, SALT) != 1 || !derive(job, salt, hash);
+    job->failed = (!job->salted && RAND_bytes(job->salt, PASSWORD_SALT) != 1) ||
+                  !derive(job, job->salt, hash);
     if (job->failed)
         return;
     memcpy(job->kept, HEAD, sizeof(HEAD) - 1);
-    at += base64_encode((struct span){(const char *)salt, SALT}, at);
+    at += base64_encode((struct span){(const char *)job->salt, PASSWORD_SALT},
+                        at);
     *at++ = '$';
     at += base64_encode((struct span){(const char *)hash, HASH}, at);
     *at = '\0';
 }
 
-static bool take_apart(struct span kept, unsigned char salt[SALT + 2],
+static bool take_apart(struct span kept, unsigned char salt[PASSWORD_SALT + 2],
                        unsigned char hash[HASH + 2])
 {
     struct span head = SPAN(HEAD);
@@ -55,15 +56,16 @@ static bool take_apart(struct span kept, unsigned char salt[SALT + 2],
     if (!span_has_prefix(kept, head))
         return false;
     kept = span_skip(kept, head.len);
-    return span_cut(&kept, '$', &word) && word.len == BASE64_TEXT(SALT) &&
-           base64_decode(word, salt, &salt_len) && salt_len == SALT &&
+    return span_cut(&kept, '$', &word) &&
+           word.len == BASE64_TEXT(PASSWORD_SALT) &&
+           base64_decode(word, salt, &salt_len) && salt_len == PASSWORD_SALT &&
            kept.len == BASE64_TEXT(HASH) &&
            base64_decode(kept, hash, &hash_len) && hash_len == HASH;
 }
 
 static void verify(struct password_job *job)
 {
-    unsigned char salt[SALT + 2] = {0};
+    unsigned char salt[PASSWORD_SALT + 2] = {0};
     unsigned char hash[HASH + 2] = {0};
     unsigned char found[HASH];
     bool is_some = take_apart(span_str(job->kept), salt, hash);

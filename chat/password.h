@@ -13,6 +13,7 @@
 
 #define PASSWORD_MIN 8 /* bytes */
 #define PASSWORD_MAX 256
+#define PASSWORD_SALT 16
 #define PASSWORD_KEPT_MAX 96 /* bytes of what is kept, with a NUL */
 #define PASSWORD_JOBS_MAX 16
 
@@ -22,6 +23,8 @@ struct password_job {
     char password[PASSWORD_MAX];
     size_t len;
     bool verifies, matches, failed;
+    bool salted; /* to be made with this salt; else with a random one */
+    unsigned char salt[PASSWORD_SALT];
     /* What is kept: made, or compared with; "": nobody's, which takes as long.
      */
     char kept[PASSWORD_KEPT_MAX];

@@ -19,7 +19,7 @@
 struct idempotency {
     struct redis *redis;
     struct request *req;
-    struct span key, operation, json;
+    struct span key, digest, operation, json;
     struct span next; /* operation, when that has been kept */
     idempotency_cb cb;
     void *arg;
@@ -37,11 +37,10 @@ bool idempotency_wanted(const struct request *req)
 }
 
 /* What must be the same for it to be the same request. */
-static struct span digest_of(struct request *req)
+static struct span digest_of(struct request *req, struct span body)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     struct span path = request_path(req);
-    struct span body = request_body(req);
     char *hex = arena_alloc(request_arena(req), DIGEST_HEX + 1);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
@@ -59,6 +58,18 @@ void idempotency_begin(struct redis *redis, const char *prefix,
                        struct request *req, struct span operation,
                        idempotency_cb cb, void *arg)
 {
+    idempotency_begin_by(&(struct idempotency_begin){.redis = redis,
+                                                     .prefix = prefix,
+                                                     .req = req,
+                                                     .body = request_body(req),
+                                                     .operation = operation,
+                                                     .cb = cb,
+                                                     .arg = arg});
+}
+
+void idempotency_begin_by(const struct idempotency_begin *begin)
+{
+    struct request *req = begin->req;
     struct arena *arena = request_arena(req);
     struct span key = request_header(req, "idempotency-key");
     struct span sub = request_subject(req);
@@ -69,16 +80,18 @@ void idempotency_begin(struct redis *redis, const char *prefix,
                         "an Idempotency-Key has 1 to 255 bytes");
         return;
     }
-    *record = (struct idempotency){
-        .redis = redis,
-        .req = req,
-        .operation = operation,
-        .key = key_name(arena, prefix, "idem", sub, key_pair(arena, sub, key)),
-        .cb = cb,
-        .arg = arg};
-    struct span argv[] = {record->key, digest_of(req), operation,
+    *record =
+        (struct idempotency){.redis = begin->redis,
+                             .req = req,
+                             .digest = digest_of(req, begin->body),
+                             .operation = begin->operation,
+                             .key = key_name(arena, begin->prefix, "idem", sub,
+                                             key_pair(arena, sub, key)),
+                             .cb = begin->cb,
+                             .arg = begin->arg};
+    struct span argv[] = {record->key, record->digest, begin->operation,
                           SPAN(LEASE_MS), SPAN(KEPT_MS)};
-    int err = redis_eval(redis, &script_idempotency_begin, 1,
+    int err = redis_eval(begin->redis, &script_idempotency_begin, 1,
                          &(struct redis_call){.key = sub,
                                               .argv = argv,
                                               .argc = 5,
@@ -156,7 +169,7 @@ static void on_begun(void *arg, int status, const struct redisReply *reply)
 static int keep(struct idempotency *record, const struct span *fields,
                 size_t count, redis_reply_cb cb)
 {
-    struct span argv[4 + FIELDS_MAX] = {record->key, digest_of(record->req),
+    struct span argv[4 + FIELDS_MAX] = {record->key, record->digest,
                                         record->operation, SPAN(KEPT_MS)};
 
     memcpy(argv + 4, fields, count * sizeof(fields[0]));

@@ -38,6 +38,20 @@ void idempotency_begin(struct redis *redis, const char *prefix,
                        idempotency_cb cb, void *arg);
 
 /*
+ * The same where the body is not to be kept, not even as a digest: body is what
+ * stands for it.
+ */
+struct idempotency_begin {
+    struct redis *redis;
+    const char *prefix;
+    struct request *req;
+    struct span body, operation;
+    idempotency_cb cb;
+    void *arg;
+};
+void idempotency_begin_by(const struct idempotency_begin *begin);
+
+/*
  * Keep the answer, then give it: JSON below status 400, or a refusal's
  * problem+json (request_problem_text()) below 500.
  * When Redis cannot keep it the request fails instead, for a retry to continue.

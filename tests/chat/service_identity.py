@@ -50,6 +50,57 @@ def test_a_user_registers_and_signs_in(chat):
         same(dora.ends(), 4401)
 
 
+def keyed(server, path, key, body, name="ann"):
+    return request(server.port, "POST", path, body,
+                   {"Authorization": "Bearer " + kit.token(name), "Idempotency-Key": key})
+
+
+def test_a_user_is_registered_once_for_a_key(chat, redis):
+    body = {"name": "dora", "password": "correct horse"}
+    first, again = (keyed(chat, "/v1/users", "k1", body) for _ in range(2))
+    same((first.status, again.status, again.json), (201, 201, first.json))
+    same((first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]), (None, "true"))
+    for other in (body | {"name": "dana"}, body | {"password": "other horse"}):
+        same(keyed(chat, "/v1/users", "k1", other).json["type"], "/problems/idempotency-mismatch")
+    for _ in range(2):
+        same(keyed(chat, "/v1/users", "k2", body).json["type"], "/problems/name-taken")
+    same(keyed(chat, "/v1/users", "x" * 256, body).json["type"], "/problems/bad-idempotency-key")
+    for key in redis.cli("KEYS", "ch:idem:*"):  # a try that died when there was a user
+        redis.cli("HDEL", key, "status", "body")
+        redis.cli("HSET", key, "until", 0)
+    same(keyed(chat, "/v1/users", "k1", body).status, 201)
+    same(post(chat, "/v1/sessions", {"name": "dora", "password": "correct horse"}).status, 201)
+
+
+def test_a_room_is_made_once_for_a_key(chat, redis):
+    body = {"name": "tea", "kind": "private"}
+    first, again = (keyed(chat, "/v1/rooms", "k1", body) for _ in range(2))
+    same((first.status, again.status, again.json), (201, 201, first.json))
+    same((first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]), (None, "true"))
+    same(keyed(chat, "/v1/rooms", "k1", body | {"topic": "x"}).json["type"], "/problems/idempotency-mismatch")
+    same(keyed(chat, "/v1/rooms", "", body).json["type"], "/problems/bad-idempotency-key")
+    other = keyed(chat, "/v1/rooms", "k1", body, "bob")  # his key is another
+    same((other.status, other.json["room"] != first.json["room"]), (201, True))
+    same([i["room"] for i in chat.call("ann", "GET", "/v1/rooms")["items"]], [first.json["room"]])
+
+
+def test_a_room_whose_maker_died_is_made_once(redis, directory):
+    with serve(redis, directory, "--crash-at", "room-made") as server:
+        try:
+            keyed(server, "/v1/rooms", "k1", {"name": "tea", "kind": "public"})
+            raise AssertionError("no crash")
+        except (OSError, EOFError):
+            pass
+        eventually(lambda: server.get("/readyz").status == 200, "a worker again")
+        same(keyed(server, "/v1/rooms", "k1", {"name": "tea", "kind": "public"}).json["type"],
+             "/problems/idempotency-busy")
+        for key in redis.cli("KEYS", "ch:idem:*"):
+            redis.cli("HSET", key, "until", 0)  # its lease has run out
+        made = keyed(server, "/v1/rooms", "k1", {"name": "tea", "kind": "public"})
+        same(made.status, 201)
+        same([i["room"] for i in server.call("ann", "GET", "/v1/rooms")["items"]], [made.json["room"]])
+
+
 def test_names_and_passwords_are_checked(chat):
     for body in ({"name": "Dora", "password": "12345678"}, {"name": "", "password": "12345678"},
                  {"name": "guest-x", "password": "12345678"}, {"name": "anonymous", "password": "12345678"},
