@@ -45,6 +45,16 @@ static bool take_number(struct span text, uint64_t most, const char *pointer,
     return false;
 }
 
+static bool take_limit(struct span text, uint64_t most, uint64_t *out,
+                       struct json_errors *errors)
+{
+    if (!text.ptr || (span_to_u64(text, most, out) && *out > 0))
+        return true;
+    json_errors_add(errors, "/limit", "a number from 1 to %llu",
+                    (unsigned long long)most);
+    return false;
+}
+
 void read_messages(struct request *req, void *arg)
 {
     static const char *const names[] = {"before", "after", "around", "thread",
@@ -73,13 +83,13 @@ void read_messages(struct request *req, void *arg)
         }
     if (given > 1)
         json_errors_add(&errors, "", "one of before, after, around, thread");
-    take_number(values[4], HISTORY_MAX, "/limit", &limit, &errors);
+    take_limit(values[4], HISTORY_MAX, &limit, &errors);
     if (errors.count) {
         request_invalid(req, &errors);
         return;
     }
     history->user = http_user(req);
-    history->limit = limit ? (uint32_t)limit : 1;
+    history->limit = (uint32_t)limit;
     history->arena = arena;
     history->cb = on_messages;
     history->arg = req;
@@ -162,7 +172,7 @@ void read_events(struct request *req, void *arg)
     json_errors_init(&errors);
     query_take(arena, request_query_string(req), names, 2, values, &errors);
     take_number(values[0], NUMBER_MAX, "/after", &after, &errors);
-    take_number(values[1], EVENTS_MAX, "/limit", &limit, &errors);
+    take_limit(values[1], EVENTS_MAX, &limit, &errors);
     if (errors.count) {
         request_invalid(req, &errors);
         return;
@@ -292,7 +302,7 @@ void search_messages(struct request *req, void *arg)
     if (!search_is_query(values[0]))
         json_errors_add(&errors, "/q", "words, at most %d bytes of them",
                         SEARCH_QUERY_MAX);
-    take_number(values[2], SEARCH_LIMIT_MAX, "/limit", &limit, &errors);
+    take_limit(values[2], SEARCH_LIMIT_MAX, &limit, &errors);
     if (errors.count) {
         request_invalid(req, &errors);
         return;
@@ -308,7 +318,7 @@ void search_messages(struct request *req, void *arg)
     search->query = values[0];
     search->room = values[1];
     search->cursor = values[3];
-    search->limit = limit ? (uint32_t)limit : 1;
+    search->limit = (uint32_t)limit;
     search->arena = arena;
     search->cb = on_search;
     search->arg = req;

@@ -283,7 +283,7 @@ static bool take_cursor(struct listing *listing, struct span cursor)
     struct span head;
     uint64_t number;
 
-    if (!cursor.len)
+    if (!cursor.ptr)
         return true;
     if (!listing->is_public) {
         listing->after = cursor;

@@ -57,6 +57,25 @@ def test_lists_are_paged(chat):
     same(seen, [("ann", "owner")] + [("m%02d" % n, "member") for n in range(10)])
 
 
+def test_limits_and_cursors_are_checked_alike(chat):
+    room = chat.room("ann")
+    with Client(chat, "ann") as ann:
+        for path, op, members, cursor in (
+                ("/v1/rooms?scope=mine", None, {}, "x"), ("/v1/rooms?scope=public", None, {}, "1:"),
+                ("/v1/rooms/%s/members?" % room, "members", {"room": room}, "A"),
+                ("/v1/search?q=x", "search", {"query": "x"}, "x"),
+                ("/v1/rooms/%s/messages?" % room, "history", {"room": room}, None),
+                ("/v1/rooms/%s/events?" % room, None, {}, None)):
+            for pair in ["limit=" + text for text in ("0", "-1", "x", "", "1001")] + \
+                    ["cursor=" + text for text in ("", cursor) if cursor is not None]:
+                same(chat.call("ann", "GET", path + "&" + pair, status=422)["type"], "/problems/invalid", pair)
+            chat.call("ann", "GET", path + "&limit=1", status=200)
+            if op:
+                ann.get(op, limit=1, **members)
+                for more in [{"limit": 0}] + ([{"cursor": ""}, {"cursor": cursor}] if cursor else []):
+                    ann.refused(op, 422, "invalid", **members, **more)
+
+
 def test_messages_are_posted_changed_and_read(chat):
     room = chat.room("ann", "bob")
     path = "/v1/rooms/%s/messages" % room
