@@ -59,7 +59,7 @@ static bool covers_watched(const struct client *client, struct span reach)
 {
     const struct list *all = &client->watches.all;
 
-    for (const struct list *n = all->next; n != all; n = n->next)
+    for (struct list *n = all->next; n != all; n = n->next)
         if (!reach_covers(
                 reach, room_id(LIST_ENTRY(n, struct watch, of_client)->room)))
             return false;

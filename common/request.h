@@ -102,7 +102,8 @@ void request_reply_ready(struct request *req, int status, struct span head);
 
 /*
  * problem+json (or, where the client prefers it, a page): slug ends the type
- * "/problems/<slug>"; title is the status's phrase when NULL.
+ * "/problems/<slug>"; title is the status's phrase when NULL.  401 has its
+ * WWW-Authenticate.
  */
 void request_problem(struct request *req, int status, const char *slug,
                      const char *title, const char *detail);

@@ -134,7 +134,6 @@ static bool check_scope(struct request *req)
     if (!route->scope && !(route->flags & ROUTE_MERCURE))
         return true;
     if (!request_identify(req)) {
-        request_add_header(req, "WWW-Authenticate", SPAN("Bearer"));
         request_problem(req, 401, "unauthorized", NULL,
                         "a valid bearer token is needed");
         return false;

@@ -56,6 +56,8 @@ void request_problem(struct request *req, int status, const char *slug,
 {
     struct buf body;
 
+    if (status == 401)
+        request_add_header(req, "WWW-Authenticate", SPAN("Bearer"));
     buf_init(&body, MEM_REQUEST);
     if (wants_page(req)) {
         web_problem_page(&body, status, title ? title : status_phrase(status),

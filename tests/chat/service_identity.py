@@ -101,6 +101,20 @@ def test_a_room_whose_maker_died_is_made_once(redis, directory):
         same([i["room"] for i in server.call("ann", "GET", "/v1/rooms")["items"]], [made.json["room"]])
 
 
+def test_who_is_not_let_in_is_told_how(chat):
+    post(chat, "/v1/users", {"name": "dora", "password": "correct horse"})
+    ended = post(chat, "/v1/sessions", {"name": "dora", "password": "correct horse"}).json["token"]
+    header = {"Authorization": "Bearer " + ended}
+    same(request(chat.port, "DELETE", "/v1/sessions/current", None, header).status, 204)
+    eventually(lambda: request(chat.port, "GET", "/v1/rooms", None, header).status == 401, "the end")
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+               "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol": kit.PROTOCOL}
+    for answer in (post(chat, "/v1/sessions", {"name": "dana", "password": "wrong horse"}),
+                   request(chat.port, "GET", "/v1/rooms"), request(chat.port, "GET", "/v1/rooms", None, header),
+                   request(chat.port, "GET", "/v1/ws", None, upgrade | {"Authorization": "Bearer x"})):
+        same((answer.status, answer.headers.get("www-authenticate")), (401, "Bearer"), answer.text)
+
+
 def test_names_and_passwords_are_checked(chat):
     for body in ({"name": "Dora", "password": "12345678"}, {"name": "", "password": "12345678"},
                  {"name": "guest-x", "password": "12345678"}, {"name": "anonymous", "password": "12345678"},
