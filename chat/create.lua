@@ -11,7 +11,7 @@ if made then
   local time = redis.call('TIME')
   local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
   local users = #ARGV - 5
-  redis.call('HSET', KEYS[1], 'name', ARGV[2], 'topic', ARGV[3], 'created', now, 'by', ARGV[6])
+  redis.call('HSET', KEYS[1], 'name', ARGV[2], 'topic', ARGV[3], 'created', now, 'by', ARGV[6], 'owners', kind == 'd' and 0 or 1)
   redis.call('HSET', KEYS[2], '#', users .. ' ' .. now .. ' 1 0 ' .. users .. ' 0 ' .. kind .. ' 0 0 =')
   redis.call('SADD', 'ch:all:' .. string.match(KEYS[1], '%b{}'), room)
   if KEYS[5] then redis.call('ZADD', KEYS[5], 0, room) end

@@ -274,6 +274,9 @@ local function enter(name, letter)
     mentions = 0, role = letter, joined = number, muted = 0, silenced = 0}))
 end
 
+-- It has another owner, too.  (A room of before they were counted says it has not.)
+local function has_others() return tonumber(redis.call('HGET', KEYS[1], 'owners') or 1) > 1 end
+
 local function depart(name, change)
   redis.call('HDEL', KEYS[2], name)
   redis.call('ZREM', KEYS[5], name)
@@ -295,7 +298,8 @@ if not me then return {'not-a-member'} end
 if kind == 'd' and op ~= 'room' then return {'not-allowed'} end
 
 if op == 'leave' then
-  if me.role == 'o' and members ~= '1' then return {'last-owner'} end
+  if me.role == 'o' and members ~= '1' and not has_others() then return {'last-owner'} end
+  if me.role == 'o' then redis.call('HINCRBY', KEYS[1], 'owners', -1) end
   return depart(user, 'left')
 end
 
@@ -314,7 +318,8 @@ if op == 'put' then
   -- an owner may make others owners; an admin changes who is below it
   local may = my_rank == rank.o or my_rank == rank.a and rank[letter] < rank.a and rank[other.role] < rank.a
   if not may then return {'not-allowed'} end
-  if name == user and my_rank == rank.o then return {'last-owner'} end
+  if other.role == 'o' and not has_others() then return {'last-owner'} end
+  if other.role == 'o' or letter == 'o' then redis.call('HINCRBY', KEYS[1], 'owners', letter == 'o' and 1 or -1) end
   other.role = letter
   return append(entry(name, 'role', letter), nil, name, spell(other))
 end

@@ -186,9 +186,19 @@ def test_roles(redis):
     same(room("ban", "bob", "dan")[3], 1)
     same(room("join", "dan", 100), ["banned"])
     same(room("put", "alice", "bob", "o", 100)[3], 1)
-    same(room("leave", "alice"), ["last-owner"])
     same(room.record("#")[4], "3")
     same(redis.cli("ZRANGE", NAMES, 0, -1), ["alice", "bob", "carol"])
+    same(room("leave", "alice")[3], 1)  # beside another owner
+    same(room("leave", "bob"), ["last-owner"])
+    same(room("put", "bob", "bob", "m", 100), ["last-owner"])
+    same(room("put", "bob", "carol", "o", 100)[3], 1)
+    same(room("put", "carol", "bob", "m", 100)[3], 1)
+    same(room("leave", "carol"), ["last-owner"])
+    same(room("put", "carol", "bob", "o", 100)[3], 1)
+    same(room("put", "carol", "carol", "a", 100)[3], 1)  # of itself, too
+    same(room("leave", "bob"), ["last-owner"])
+    same(room("leave", "carol")[3], 1)
+    same(room("leave", "bob")[3], 1)  # nobody is left
 
 
 run(sys.modules[__name__], redis=redis)

@@ -167,6 +167,22 @@ def test_moderation(chat):
     chat.call("ann", "PUT", path + "/members/bob", {"role": "king"}, 422)
 
 
+def test_the_last_owner_stays(chat):
+    room = chat.room("ann", "bob", "cat")
+    path = "/v1/rooms/%s/members/" % room
+    with Client(chat, "ann") as ann, Client(chat, "bob") as bob:
+        same(chat.call("ann", "DELETE", path + "ann", status=422)["type"], "/problems/last-owner")
+        ann.refused("leave", 422, "last-owner", room=room)
+        chat.call("ann", "PUT", path + "bob", {"role": "owner"})
+        ann.get("leave", room=room)
+        bob.refused("leave", 422, "last-owner", room=room)
+        chat.call("bob", "PUT", path + "cat", {"role": "owner"})
+        chat.call("bob", "DELETE", path + "bob", status=204)
+        same(chat.call("cat", "PUT", path + "cat", {"role": "admin"}, 422)["type"], "/problems/last-owner")
+        same([i["user"] for i in chat.call("cat", "GET", path[:-1])["items"]], ["cat"])
+        chat.call("cat", "DELETE", path + "cat", status=204)
+
+
 def test_what_is_read_is_the_same_on_all_devices(chat):
     room = chat.room("ann", "bob")
     with Client(chat, "ann") as ann, Client(chat, "bob") as one, Client(chat, "bob") as two:
