@@ -19,7 +19,8 @@ static void on_moved(struct membership *membership, int status)
     else if (request_method(req) == REQUEST_DELETE)
         request_reply(req, 204, NULL, (struct span){NULL, 0});
     else
-        request_reply_json(req, write->changed ? 201 : 200, SPAN("{}"));
+        request_reply_json(req, write->changed && !write->is_role ? 201 : 200,
+                           SPAN("{}"));
 }
 
 static struct membership *begin(struct request *req)

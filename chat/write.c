@@ -136,6 +136,7 @@ static int take(struct write *write, const struct redisReply *reply)
         return UV_EPROTO;
     write->replayed = replayed;
     write->changed = changed;
+    write->is_role = changed == 2;
     return 0;
 }
 

@@ -32,6 +32,7 @@ struct write {
     uint64_t seq, ts;
     bool replayed;
     bool changed; /* false: it was so already */
+    bool is_role; /* what has changed is the role of a member */
 };
 
 /* 0, or what redis_eval() refuses by: cb never runs then. */

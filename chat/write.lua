@@ -21,8 +21,8 @@
 --         unban    user
 --         room     what has changed, as JSON; then of each of name, topic,
 --                  archived, keep_count, keep_ms: = and the value, or '': stays
--- {number, ts (ms), replayed (0, 1), done (0: it was so already)}, or {why not}:
--- a problem's type.
+-- {number, ts (ms), replayed (0, 1), done (0: it was so already; 2: to a member
+-- that was there)}, or {why not}: a problem's type.
 --
 -- An entry of the log has the id number-ts, e: its head, and t: "CLIENT_ID TEXT"
 -- where there is a text.  A head is
@@ -295,7 +295,7 @@ if op == 'join' then
 end
 
 if not me then return {'not-a-member'} end
-if kind == 'd' and op ~= 'room' then return {'not-allowed'} end
+if kind == 'd' then return {'not-allowed'} end
 
 if op == 'leave' then
   if me.role == 'o' and members ~= '1' and not has_others() then return {'last-owner'} end
@@ -321,7 +321,8 @@ if op == 'put' then
   if other.role == 'o' and not has_others() then return {'last-owner'} end
   if other.role == 'o' or letter == 'o' then redis.call('HINCRBY', KEYS[1], 'owners', letter == 'o' and 1 or -1) end
   other.role = letter
-  return append(entry(name, 'role', letter), nil, name, spell(other))
+  append(entry(name, 'role', letter), nil, name, spell(other))
+  return {seq, tonumber(now), 0, 2}
 end
 
 if op == 'unban' then
@@ -344,9 +345,8 @@ if op == 'kick' or op == 'ban' then
 end
 
 if op == 'room' then
-  if my_rank < (kind == 'd' and rank.m or rank.a) then return {'not-allowed'} end
-  if ARGV[11] ~= '' and my_rank < rank.o then return {'not-allowed'} end
-  if kind == 'd' and ARGV[9] .. ARGV[10] .. ARGV[11] ~= '' then return {'not-allowed'} end
+  if my_rank < rank.a or ARGV[11] ~= '' and my_rank < rank.o then return {'not-allowed'} end
+  if ARGV[9] .. ARGV[10] .. ARGV[11] .. ARGV[12] .. ARGV[13] == '' then return {seq, tonumber(now), 1, 0} end
   local set = {}
   for i, name in ipairs({'name', 'topic', 'archived', 'keep_count', 'keep_ms'}) do
     local value = ARGV[8 + i]

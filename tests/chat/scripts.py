@@ -129,6 +129,15 @@ def test_private_rooms_do_not_exist_for_others(redis):
     same(room("put", "alice", "bob", "", 100), ["banned"])
 
 
+def test_what_changes_nothing_of_a_room_is_no_entry(redis):
+    room = Room(redis, "bob")
+    before = room.heads()
+    same(room("room", "alice", "{}", "", "", "", "", "")[3], 0)
+    same(room("room", "bob", "{}", "", "", "", "", ""), ["not-allowed"])
+    same(room.heads(), before)
+    same(room("room", "alice", "{}", "", "=x", "", "", "")[3], 1)
+
+
 def test_archived_rooms_take_nothing(redis):
     room = Room(redis, "bob")
     room("room", "alice", '{"archived":true}', "", "", "=1", "", "")
@@ -178,24 +187,24 @@ def test_roles(redis):
     room = Room(redis, "bob", "carol", "dan")
     room("put", "alice", "bob", "a", 100)
     same(room("put", "bob", "carol", "a", 100), ["not-allowed"])
-    same(room("put", "bob", "carol", "r", 100)[3], 1)
+    same(room("put", "bob", "carol", "r", 100)[3], 2)
     same(room.say("carol", "x"), ["not-allowed"])
     same(room("kick", "bob", "alice"), ["not-allowed"])
     same(room("kick", "bob", "dan")[3], 1)
     same(room("join", "dan", 100)[3], 1)
     same(room("ban", "bob", "dan")[3], 1)
     same(room("join", "dan", 100), ["banned"])
-    same(room("put", "alice", "bob", "o", 100)[3], 1)
+    same(room("put", "alice", "bob", "o", 100)[3], 2)
     same(room.record("#")[4], "3")
     same(redis.cli("ZRANGE", NAMES, 0, -1), ["alice", "bob", "carol"])
     same(room("leave", "alice")[3], 1)  # beside another owner
     same(room("leave", "bob"), ["last-owner"])
     same(room("put", "bob", "bob", "m", 100), ["last-owner"])
-    same(room("put", "bob", "carol", "o", 100)[3], 1)
-    same(room("put", "carol", "bob", "m", 100)[3], 1)
+    same(room("put", "bob", "carol", "o", 100)[3], 2)
+    same(room("put", "carol", "bob", "m", 100)[3], 2)
     same(room("leave", "carol"), ["last-owner"])
-    same(room("put", "carol", "bob", "o", 100)[3], 1)
-    same(room("put", "carol", "carol", "a", 100)[3], 1)  # of itself, too
+    same(room("put", "carol", "bob", "o", 100)[3], 2)
+    same(room("put", "carol", "carol", "a", 100)[3], 2)  # of itself, too
     same(room("leave", "bob"), ["last-owner"])
     same(room("leave", "carol")[3], 1)
     same(room("leave", "bob")[3], 1)  # nobody is left

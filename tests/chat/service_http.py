@@ -11,6 +11,8 @@ def test_rooms_are_made_read_changed_and_archived(chat):
     same(chat.call("bob", "GET", path, status=200)["me"], None)
     changed = chat.call("ann", "PATCH", path, {"topic": None, "retention": {"max_count": 100}}, 200)
     same((changed["topic"], changed["seq"]), ("", 2))
+    same(chat.call("ann", "PATCH", path, {}, 200)["seq"], 2)  # nothing is no entry
+    chat.call("bob", "PATCH", path, {}, 403)
     for body in ({"name": "Tea!"}, {"colour": 1}, {"retention": {"max_count": 0}}):
         chat.call("ann", "PATCH", path, body, 422)
     chat.call("bob", "PATCH", path, {"topic": "x"}, 403)
@@ -151,9 +153,17 @@ def test_moderation(chat):
     same(chat.call("cat", "POST", path + "/messages", {"client_id": "c", "text": "x"}, 403)["type"], "/problems/muted")
     chat.call("ann", "DELETE", path + "/mutes/cat", status=204)
     chat.call("cat", "POST", path + "/messages", {"client_id": "c", "text": "x"}, 201)
-    chat.call("ann", "PUT", path + "/members/bob", {"role": "admin"}, 201)
+    chat.call("ann", "PUT", path + "/members/bob", {"role": "admin"}, 200)
+    chat.call("ann", "PUT", path + "/members/bob", {"role": "admin"}, 200)
+    chat.room("dan")
+    chat.call("ann", "PUT", path + "/members/dan", {"role": "reader"}, 201)
+    chat.call("ann", "DELETE", path + "/members/dan", status=204)
     chat.call("bob", "DELETE", path + "/messages/5", status=404)
     chat.call("bob", "DELETE", path + "/messages/4", status=200)
+    chat.call("ann", "PUT", path + "/mutes/cat", {"until_at": None}, 204)  # without an end
+    chat.call("cat", "POST", path + "/messages", {"client_id": "d", "text": "x"}, 403)
+    chat.call("ann", "PUT", path + "/mutes/cat", {"until_at": "2020-01-01T00:00:00Z"}, 204)  # over
+    chat.call("cat", "POST", path + "/messages", {"client_id": "d", "text": "x"}, 201)
     with Client(chat, "cat") as cat:
         cat.get("watch", room=room)
         chat.call("bob", "PUT", path + "/bans/cat", status=204)
@@ -252,6 +262,21 @@ def test_nobody_puts_somebody_in_who_is_not_there(chat):
     room = chat.room("ann")
     same(chat.call("ann", "PUT", "/v1/rooms/%s/members/nobody" % room, status=404)["type"], "/problems/no-such-user")
     same(chat.call("ann", "POST", "/v1/dms", {"user": "nobody"}, 404)["type"], "/problems/no-such-user")
+    den = chat.room("ann", kind="private")
+    chat.room("bob")
+    for name in ("nobody", "bob", "ann"):  # who may not is told nothing of users
+        for where, why in ((room, "not-a-member"), (den, "no-such-room"), ("r0000000000000000", "no-such-room")):
+            same(chat.call("cat", "PUT", "/v1/rooms/%s/members/%s" % (where, name))["type"], "/problems/" + why)
+    chat.call("ann", "PUT", "/v1/rooms/%s/members/bob" % room, {"role": "reader"}, 201)
+    same(chat.call("bob", "PUT", "/v1/rooms/%s/members/nobody" % room, status=403)["type"], "/problems/not-allowed")
+
+
+def test_direct_rooms_stay_as_they_are(chat):
+    room = chat.direct("ann", "bob")
+    for body in ({"name": "x"}, {"topic": "x"}, {"retention": {"max_count": 1}}, {"retention": {"max_age_s": 1}}, {}):
+        same(chat.call("ann", "PATCH", "/v1/rooms/" + room, body, 403)["type"], "/problems/not-allowed")
+    for method, path in (("DELETE", ""), ("DELETE", "/members/ann"), ("PUT", "/members/cat"), ("PUT", "/mutes/bob")):
+        same(chat.call("ann", method, "/v1/rooms/%s%s" % (room, path), status=403)["type"], "/problems/not-allowed")
 
 
 main(__name__)
