@@ -6,6 +6,7 @@
 #include "chat/reply.h"
 #include "chat/scripts.h"
 
+#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
 #define BYTES "196608" /* of messages in an answer, about */
 
 static int take(struct history *history, const struct redisReply *reply)
@@ -32,11 +33,21 @@ static void on_messages(void *arg, int status, const struct redisReply *reply)
     history->cb(history, status == 0 ? take(history, reply) : status);
 }
 
+bool history_aim(struct history *history, const char *how, uint64_t number,
+                 uint64_t thread)
+{
+    history->thread = thread;
+    history->number = how || thread ? number : NUMBER_MAX;
+    history->how = how ? how : thread ? "after" : "before";
+    return !thread || !span_eq(span_str(history->how), SPAN("around"));
+}
+
 int history_ask(struct chat *chat, struct history *history)
 {
     struct room_keys keys = keys_of_room(history->arena, history->room);
     char limit[SPAN_U64_MAX];
     char number[SPAN_U64_MAX];
+    char thread[SPAN_U64_MAX];
 
     history->bodies = chat->bodies;
     struct span argv[] = {keys.members,
@@ -47,12 +58,13 @@ int history_ask(struct chat *chat, struct history *history)
                           span_from_u64(limit, history->limit),
                           SPAN(BYTES),
                           span_str(history->how),
-                          span_from_u64(number, history->number)};
+                          span_from_u64(number, history->number),
+                          span_from_u64(thread, history->thread)};
 
     return redis_eval(app_redis(chat->app), &script_messages, 4,
                       &(struct redis_call){.key = history->room,
                                            .argv = argv,
-                                           .argc = 9,
+                                           .argc = 10,
                                            .repeatable = true,
                                            .cb = on_messages,
                                            .arg = history});

@@ -13,12 +13,14 @@
 struct redisReply;
 
 #define HISTORY_MAX 200 /* messages of an answer */
+#define HISTORY_HOW "one of before, after, around; of a thread not around"
 
 /* In the asker's arena, with all it points to, until cb has run. */
 struct history {
     struct span user, room;
-    const char *how; /* before, after, around, thread */
+    const char *how; /* before, after, around */
     uint64_t number; /* of that */
+    uint64_t thread; /* the message that began it; 0: all of the room */
     uint32_t limit;
     struct arena *arena;
     /* Once, later.  status 0: it is there until cb returns, or refusal says why
@@ -31,6 +33,11 @@ struct history {
     struct bodies *bodies;
     const struct redisReply *reply;
 };
+
+/* how NULL: the newest of the room, or a thread (0: none) from its beginning.
+   False: a thread is not read around a number. */
+bool history_aim(struct history *history, const char *how, uint64_t number,
+                 uint64_t thread);
 
 /* 0, or what redis_eval() refuses by: cb never runs then. */
 int history_ask(struct chat *chat, struct history *history);

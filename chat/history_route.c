@@ -45,12 +45,13 @@ static bool take_number(struct span text, uint64_t most, const char *pointer,
     return false;
 }
 
-static bool take_limit(struct span text, uint64_t most, uint64_t *out,
-                       struct json_errors *errors)
+/* The same, but 0 is none. */
+static bool take_count(struct span text, uint64_t most, const char *pointer,
+                       uint64_t *out, struct json_errors *errors)
 {
     if (!text.ptr || (span_to_u64(text, most, out) && *out > 0))
         return true;
-    json_errors_add(errors, "/limit", "a number from 1 to %llu",
+    json_errors_add(errors, pointer, "a number from 1 to %llu",
                     (unsigned long long)most);
     return false;
 }
@@ -59,12 +60,14 @@ void read_messages(struct request *req, void *arg)
 {
     static const char *const names[] = {"before", "after", "around", "thread",
                                         "limit"};
-    static const char *const pointers[] = {"/before", "/after", "/around",
-                                           "/thread"};
+    static const char *const pointers[] = {"/before", "/after", "/around"};
     struct arena *arena = request_arena(req);
     struct history *history = arena_zalloc(arena, sizeof(*history));
     struct json_errors errors = {0};
     struct span values[5];
+    const char *how = NULL;
+    uint64_t number = 0;
+    uint64_t thread = 0;
     uint64_t limit = 50;
     unsigned given = 0;
 
@@ -72,18 +75,16 @@ void read_messages(struct request *req, void *arg)
         return;
     json_errors_init(&errors);
     query_take(arena, request_query_string(req), names, 5, values, &errors);
-    history->how = "before";
-    history->number = NUMBER_MAX;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 3; i++)
         if (values[i].ptr) {
             given++;
-            history->how = names[i];
-            take_number(values[i], NUMBER_MAX, pointers[i], &history->number,
-                        &errors);
+            how = names[i];
+            take_number(values[i], NUMBER_MAX, pointers[i], &number, &errors);
         }
-    if (given > 1)
-        json_errors_add(&errors, "", "one of before, after, around, thread");
-    take_limit(values[4], HISTORY_MAX, &limit, &errors);
+    take_count(values[3], NUMBER_MAX, "/thread", &thread, &errors);
+    take_count(values[4], HISTORY_MAX, "/limit", &limit, &errors);
+    if (!history_aim(history, how, number, thread) || given > 1)
+        json_errors_add(&errors, "", HISTORY_HOW);
     if (errors.count) {
         request_invalid(req, &errors);
         return;
@@ -172,7 +173,7 @@ void read_events(struct request *req, void *arg)
     json_errors_init(&errors);
     query_take(arena, request_query_string(req), names, 2, values, &errors);
     take_number(values[0], NUMBER_MAX, "/after", &after, &errors);
-    take_limit(values[1], EVENTS_MAX, &limit, &errors);
+    take_count(values[1], EVENTS_MAX, "/limit", &limit, &errors);
     if (errors.count) {
         request_invalid(req, &errors);
         return;
@@ -302,7 +303,7 @@ void search_messages(struct request *req, void *arg)
     if (!search_is_query(values[0]))
         json_errors_add(&errors, "/q", "words, at most %d bytes of them",
                         SEARCH_QUERY_MAX);
-    take_limit(values[2], SEARCH_LIMIT_MAX, &limit, &errors);
+    take_count(values[2], SEARCH_LIMIT_MAX, "/limit", &limit, &errors);
     if (errors.count) {
         request_invalid(req, &errors);
         return;

@@ -1,9 +1,9 @@
 /*
  * membership.h - coming into a room and going out of it: two partitions.
  *
- *   membership_enter() -- of another: may who asks? -- the user's index of rooms,
- *                         then the room --> cb
- *   membership_depart() -- the room, then the index --> cb
+ *   membership_enter() -- of another: may who asks? -- the user's index of
+ * rooms, then the room --> cb membership_depart() -- the room, then the index
+ * --> cb
  *
  * The index may name a room that the user is not in, where a step was cut off;
  * never the other way round.  users.c puts it right.

@@ -1,7 +1,8 @@
 -- messages.lua - messages of a room as they are now, some of them.
 -- KEYS  its members, its log, what has changed of its messages, the room
 -- ARGV  who asks, how many at most, after how many bytes of them to stop, how
---       (before, after, around, thread), of which number
+--       (before, after, around), of which number, of which thread (0: of the
+--       room; else not around)
 -- {why not}: a problem's type; else {the room as record.lua has it, the number
 -- to go on from ('': there are no more that way), messages by number: {id, head,
 -- text ('': none), the change of it ('': none; 'd': deleted), reactions: "EMOJI
@@ -13,6 +14,7 @@ if not is[2] then return {string.find(is[1], ' u %d %d+ %S+$') and 'not-a-member
 local seq, oldest = string.match(is[1], '^(%d+) %d+ (%d+)')
 seq, oldest = tonumber(seq), tonumber(oldest)
 local limit, bytes, how, at = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local root = tonumber(ARGV[6])
 
 local function beside(what, id)
   return string.gsub(KEYS[4], '^ch:room', 'ch:' .. what, 1) .. ':' .. id
@@ -58,6 +60,24 @@ local function walk(out, from, by, most)
   return string.format('%d', from - by)
 end
 
+-- The numbers of a thread up or down from one on, one more than are asked for.
+local function thread(up)
+  local numbers = redis.call('ZRANGE', beside('thread', ARGV[6]), '(' .. ARGV[5], up and '+inf' or '-inf', 'BYSCORE',
+    unpack(up and {'LIMIT', 0, limit + 1} or {'REV', 'LIMIT', 0, limit + 1}))
+  if up and root > at then table.insert(numbers, 1, ARGV[6]) end
+  if not up and root < at then numbers[#numbers + 1] = ARGV[6] end
+  return numbers
+end
+
+-- Those of a list of numbers; where to go on, '' at its end.
+local function follow(out, numbers)
+  for i, number in ipairs(numbers) do
+    if #out >= limit or bytes <= 0 then return numbers[i - 1] end
+    take(out, {number}, number, number, #out + 1)
+  end
+  return ''
+end
+
 local function reversed(list)
   local out = {}
   for i = #list, 1, -1 do out[#out + 1] = list[i] end
@@ -66,21 +86,18 @@ end
 
 local out, next = {}, ''
 STEP = math.min(STEP, limit)
-if how == 'before' then
+if root > 0 then
+  next = follow(out, thread(how == 'after'))
+  if how == 'before' then out = reversed(out) end
+elseif how == 'before' then
   next = walk(out, math.min(at - 1, seq), -1, limit)
   out = reversed(out)
 elseif how == 'after' then
   next = walk(out, math.max(at + 1, oldest), 1, limit)
-elseif how == 'around' then
+else
   local before = {}
   walk(before, math.min(at - 1, seq), -1, math.floor(limit / 2))
   out = reversed(before)
   next = walk(out, math.max(at, oldest), 1, limit)
-else
-  local numbers = redis.call('ZRANGE', beside('thread', ARGV[5]), 0, limit - 2)
-  table.insert(numbers, 1, ARGV[5])
-  for _, number in ipairs(numbers) do
-    if bytes > 0 then take(out, {number}, number, number, #out + 1) end
-  end
 end
 return {is[1], next, out}

@@ -6,7 +6,6 @@
 #include "chat/people.h"
 #include "chat/search.h"
 
-#define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
 #define MEMBERS_MAX 500 /* of one answer, for its size */
 
 /* False: it is answered, and what it asked by is gone. */
@@ -41,25 +40,32 @@ static struct span own_name(struct op *op)
     return arena_copy(&op->arena, user_name(op_client(op)->user));
 }
 
+/* 0: it is not there. */
+static uint64_t number_of(const struct json_value *value)
+{
+    return value->state == JSON_STATE_SET ? (uint64_t)value->number : 0;
+}
+
 void op_history(struct op *op, const struct json_value *values)
 {
     enum { BEFORE = OP_ROOM + 1, AFTER, AROUND, THREAD, LIMIT };
-    static const char *const hows[] = {"before", "after", "around", "thread"};
+    static const char *const hows[] = {"before", "after", "around"};
     struct history *history = arena_zalloc(&op->arena, sizeof(*history));
+    const char *how = NULL;
+    uint64_t number = 0;
     unsigned given = 0;
 
     if (!op_room(op, values, &history->room))
         return;
-    history->how = "before";
-    history->number = NUMBER_MAX;
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 3; i++)
         if (values[BEFORE + i].state == JSON_STATE_SET) {
             given++;
-            history->how = hows[i];
-            history->number = (uint64_t)values[BEFORE + i].number;
+            how = hows[i];
+            number = (uint64_t)values[BEFORE + i].number;
         }
-    if (given > 1) {
-        op_fail(op, 422, "invalid", "one of before, after, around, thread");
+    if (!history_aim(history, how, number, number_of(&values[THREAD])) ||
+        given > 1) {
+        op_fail(op, 422, "invalid", HISTORY_HOW);
         return;
     }
     history->limit = values[LIMIT].state == JSON_STATE_SET

@@ -145,6 +145,37 @@ def test_threads(chat):
              [root, one, two])
 
 
+def test_threads_are_paged_both_ways(chat):
+    room = chat.room("ann", "bob")
+    path = "/v1/rooms/%s/messages" % room
+    with Client(chat, "ann") as ann:
+        root = ann.say(room, "root")["seq"]
+        numbers = [root]
+        for n in range(25):
+            ann.say(room, "aside")
+            numbers.append(ann.say(room, "n%d" % n, reply_to=numbers[n // 2])["seq"])
+        for ask in (lambda **query: chat.call("bob", "GET", path + "?" + "&".join("%s=%d" % i for i in query.items()),
+                                              status=200), lambda **query: ann.get("history", room=room, **query)):
+            for limit in (1, 7, 26, 27):
+                for way, start in (("after", 0), ("before", 1 << 52)):
+                    seen, at, pages = [], start, 0
+                    while at is not None:
+                        page = ask(thread=root, limit=limit, **{way: at})
+                        items = [i["seq"] for i in page["items"]]
+                        assert len(items) <= limit, items
+                        seen = seen + items if way == "after" else items + seen
+                        at, pages = page["next"], pages + 1
+                    same(seen, numbers, (way, limit))
+                    same(pages, -(-26 // limit))
+            page = ask(thread=root, limit=3)  # from its beginning
+            same(([i["seq"] for i in page["items"]], page["next"]), (numbers[:3], numbers[2]))
+            same(ask(thread=99999)["items"], [])
+        for query in ("thread=0", "thread=x", "thread=3&around=4", "thread=3&before=9&after=4"):
+            chat.call("ann", "GET", path + "?" + query, status=422)
+        ann.refused("history", 422, "invalid", room=room, thread=0)
+        ann.refused("history", 422, "invalid", room=room, thread=3, around=4)
+
+
 def test_moderation(chat):
     room = chat.room("ann", "bob", "cat")
     path = "/v1/rooms/" + room
