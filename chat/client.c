@@ -98,7 +98,7 @@ static const char *identify(struct ops_client *base,
         session_ask_client(client, identity);
         return ops_later;
     }
-    client->session = mark;
+    session_enter(client, identity);
     set_reach(client, reach_of(identity));
     if (client->user && span_eq(user_name(client->user), identity->sub))
         return NULL;

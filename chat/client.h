@@ -3,6 +3,7 @@
 #pragma once
 
 #include "chat/chat.h"
+#include "chat/sessions.h"
 #include "chat/watch.h"
 
 #define CLIENT_WRITING_MAX 64 /* writes on their way */
@@ -15,6 +16,9 @@ struct client {
     struct watches watches;
     struct span reach; /* of its token, its own: see reach.h */
     uint64_t session;  /* its mark; 0: its token is no session's */
+    char session_id[SESSION_ID_MAX];
+    char device[DEVICE_MAX + 1]; /* of its session */
+    bool has_device;             /* it is known */
     uint32_t writing;
     uint32_t told; /* presence.c's: the last mark that it was told of */
     bool asking;   /* for rooms: holds up what comes behind */

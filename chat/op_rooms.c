@@ -266,6 +266,8 @@ static void answer_sync(struct op *op, struct sync *sync)
     op_open(op, &out, &w);
     json_put_key(&w, "user");
     json_put_string(&w, user_name(user));
+    json_put_key(&w, "device");
+    json_put_string(&w, span_str(client->device));
     json_put_key(&w, "rooms");
     json_put_open(&w, '[');
     uint64_t next = put_seats(&w, sync, user);
@@ -360,7 +362,7 @@ void op_sync(struct op *op, const struct json_value *values)
         op_fail(op, 422, "invalid", "/page: what an answer gave as next");
         return;
     }
-    begin_sync(op);
+    session_when_device(op, begin_sync);
 }
 
 /* ---- watch, unwatch */

@@ -3,11 +3,12 @@
 -- ARGV  open, session, its end (s), device, how many there may be, 1: the user is
 --       made if it is not there, the channel to wake, the user; {1}
 --       close, session, the channel to wake, the user; {was it there (0, 1)}
---       look, session; {is it there (0, 1)}
+--       look, session; {is it there (0, 1), device}
 local time = redis.call('TIME')
 if ARGV[1] == 'look' then
   local found = redis.call('HGET', KEYS[2], ARGV[2])
-  return {found and tonumber(string.match(found, '^%d+')) > tonumber(time[1]) and 1 or 0}
+  local ends, device = string.match(found or '', '^(%d+) (.*)$')
+  return {ends and tonumber(ends) > tonumber(time[1]) and 1 or 0, device or ''}
 end
 if ARGV[1] == 'close' then
   local was = redis.call('HDEL', KEYS[2], ARGV[2])

@@ -22,7 +22,6 @@
 #define KNOWN 4096 /* sessions that are remembered */
 #define PREFIX "s."
 #define RANDOM 16
-#define ID_MAX 32
 #define TRIES_A_SECOND 1 /* of one name's password; a burst of two */
 #define MOST "100"       /* SESSIONS_MAX */
 
@@ -131,7 +130,7 @@ static int found(int status, const struct redisReply *reply)
 
     if (status < 0)
         return status;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 1 ||
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
         !reply_number(reply->element[0], &is))
         return UV_EPROTO;
     return is == 1;
@@ -241,6 +240,71 @@ void session_ask_client(struct client *client,
                     &asking->timer, 0, on_refused);
 }
 
+/* ---- the device that a client is */
+
+void session_enter(struct client *client, const struct auth_identity *identity)
+{
+    struct span id = is_session(identity->jti) ? identity->jti : SPAN("");
+
+    client->session = session_mark(client->chat->sessions, identity->jti);
+    if (span_eq(span_str(client->session_id), id))
+        return;
+    client->has_device = false;
+    snprintf(client->session_id, sizeof(client->session_id), "%.*s",
+             (int)id.len, id.ptr);
+}
+
+static void take_device(struct client *client, struct span device)
+{
+    snprintf(client->device, sizeof(client->device), "%.*s", (int)device.len,
+             device.ptr ? device.ptr : "");
+    client->has_device = true;
+}
+
+struct device_ask {
+    struct op *op;
+    void (*go)(struct op *op);
+};
+
+static void on_device(void *arg, int status, const struct redisReply *reply)
+{
+    const struct device_ask *ask = arg;
+    struct op *op = ask->op;
+    struct client *client = op->client ? client_of(op->client) : NULL;
+    int is = found(status, reply);
+
+    if (client)
+        client->asking = false;
+    if (is < 0 || !client) {
+        op_fail_by(op, is < 0 ? is : UV_ECANCELED);
+    } else {
+        take_device(client, reply_text(reply->element[1]));
+        ask->go(op);
+    }
+    if (client)
+        ops_go_on(&client->base);
+}
+
+void session_when_device(struct op *op, void (*go)(struct op *op))
+{
+    struct client *client = client_of(op->client);
+
+    if (!client->session)
+        take_device(client, SPAN(""));
+    if (client->has_device) {
+        go(op);
+        return;
+    }
+    struct device_ask *ask = arena_alloc(&op->arena, sizeof(*ask));
+    *ask = (struct device_ask){.op = op, .go = go};
+    int err = look(client->chat, user_name(client->user),
+                   span_str(client->session_id), on_device, ask);
+    if (err < 0)
+        op_fail_by(op, err);
+    else
+        client->asking = true;
+}
+
 /* ---- sessions are opened and ended */
 
 struct opening {
@@ -248,7 +312,7 @@ struct opening {
     struct chat *chat;
     struct span user, device;
     bool is_guest;
-    char id[ID_MAX];
+    char id[SESSION_ID_MAX];
     char end[SPAN_U64_MAX + 1];
     int64_t expires_at;
     struct span password;
@@ -299,7 +363,7 @@ static void on_stored(void *arg, int status, const struct redisReply *reply)
         answer_opened(opening);
 }
 
-static bool new_id(char out[ID_MAX])
+static bool new_id(char out[SESSION_ID_MAX])
 {
     unsigned char bytes[RANDOM];
     size_t at = sizeof(PREFIX) - 1;

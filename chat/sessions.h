@@ -14,11 +14,13 @@
 
 struct chat;
 struct client;
+struct op;
 struct auth_identity;
 struct sessions;
 
 #define SESSIONS_MAX 100 /* of a user: the oldest one goes */
 #define DEVICE_MAX 64
+#define SESSION_ID_MAX 32
 
 struct sessions *sessions_create(struct chat *chat);
 void sessions_destroy(struct sessions *sessions);
@@ -34,6 +36,11 @@ void session_guard(struct request *req, struct chat *chat,
 /* Is it known to be good, or no session's token? */
 bool session_is_known(const struct sessions *sessions,
                       const struct auth_identity *identity);
+/* It is a client's from now on. */
+void session_enter(struct client *client, const struct auth_identity *identity);
+/* When the device that a client's session is of is known, go runs once, inside
+   or later, or the op is answered.  Its client is there then. */
+void session_when_device(struct op *op, void (*go)(struct op *op));
 /* Ask for the one of a client's first message. */
 void session_ask_client(struct client *client,
                         const struct auth_identity *identity);

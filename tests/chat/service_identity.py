@@ -41,7 +41,9 @@ def test_a_user_registers_and_signs_in(chat):
     token = answer.json["token"]
     room = post(chat, "/v1/rooms", {"name": "mine", "kind": "private"}, token).json["room"]
     with Device(chat, token) as dora:
-        same([item["room"] for item in dora.get("sync")["rooms"]], [room])
+        first = dora.get("sync")
+        same((first["user"], first["device"]), ("dora", "phone"))
+        same([item["room"] for item in first["rooms"]], [room])
         same(request(chat.port, "DELETE", "/v1/sessions/current", None, {"Authorization": "Bearer " + token}).status, 204)
         same(dora.ends(), 4401)
     eventually(lambda: post(chat, "/v1/rooms", {"name": "more", "kind": "private"}, token).status == 401, "the end")
@@ -221,8 +223,12 @@ def test_guests_come_in_where_it_is_open(open_chat):
     same((answer.status, answer.json["user"]), (201, "guest-eve"))
     with Device(open_chat) as eve:  # anonymous until it says who it is
         eve.get("auth", token=answer.json["token"])
-        same(eve.get("sync")["user"], "guest-eve")
+        same(eve.get("sync")["device"], "tab")
+        eve.get("auth", token=post(open_chat, "/v1/sessions", {"guest": "eve"}).json["token"])
+        same(eve.get("sync")["device"], "")
         eve.get("auth", token=answer.json["token"])
+        same({k: v for k, v in eve.get("sync").items() if k in ("user", "device")},
+             {"user": "guest-eve", "device": "tab"})
         other = post(open_chat, "/v1/sessions", {"guest": "mallory"}).json["token"]
         eve.refused("auth", 403, "forbidden", token=other)
         same(eve.ends(), 4401)
