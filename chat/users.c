@@ -286,7 +286,8 @@ static void repair(struct user *user, struct span room)
 static void end_load(struct user *user);
 
 /* One of them has its answer. */
-static void settle(struct asking *asking, size_t i, int status, uint64_t now)
+static void take_answer(struct asking *asking, size_t i, int status,
+                        uint64_t now)
 {
     struct seat *seat = asking->seats[i];
     struct user *user = asking->user;
@@ -308,6 +309,18 @@ static void settle(struct asking *asking, size_t i, int status, uint64_t now)
     if (seat->role)
         user->users->events->on_gone(user->users->arg, seat, "left");
     user_drop_seat(seat);
+}
+
+/* The loading waits for one, too, that was asked for when it came to it. */
+static void settle(struct asking *asking, size_t i, int status, uint64_t now)
+{
+    struct user *user = asking->user;
+    bool awaited = asking->seats[i]->awaited;
+
+    asking->seats[i]->awaited = false;
+    take_answer(asking, i, status, now);
+    if (awaited && --user->asked == 0)
+        end_load(user);
 }
 
 static void free_asking(struct asking *asking)
@@ -544,8 +557,13 @@ static void gather(struct gathering *gathering, struct span room,
 
     struct seat *seat = room_id_is_valid(room) ? user_seat(user, room) : NULL;
 
-    if (!room_id_is_valid(room) || (seat && seat->asked))
+    if (!room_id_is_valid(room))
         return;
+    if (seat && seat->asked) {
+        user->asked += !seat->awaited;
+        seat->awaited = true;
+        return;
+    }
     if (!*asking)
         *asking = make_asking(user);
     (*asking)->added[(*asking)->count] = added;

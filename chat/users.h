@@ -30,6 +30,7 @@ struct seat {
     char role;       /* 0: nothing is known of it yet */
     bool asked;      /* of Redis; and something about it ... */
     bool touched;    /* ... passed meanwhile */
+    bool awaited;    /* by the loading, beside what it asks for itself */
 };
 
 struct user {
@@ -43,7 +44,7 @@ struct user {
     struct here here; /* while it has clients */
     unsigned refs;    /* clients, and what is asked of Redis */
     uint32_t last_number, seat_count;
-    uint32_t asked; /* heads.lua's of the loading that are not answered */
+    uint32_t asked; /* heads.lua's that the loading waits for */
     int status;     /* of the loading */
     bool loaded, loading;
     bool again; /* words may have been missed while it was loaded */

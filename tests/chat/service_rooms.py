@@ -113,6 +113,14 @@ def test_sync_tells_what_is_new_and_watches(chat):
         same(bob.get("read", room=rooms[1], seq=4), {"id": 2, "ok": True, "room": rooms[1], "read": 4, "delivered": 4})
 
 
+def test_a_room_that_was_just_made_is_in_a_sync(chat):
+    for n in range(100):
+        name = "u%d" % n
+        with Client(chat, name) as client:
+            room = chat.call(name, "POST", "/v1/rooms", {"name": "tea", "kind": "private"}, 201)["room"]
+            same([item["room"] for item in client.get("sync")["rooms"]], [room], n)
+
+
 def test_who_is_out_hears_nothing_more(chat):
     room = chat.room("ann", "bob", kind="public")
     with Client(chat, "ann") as ann, Client(chat, "bob") as bob, Client(chat, "bob") as other:
