@@ -145,6 +145,10 @@ void request_begin(struct request *req, int status, const char *type);
 int request_write(struct request *req, struct span bytes);
 void request_on_drain(struct request *req, void (*cb)(void *arg), void *arg);
 void request_end(struct request *req);
+/* Instead of request_end(): the rest cannot be had.  The connection ends before
+   the answer does, so that nobody takes a part for the whole.  Not from
+   on_drain. */
+void request_cut(struct request *req);
 
 /*
  * The last answer on its connection, to a GET; then it leaves HTTP.  status, a

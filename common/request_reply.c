@@ -319,6 +319,13 @@ void request_end(struct request *req)
     end_answer(req);
 }
 
+void request_cut(struct request *req)
+{
+    if (req->conn && !req->late)
+        conn_close(req->conn);
+    request_end(req);
+}
+
 /* The handler has had its time: answer for it, and drop what it says later. */
 void request_on_late(struct wheel_timer *timer)
 {

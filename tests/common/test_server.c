@@ -187,6 +187,22 @@ static void test_stream_waits_for_its_reader(void **state)
     assert_true(kit->got[0].len > 20000000);
 }
 
+static void test_stream_that_is_cut_has_no_end(void **state)
+{
+    struct kit *kit = *state;
+
+    kit_start(kit, NULL);
+    kit_client(kit);
+    kit_send(kit, 0, GET("/stream"));
+    UNTIL(kit, kit->held_count == 1);
+    assert_int_equal(request_write(kit->held[0], SPAN("one")), 0);
+    UNTIL(kit, kit_has(kit, 0, "3\r\none\r\n"));
+    request_cut(kit->held[0]);
+    kit->held[0] = NULL;
+    UNTIL(kit, kit->ended[0]);
+    assert_false(kit_has(kit, 0, "0\r\n\r\n"));
+}
+
 /* Behind another answer it has nowhere to go, and is told when it has. */
 static void test_stream_behind_another_goes_on(void **state)
 {
@@ -452,6 +468,7 @@ int main(void)
         TEST(test_stream_leaves_in_chunks),
         TEST(test_stream_to_1_0_ends_the_connection),
         TEST(test_stream_waits_for_its_reader),
+        TEST(test_stream_that_is_cut_has_no_end),
         TEST(test_stream_behind_another_goes_on),
         TEST(test_slow_reader_gets_every_answer),
         TEST(test_late_answers_are_not_cut),
