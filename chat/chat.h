@@ -6,6 +6,7 @@
  *   users.c                 who is here, and in what rooms
  *   client.c watch.c op*.c  a WebSocket: its requests, the rooms it watches
  *   membership.c            joining and leaving, over two partitions
+ *   export.c erasure.c      all that is kept of a user: to take along, to go
  */
 #pragma once
 
@@ -39,6 +40,7 @@ struct chat {
     struct bodies *bodies; /* NULL: texts are in the open */
     struct aging *aging;
     struct reseal *reseal; /* NULL: texts are in the open */
+    struct erasure *erasure;
     struct presence *presence;
     struct chunks *chunks;
     struct admission *admission;
@@ -47,6 +49,7 @@ struct chat {
     struct list told;  /* seats whose counts are to be told */
     struct list large; /* large rooms with news */
     struct wheel_timer turn, large_timer;
+    unsigned exports;            /* that are on their way */
     const unsigned char *secret; /* NULL: it is not there yet */
     uint64_t *delivered, *late, *gone, *put_off, *clients;
 };
@@ -54,6 +57,8 @@ struct chat {
 /* Routes, each answered exactly once. */
 void connect_socket(struct request *req, void *arg);
 void register_user(struct request *req, void *arg);
+void export_user(struct request *req, void *arg);
+void delete_user(struct request *req, void *arg);
 void open_session(struct request *req, void *arg);
 void close_session(struct request *req, void *arg);
 void create_room(struct request *req, void *arg);

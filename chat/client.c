@@ -87,7 +87,7 @@ static const char *identify(struct ops_client *base,
         return "the token does not cover chat:use";
     if (!name_is_valid(identity->sub))
         return "the token's sub is no user's name";
-    uint64_t mark = session_mark(client->chat->sessions, identity->jti);
+    uint64_t mark = session_mark(client->chat->sessions, identity);
     if (client->user && !span_eq(user_name(client->user), identity->sub) &&
         !may_change(client))
         return "the token is another user's";
@@ -142,6 +142,7 @@ static void destroy(struct ops_client *base)
     struct client *client = client_of(base);
 
     set_reach(client, (struct span){NULL, 0});
+    session_leave(client);
     mem_free(client);
 }
 

@@ -15,10 +15,9 @@ struct client {
     struct user *user; /* NULL: it has not said who it is */
     struct watches watches;
     struct span reach; /* of its token, its own: see reach.h */
-    uint64_t session;  /* its mark; 0: its token is no session's */
-    char session_id[SESSION_ID_MAX];
-    char device[DEVICE_MAX + 1]; /* of its session */
-    bool has_device;             /* it is known */
+    uint64_t session;  /* its token's mark; 0: none yet */
+    char *session_id;  /* NULL: its token is no session's */
+    char *device;      /* of its session; NULL: it is not known */
     uint32_t writing;
     uint32_t told; /* presence.c's: the last mark that it was told of */
     bool asking;   /* for rooms: holds up what comes behind */

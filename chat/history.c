@@ -42,7 +42,8 @@ bool history_aim(struct history *history, const char *how, uint64_t number,
     return !thread || !span_eq(span_str(history->how), SPAN("around"));
 }
 
-int history_ask(struct chat *chat, struct history *history)
+static int ask(struct chat *chat, struct history *history,
+               struct redis_script *script)
 {
     struct room_keys keys = keys_of_room(history->arena, history->room);
     char limit[SPAN_U64_MAX];
@@ -61,13 +62,30 @@ int history_ask(struct chat *chat, struct history *history)
                           span_from_u64(number, history->number),
                           span_from_u64(thread, history->thread)};
 
-    return redis_eval(app_redis(chat->app), &script_messages, 4,
+    return redis_eval(app_redis(chat->app), script, 4,
                       &(struct redis_call){.key = history->room,
                                            .argv = argv,
                                            .argc = 10,
                                            .repeatable = true,
                                            .cb = on_messages,
                                            .arg = history});
+}
+
+int history_ask(struct chat *chat, struct history *history)
+{
+    return ask(chat, history, &script_messages);
+}
+
+int history_ask_own(struct chat *chat, struct history *history)
+{
+    history->how = "own";
+    return ask(chat, history, &script_wrote);
+}
+
+bool history_next(const struct history *history, uint64_t *number)
+{
+    return span_to_u64(reply_text(history->reply->element[1]), UINT64_MAX,
+                       number);
 }
 
 /* ---- as clients read it */

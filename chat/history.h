@@ -41,6 +41,11 @@ bool history_aim(struct history *history, const char *how, uint64_t number,
 
 /* 0, or what redis_eval() refuses by: cb never runs then. */
 int history_ask(struct chat *chat, struct history *history);
+/* What the user wrote there, be it in it or not: messages, edits and reactions
+   that stand, behind number; how is not read. */
+int history_ask_own(struct chat *chat, struct history *history);
+/* The number to go on behind; false: that was all. */
+bool history_next(const struct history *history, uint64_t *number);
 /* One of its messages, as it is now. */
 struct history_item {
     struct entry entry;

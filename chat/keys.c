@@ -56,6 +56,11 @@ struct span keys_relog(struct arena *arena, struct span room)
     return name(arena, "relog", room);
 }
 
+struct span keys_erasures(struct arena *arena, uint32_t partition)
+{
+    return arena_printf(arena, CHAT_PREFIX ":erasures:{p%03u}", partition);
+}
+
 struct span keys_wake(struct arena *arena, uint32_t partition)
 {
     return arena_printf(arena, CHAT_PREFIX ":wake:{p%03u}", partition);

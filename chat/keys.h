@@ -29,10 +29,13 @@ struct span keys_aging(struct arena *arena, uint32_t partition);
 struct span keys_all(struct arena *arena, uint32_t partition);
 /* The log of a room, as far as it is written anew: reseal.h. */
 struct span keys_relog(struct arena *arena, struct span room);
+/* Of a partition: users that are deleted, of whom something may be left. */
+struct span keys_erasures(struct arena *arena, uint32_t partition);
 struct span keys_wake(struct arena *arena, uint32_t partition);
 
 /* Of a user, in that one's partition. */
 struct span keys_user(struct arena *arena, struct span user);
 struct span keys_sessions(struct arena *arena, struct span user);
-/* The rooms of a user: all of them, perhaps with some that it is not in. */
+/* The rooms of a user: all of them, perhaps with some that it is not in.
+   index.lua names those that it was in beside it. */
 struct span keys_rooms(struct arena *arena, struct span user);

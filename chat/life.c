@@ -4,6 +4,7 @@
 
 #include "chat/aging.h"
 #include "chat/client.h"
+#include "chat/erasure.h"
 #include "chat/logs.h"
 #include "chat/reseal.h"
 #include "chat/sessions.h"
@@ -170,6 +171,7 @@ void *chat_open(struct app *app)
     self->aging = aging_create(self);
     if (self->bodies)
         self->reseal = reseal_create(self);
+    self->erasure = erasure_create(self);
     self->chunks = logs_create(self);
     self->admission = admission_create(&(struct admission_options){
         .app = app,
@@ -223,6 +225,7 @@ void chat_close(void *state)
     limit_spec_unref(self->joins);
     aging_destroy(self->aging);
     reseal_destroy(self->reseal);
+    erasure_destroy(self->erasure);
     sessions_destroy(self->sessions);
     users_destroy(self->users);
     presence_destroy(self->presence);

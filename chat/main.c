@@ -44,6 +44,8 @@ static const struct config_option options[] = {
     {                                                     \
         session_guard(req, arg, name);                    \
     }
+GUARD(export_user)
+GUARD(delete_user)
 GUARD(create_room)
 GUARD(create_direct)
 GUARD(list_rooms)
@@ -86,6 +88,8 @@ PAGE_FILE(view_js)
 
 static const struct route routes[] = {
     {REQUEST_POST, "/v1/users", NULL, register_user, ROUTE_WRITE},
+    {REQUEST_GET, "/v1/users/me/export", "chat:use", in_export_user, 0},
+    {REQUEST_DELETE, "/v1/users/me", "chat:use", in_delete_user, ROUTE_WRITE},
     {REQUEST_POST, "/v1/sessions", NULL, open_session, ROUTE_WRITE},
     {REQUEST_DELETE, "/v1/sessions/current", "chat:use", in_close_session, 0},
     {REQUEST_POST, "/v1/rooms", "chat:use", in_create_room, ROUTE_WRITE},

@@ -13,19 +13,23 @@ static void ignore(void *arg, int status, const struct redisReply *reply)
     (void)reply;
 }
 
-/* Off the index, unless it was put there after that. */
-static void forget(const struct membership *membership, uint64_t when)
+/* Off the index, unless it was put there after that; was: it was in the room.
+ */
+static void forget(const struct membership *membership, uint64_t when, bool was)
 {
     char number[SPAN_U64_MAX];
     struct span argv[] = {
         keys_rooms(membership->write.arena, membership->about),
-        keys_user(membership->write.arena, membership->about), SPAN("remove"),
-        membership->write.room, span_from_u64(number, when)};
+        keys_user(membership->write.arena, membership->about),
+        SPAN("remove"),
+        membership->write.room,
+        span_from_u64(number, when),
+        was ? SPAN("1") : SPAN("0")};
 
     redis_eval(app_redis(membership->chat->app), &script_index, 2,
                &(struct redis_call){.key = membership->about,
                                     .argv = argv,
-                                    .argc = 5,
+                                    .argc = 6,
                                     .repeatable = true,
                                     .cb = ignore});
 }
@@ -35,7 +39,7 @@ static void on_entered(struct write *write, int status)
     struct membership *membership = write->arg;
 
     if (status == 0 && write->refusal[0] && membership->added)
-        forget(membership, membership->added);
+        forget(membership, membership->added, false);
     membership->cb(membership, status);
 }
 
@@ -154,7 +158,7 @@ static void on_departed(struct write *write, int status)
     struct membership *membership = write->arg;
 
     if (status == 0 && !write->refusal[0] && write->changed)
-        forget(membership, write->ts * 1000 + 999);
+        forget(membership, write->ts * 1000 + 999, true);
     membership->cb(membership, status);
 }
 

@@ -267,7 +267,7 @@ static void answer_sync(struct op *op, struct sync *sync)
     json_put_key(&w, "user");
     json_put_string(&w, user_name(user));
     json_put_key(&w, "device");
-    json_put_string(&w, span_str(client->device));
+    json_put_string(&w, session_device(client));
     json_put_key(&w, "rooms");
     json_put_open(&w, '[');
     uint64_t next = put_seats(&w, sync, user);

@@ -33,15 +33,14 @@ static void put_me(struct json_writer *w, const struct room_head *head,
     json_put_close(w, '}');
 }
 
-void room_put(struct json_writer *w, const struct room_facts *facts,
-              const struct member *me)
+void room_put_members(struct json_writer *w, const struct room_facts *facts,
+                      const struct member *me)
 {
     static const char *const kinds[] = {"public", "private", "direct"};
     const struct room_head *head = &facts->head;
     char at[CLOCK_RFC3339_LEN + 1];
 
     clock_format_rfc3339((int64_t)facts->created, at);
-    json_put_open(w, '{');
     put_text(w, "room", facts->room);
     put_text(w, "kind", span_str(kinds[head->kind]));
     put_text(w, "name", facts->name);
@@ -57,6 +56,13 @@ void room_put(struct json_writer *w, const struct room_facts *facts,
         put_me(w, head, me);
     else
         json_put_null(w);
+}
+
+void room_put(struct json_writer *w, const struct room_facts *facts,
+              const struct member *me)
+{
+    json_put_open(w, '{');
+    room_put_members(w, facts, me);
     json_put_close(w, '}');
 }
 

@@ -13,6 +13,9 @@ struct room_facts {
 /* ROOM; me: what the caller is in it, NULL: nothing. */
 void room_put(struct json_writer *w, const struct room_facts *facts,
               const struct member *me);
+/* The same without its braces. */
+void room_put_members(struct json_writer *w, const struct room_facts *facts,
+                      const struct member *me);
 
 /* The problem that a refusal of a script is. */
 void refuse(struct request *req, struct span type);

@@ -1,8 +1,10 @@
 /*
  * sessions.h - sessions of users: tokens that can be ended before their time.
  *
- *   session_guard() -- no session's token, or one that is known --> handler
+ *   session_guard() -- a token that is known to hold --> handler
  *                   -- else Redis --> handler, or 401
+ *
+ * A token that others signed holds as long as its user is not deleted.
  *
  * What was found good is good until a word says that it was ended, while the
  * link that would bring it is there; then it is asked for again.
@@ -26,23 +28,34 @@ struct sessions *sessions_create(struct chat *chat);
 void sessions_destroy(struct sessions *sessions);
 /* The link that brings words is there, or is not: nothing is known any more. */
 void sessions_set_live(struct sessions *sessions, bool live);
-/* A word, "SESSION USER": it was ended. */
+/* A word, "SESSION USER": it was ended; "* USER": the user was deleted. */
 void sessions_on_end(struct sessions *sessions, struct span word);
+
+/* A new one's, with a NUL; false: there is no randomness. */
+bool session_new_id(char out[SESSION_ID_MAX]);
+/* How often a name's password may be tried. */
+struct limit_spec;
+struct limit_spec *sessions_tries(const struct sessions *sessions);
 
 /* Goes on to the handler, now or later, if the session holds. */
 void session_guard(struct request *req, struct chat *chat,
                    route_handler handler);
 
-/* Is it known to be good, or no session's token? */
+/* Is its token known to hold? */
 bool session_is_known(const struct sessions *sessions,
                       const struct auth_identity *identity);
 /* It is a client's from now on. */
 void session_enter(struct client *client, const struct auth_identity *identity);
+/* It is gone. */
+void session_leave(struct client *client);
+/* "": none, or not known. */
+struct span session_device(const struct client *client);
 /* When the device that a client's session is of is known, go runs once, inside
    or later, or the op is answered.  Its client is there then. */
 void session_when_device(struct op *op, void (*go)(struct op *op));
 /* Ask for the one of a client's first message. */
 void session_ask_client(struct client *client,
                         const struct auth_identity *identity);
-/* Of a token; 0: it is no session's. */
-uint64_t session_mark(const struct sessions *sessions, struct span jti);
+/* Of a token: of its session, or, where it has none, of its user; never 0. */
+uint64_t session_mark(const struct sessions *sessions,
+                      const struct auth_identity *identity);

@@ -267,17 +267,22 @@ static void ignore(void *arg, int status, const struct redisReply *reply)
 }
 
 /* Its index names a room that it is not in. */
-static void repair(struct user *user, struct span room)
+static void repair(struct user *user, struct span room, uint64_t added)
 {
+    char number[SPAN_U64_MAX];
     struct arena arena;
 
     arena_init(&arena, MEM_CACHE, 0);
-    struct span argv[] = {SPAN("ZREM"), keys_rooms(&arena, user_name(user)),
-                          room};
-    redis_send(app_redis(user->users->chat->app),
+    struct span argv[] = {keys_rooms(&arena, user_name(user)),
+                          keys_user(&arena, user_name(user)),
+                          SPAN("remove"),
+                          room,
+                          span_from_u64(number, added),
+                          SPAN("1")};
+    redis_eval(app_redis(user->users->chat->app), &script_index, 2,
                &(struct redis_call){.key = user_name(user),
                                     .argv = argv,
-                                    .argc = 3,
+                                    .argc = 6,
                                     .repeatable = true,
                                     .cb = ignore});
     arena_deinit(&arena);
@@ -304,7 +309,7 @@ static void take_answer(struct asking *asking, size_t i, int status,
     if (!is_none)
         user->status = status;
     else if (asking->added[i] && asking->added[i] / 1000 + STALE_MS < now)
-        repair(user, room_id(seat->room));
+        repair(user, room_id(seat->room), asking->added[i]);
     tell_asks(user, seat, status);
     if (seat->role)
         user->users->events->on_gone(user->users->arg, seat, "left");

@@ -15,6 +15,9 @@
 --         react    client_id, target, emoji, on (1, 0)
 --         join     the most members that a room has
 --         leave
+--         erase    the number to go on behind, who is to be an owner ('': nobody)
+--                  of a user that is deleted, which goes; then what it wrote, a
+--                  piece of it: number is where to go on, done 0: that was all
 --         put      user, role ('': member, or as it is), the most members
 --         kick     user
 --         ban      user
@@ -40,6 +43,7 @@
 -- include record.lua
 local op, user, room, known, channel = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local EDITS_MAX, REACTIONS_MAX, TRIM_MAX = 100, 1000, 16
+local LOOKED_AT, ERASED = 256, 32 -- entries of one piece
 
 local format = string.format -- Lua's own spelling of numbers is slow
 local time = redis.call('TIME')
@@ -64,7 +68,7 @@ local function answer(why)
   end
   return {'client-id-reused'}
 end
-if not kind or not said and kind ~= 'u' then return answer('no-such-room') end
+if not kind or not said and kind ~= 'u' and op ~= 'erase' then return answer('no-such-room') end
 
 local function beside(what, id)
   return string.gsub(KEYS[1], '^ch:room', 'ch:' .. what, 1) .. ':' .. id
@@ -207,6 +211,32 @@ if op == 'edit' then
   return done
 end
 
+-- An entry, from the log that is written anew, too.
+local function remove(id)
+  redis.call('XDEL', (string.gsub(KEYS[3], '^ch:log', 'ch:relog', 1)), id)
+  return redis.call('XDEL', KEYS[3], id)
+end
+
+-- The texts of a message and of its edits go; numbers and heads stay.
+local function take_back(number, target, gone)
+  gone[#gone + 1] = {number, target.id, target.head} -- what an edit said goes with it
+  for _, entry in ipairs(gone) do
+    redis.call('HSET', KEYS[4], entry[1], 'd ' .. string.match(entry[2], '%d+$') .. ' ' .. entry[3])
+    remove(entry[2])
+  end
+  redis.call('UNLINK', beside('reactions', number))
+  for name in string.gmatch(target.mentions, '[^,]+') do
+    local other = redis.call('ZREM', beside('mentions', name), number) == 1 and redis.call('HGET', KEYS[2], name)
+    other = other and member(other)
+    if other and tonumber(other.read) < tonumber(number) then
+      other.mentions = math.max(other.mentions - 1, 0)
+      local text = spell(other)
+      redis.call('HSET', KEYS[2], name, text)
+      redis.call('SPUBLISH', channel, '@s ' .. room .. ' ' .. name .. ' ' .. text)
+    end
+  end
+end
+
 if op == 'delete' then
   local target = message(ARGV[9])
   local no = refused()
@@ -216,23 +246,7 @@ if op == 'delete' then
   local gone = edits_of(redis.call('HGET', KEYS[4], ARGV[9]))
   local done = append('d ' .. user .. ' ' .. count .. ' ' .. ARGV[9])
   if done[3] ~= 0 then return done end
-  gone[#gone + 1] = {ARGV[9], target.id, target.head} -- what an edit said goes with it
-  for _, entry in ipairs(gone) do
-    redis.call('HSET', KEYS[4], entry[1], 'd ' .. string.match(entry[2], '%d+$') .. ' ' .. entry[3])
-    redis.call('XDEL', KEYS[3], entry[2])
-    redis.call('XDEL', (string.gsub(KEYS[3], '^ch:log', 'ch:relog', 1)), entry[2])
-  end
-  redis.call('UNLINK', beside('reactions', ARGV[9]))
-  for name in string.gmatch(target.mentions, '[^,]+') do
-    local other = redis.call('ZREM', beside('mentions', name), ARGV[9]) == 1 and redis.call('HGET', KEYS[2], name)
-    other = other and member(other)
-    if other and tonumber(other.read) < tonumber(ARGV[9]) then
-      other.mentions = math.max(other.mentions - 1, 0)
-      local text = spell(other)
-      redis.call('HSET', KEYS[2], name, text)
-      redis.call('SPUBLISH', channel, '@s ' .. room .. ' ' .. name .. ' ' .. text)
-    end
-  end
+  take_back(ARGV[9], target, gone)
   return done
 end
 
@@ -283,6 +297,63 @@ local function depart(name, change)
   redis.call('UNLINK', beside('mentions', name))
   members = format('%d', members - 1)
   return append(entry(name, change))
+end
+
+-- ---- a user that is deleted
+
+-- Where it is the last owner another one is needed; who is alone archives.
+local function go(heir)
+  if me.role == 'o' and members ~= '1' then
+    local other = heir ~= user and redis.call('HGET', KEYS[2], heir)
+    if not other then return false end
+    other = member(other)
+    if other.role ~= 'o' then
+      other.role = 'o'
+      redis.call('HINCRBY', KEYS[1], 'owners', 1)
+      append(entry(heir, 'role', 'o'), nil, heir, spell(other))
+    end
+  end
+  if me.role == 'o' then redis.call('HINCRBY', KEYS[1], 'owners', -1) end
+  if members == '1' then archived = '1' end
+  depart(user, 'left')
+  return true
+end
+
+-- An entry of its own; how many entries went.
+local function erase(number, id, head)
+  local what, target, rest = string.match(head, '^(%a) %S+ %d+ (%d+) ?(.*)$')
+  if what == 'm' then
+    local found, gone = message(number), edits_of(redis.call('HGET', KEYS[4], number))
+    take_back(number, found, gone)
+    append('d ' .. user .. ' ' .. count .. ' ' .. number)
+    return #gone
+  end
+  if what == 'e' and remove(id) == 1 then -- its message is not kept any more
+    redis.call('HSET', KEYS[4], number, 'd ' .. string.match(id, '%d+$') .. ' ' .. head)
+    append('d ' .. user .. ' ' .. count .. ' ' .. target)
+    return 1
+  end
+  local emoji = what == 'r' and string.match(rest, '^1 (.*)$')
+  if emoji and redis.call('HDEL', beside('reactions', target), emoji .. ' ' .. user) == 1 then
+    append('r ' .. user .. ' ' .. count .. ' ' .. target .. ' 0 ' .. emoji)
+    return 1
+  end
+  return 0
+end
+
+if op == 'erase' then
+  if me and not go(ARGV[9]) then return {'last-owner'} end
+  redis.call('HSET', KEYS[6], user, now) -- a step of joining that is still on its way finds it banned
+  local number, went = ARGV[8], 0
+  local found = redis.call('XRANGE', KEYS[3], format('%d', number + 1), '+', 'COUNT', LOOKED_AT)
+  for _, item in ipairs(found) do
+    number = string.match(item[1], '^%d+')
+    if string.match(item[2][2], '^%a (%S+)') == user and tonumber(number) >= tonumber(oldest) then
+      went = went + erase(number, item[1], item[2][2])
+      if went >= ERASED then break end
+    end
+  end
+  return {tonumber(number), tonumber(now), 0, (went >= ERASED or #found == LOOKED_AT) and 1 or 0}
 end
 
 if archived == '1' then return {(me or op == 'join') and 'archived' or 'not-a-member'} end

@@ -64,7 +64,7 @@ class Room:
         return self.reads([MEMBERS, LOG, CHANGES], user, after, most, 1 << 20)
 
     def heads(self):
-        return [(entry[0].split("-")[0], entry[1]) for entry in self.events("")[1]]
+        return [(entry[0].split("-")[0], entry[1]) for entry in self.events("", most=1000)[1]]
 
     def record(self, user):
         return self.store.cli("HGET", MEMBERS, user).split()
@@ -208,6 +208,183 @@ def test_roles(redis):
     same(room("leave", "bob"), ["last-owner"])
     same(room("leave", "carol")[3], 1)
     same(room("leave", "bob")[3], 1)  # nobody is left
+
+
+# ---- a user that is deleted, and what it may take along
+
+def erase(room, user, heir=""):
+    """All of it; how many calls that took."""
+    number, calls, more = 0, 0, 1
+    while more:
+        number, _, _, more = room("erase", user, number, heir)
+        calls += 1
+    return calls
+
+
+def test_what_one_wrote_is_erased_and_numbers_stay(redis):
+    room = Room(redis, "bob", "carol", kind="v")
+    hers = room.say("carol", "hers", mentions="bob")[0]
+    numbers = [room.say("bob", "n%d" % n, mentions="carol")[0] for n in range(100)]
+    room("edit", "bob", "c", "edited", numbers[0], "-")
+    room("react", "bob", "c", hers, "+1", 1)
+    room("react", "carol", "c", hers, "+1", 1)
+    room("react", "bob", "c", hers, "-1", 1)
+    room("react", "bob", "c", hers, "-1", 0)
+    room("kick", "alice", "bob")
+    before = room.heads()
+    assert erase(room, "bob") > 3
+    after = room.heads()
+    same(after[:len(before)], before)
+    seq = int(before[-1][0])
+    same([head.split()[0] for _, head in after[len(before):]], ["d"] * 100 + ["r"])
+    same([int(number) for number, _ in after], list(range(1, seq + 102)))
+    same([entry[2] for entry in room.events("", most=1000)[1] if " bob " in entry[1] and entry[2]], [])
+    same(redis.cli("HKEYS", "ch:reactions:%s:%d" % (HERE, hers)), ["+1 carol"])
+    same((room.record("carol")[3], redis.cli("EXISTS", "ch:mentions:%s:carol" % HERE)), ("0", 0))
+    same(erase(room, "bob"), 1)  # nothing more to do
+    same(room.heads(), after)
+    same(room("put", "alice", "bob", "", 100), ["banned"])  # who was on its way comes too late
+
+
+def test_an_edit_whose_message_is_not_kept_is_erased(redis):
+    room = Room(redis, "bob")
+    number = room.say("bob", "one")[0]
+    for n in range(8):
+        room.say("alice", "n%d" % n)
+    edit = room("edit", "bob", "c", "still here", number, "-")[0]
+    room("room", "alice", "{}", "", "", "", "=8", "")
+    room.say("alice", "x")
+    assert int(room.events("")[0].split()[2]) > number
+    assert "still here" in str(redis.cli("XRANGE", LOG, edit, edit))
+    erase(room, "bob")
+    assert "still here" not in str(redis.cli("XRANGE", LOG, "-", "+"))
+
+
+def test_the_last_owner_is_followed(redis):
+    room, heir = Room(redis, "bob", "carol", "dan"), Script(redis, "heir.lua")
+
+    def found(most=100):
+        after, name = "", ""
+        while True:
+            after, name = heir([MEMBERS, NAMES], "alice", after, name, most)
+            if not after:
+                return name
+    same((found(), found(1)), ("bob", "bob"))
+    room("put", "alice", "dan", "a", 100)
+    same((found(), found(1)), ("dan", "dan"))
+    room("put", "alice", "carol", "o", 100)
+    same(found(2), "carol")
+    room("put", "alice", "bob", "r", 100)
+    for name in ("", "nobody", "alice"):
+        same(room("erase", "alice", 0, name), ["last-owner"])
+    erase(room, "alice", "carol")  # who is one already
+    same(room.heads()[-1][1], "j alice 0 alice left -")
+    erase(room, "carol", "dan")
+    same([head for _, head in room.heads()[-2:]], ["j carol 0 dan role o", "j carol 0 carol left -"])
+    same(room.record("dan")[4], "o")
+    erase(room, "dan", "bob")
+    erase(room, "bob")  # and the last one archives
+    same(room.record("#")[4:8:3], ["0", "1"])
+
+
+def test_what_one_wrote_is_found(redis):
+    room, wrote = Room(redis, "bob", kind="v"), Script(redis, "wrote.lua")
+    for n in range(150):
+        room.say("alice", "a%d" % n)
+        room.say("bob", "b%d" % n)
+    room("edit", "bob", "c", "edited", 4, "-")
+    room("delete", "alice", "c", 6)
+    for emoji, on in (("x", 1), ("y", 1), ("x", 0), ("x", 1)):
+        room("react", "bob", "c", 3, emoji, on)
+    room("kick", "alice", "bob")
+
+    def pages(user, most, size):
+        number, out = 0, []
+        while number != "":
+            answer = wrote([MEMBERS, LOG, CHANGES, ROOM], user, most, size, "own", number)
+            out.append(answer[2])
+            number = answer[1]
+        return out
+    found = pages("bob", 40, 1 << 20)
+    assert len(found) > 3 and max(len(page) for page in found) == 40, found
+    items = sum(found, [])
+    same([int(item[0].split("-")[0]) for item in items], list(range(4, 303, 2)) + [303, 306, 308])
+    same([item[2:] for item in items[:3]], [["c b0", "303 0 c edited", []], ["", "d", []], ["c b2", "", []]])
+    same(items, sum(pages("bob", 1000, 1), []))
+    same(sum(pages("dan", 10, 1 << 20), []), [])
+    same(wrote([MEMBERS + "x", LOG, CHANGES, ROOM], "bob", 10, 100, "own", 0), ["no-such-room"])
+
+
+USERS = "{p002}"
+USER, SESSIONS, INDEX, LEFT, ERASURES = ["ch:%s:%s:bob" % (what, USERS) for what in
+                                         ("user", "sessions", "rooms", "left")] + ["ch:erasures:" + USERS]
+
+
+def test_the_index_knows_what_one_has_left(redis):
+    index = Script(redis, "index.lua")
+
+    def add(room, most=2):
+        return index([INDEX, USER], "add", room, most, 0)
+
+    def remove(room, when, was=1):
+        same(index([INDEX, USER], "remove", room, when, was), [])
+    one, two = add("one")[0], add("two")[0]
+    same(add("three"), ["too-many-rooms"])
+    remove("two", one)  # it was put there later
+    remove("one", one)
+    remove("two", two, 0)  # it was never in it
+    same((redis.cli("ZRANGE", INDEX, 0, -1), redis.cli("ZRANGE", LEFT, 0, -1)), ([], ["one"]))
+    again = add("one")[0]
+    same(index([INDEX, USER], "list", 0, 0, 10)[:2], [["one", str(again)], []])  # as one that it is in
+    remove("one", again)
+    rooms, left, last = index([INDEX, USER], "list", again, 0, 10)
+    same((rooms, left), ([], ["one", last]))
+    same(index([INDEX, USER], "list", again, last, 10), [[], [], ""])
+    for number in range(20):
+        if add("r%d" % number)[0] != "too-many-rooms":
+            remove("r%d" % number, 1 << 52)
+    same(redis.cli("ZCARD", LEFT), 20)
+    same(add("r20"), ["too-many-rooms"])  # it would be forgotten where it was
+    same(add("one")[1], 1)
+
+
+def test_who_is_deleted_is_noted_until_nothing_is_left(redis):
+    index, user, erasure = (Script(redis, name + ".lua") for name in ("index", "user", "erasure"))
+    session, register = Script(redis, "session.lua"), Script(redis, "register.lua")
+    same(register([USER], "kept"), [1])
+    session([USER, SESSIONS], "open", "s.1", 1 << 40, "phone", 100, 0, "ch:wake:" + USERS, "bob")
+    same(session([USER, SESSIONS], "look", "s.1")[0], 1)
+    same(user([USER, SESSIONS, ERASURES], "show")[1:], [1, "s.1", "%d phone" % (1 << 40)])
+    for room in ("one", "two"):
+        index([INDEX, USER], "add", room, 10, 0)
+    index([INDEX, USER], "remove", "one", 1 << 52, 1)
+    same(erasure([ERASURES], "take", 1000), [])
+    for _ in range(2):
+        same(user([USER, SESSIONS, ERASURES], "delete", "bob", "ch:wake:" + USERS), [])
+    same(redis.cli("HKEYS", USER), ["deleted"])
+    same([session([USER, SESSIONS], "look", jti)[0] for jti in ("s.1", "")], [0, 0])
+    same(session([USER, SESSIONS], "open", "s.2", 1 << 40, "", 100, 1, "ch:wake:" + USERS, "bob"), ["name-taken"])
+    same(register([USER], "kept"), [0])
+    for must in (0, 1):
+        same(index([INDEX, USER], "add", "three", 10, must), ["no-such-user"])
+    same(erasure([ERASURES], "take", 1), ["bob", "two", "0"])
+    erasure([ERASURES], "keep", "bob", "two", 77, 60000)
+    same(erasure([ERASURES], "take", 60000), [])  # another has it
+    redis.cli("ZADD", ERASURES, 0, "bob")  # and dies
+    same(erasure([ERASURES], "take", 60000), ["bob", "two", "77"])
+    erasure([ERASURES], "none", "bob", "two")  # it may be made yet
+    same(erasure([ERASURES], "take", 60000), ["bob", "one", "0"])
+    erasure([ERASURES], "done", "bob", "one")
+    same(erasure([ERASURES], "take", 60000), [])
+    redis.cli("HINCRBY", USER, "deleted", -61000)  # a minute later
+    for key in (ERASURES, INDEX):
+        redis.cli("ZADD", key, 0, redis.cli("ZRANGE", key, 0, 0)[0])
+    same(erasure([ERASURES], "take", 60000), ["bob", "two", "0"])
+    erasure([ERASURES], "none", "bob", "two")
+    same(erasure([ERASURES], "take", 60000), ["bob"])
+    same(erasure([ERASURES], "take", 60000), [])
+    same([redis.cli("EXISTS", key) for key in (INDEX, LEFT, ERASURES, SESSIONS)], [0, 0, 0, 0])
+    same(redis.cli("HKEYS", USER), ["deleted"])
 
 
 run(sys.modules[__name__], redis=redis)
