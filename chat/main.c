@@ -23,7 +23,7 @@ static const struct config_option options[] = {
      "sockets of one caller at a worker; 0: no limit"},
     {"accept-rate", CONFIG_INTEGER, OPTION(accept_rate), "0", 0, 1000000,
      "sockets that are accepted a second; 0: no limit"},
-    {"user-connect-rate", CONFIG_INTEGER, OPTION(user_connect_rate), "100", 0,
+    {"user-connect-rate", CONFIG_INTEGER, OPTION(user_connect_rate), "0", 0,
      1000000, "sockets that one user opens a second; 0: no limit"},
     {"address-connect-rate", CONFIG_INTEGER, OPTION(address_connect_rate), "0",
      0, 1000000, "sockets that one address opens a second; 0: no limit"},

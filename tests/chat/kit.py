@@ -55,9 +55,6 @@ class Client(sockets.Socket):
 class Chat(Service):
     def __init__(self, redis_server, directory_, *options, workers=WORKERS, **more):
         path = write_file(directory_, "keys", json.dumps(KEYS))
-        for rate in ("--join-rate", "--user-connect-rate"):
-            if rate not in options:
-                options += rate, "0"
         super().__init__("chat", "--token-keys", path, "--workers", workers, *options, redis=redis_server, **more)
 
     def call(self, name, method, path, body=None, status=None, headers=None):

@@ -204,7 +204,7 @@ class Service:
         if redis:
             self.command += ["--redis", redis.url]
         environment = dict(
-            os.environ, ASAN_OPTIONS="exitcode=86:detect_leaks=1",
+            os.environ, JOIN_RATE="0", ASAN_OPTIONS="exitcode=86:detect_leaks=1",
             UBSAN_OPTIONS="halt_on_error=1:exitcode=86:print_stacktrace=1", **(env or {}))
         with open(self.logs, "ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=environment,
