@@ -2,6 +2,7 @@
 import json
 import os
 import statistics
+import subprocess
 
 from kit import QUICK, RUNS, Bare, Ceiling, columns, median, ratio, worker_of
 from notifier_rows import certificate, xadd_per_second
@@ -30,6 +31,14 @@ class Rig:
 
     def drive(self, server, *options, port=None):
         return self.bench.drive("chat", port or server.port, worker_of(server), "--token-keys", self.keys, *options)
+
+
+def bytes_of(bench, kind):
+    """Of the largest key of that kind."""
+    def ask(*command):
+        return subprocess.run(["redis-cli", "-s", bench.redis.socket, *command], check=True, capture_output=True,
+                              text=True).stdout.split()
+    return max((int(ask("MEMORY", "USAGE", key, "SAMPLES", "0")[0]) for key in ask("KEYS", "ch:%s:*" % kind)), default=0)
 
 
 def contend(rig, server, bare):
@@ -99,11 +108,27 @@ def bench_lurkers(rig):
                   .format(LARGE), "<= 2000 µs",
                   statistics.median(run["beside_p99_us"]) - statistics.median(run["alone_p99_us"]), "µs",
                   ("<=", 2000), **columns(median([run])))
+    rig.bench.row("membership", "a membership in a room of {:,}: the member and its name".format(LARGE), "",
+                  (bytes_of(rig.bench, "members") + bytes_of(rig.bench, "names")) / LARGE, "bytes", None)
     run = rig.drive(server, "--profile", "lurkers", "--members", MANY, "--rounds", RUNS)
     rig.bench.row("lurkers", "the same, {:,} of them connected, 1 % watching".format(MANY), "<= 2000 µs",
                   statistics.median(run["beside_p99_us"]) - statistics.median(run["alone_p99_us"]), "µs",
                   ("<=", 2000), **columns(median([run])))
     server.close()
+
+
+def bench_crossover(rig):
+    """What it costs to tell who does not watch how much is unread, with each message or every 5 s."""
+    for count in (16, 64) if QUICK else (16, 64, 256, 1024):
+        cost = {}
+        for large in (1000000, 1):
+            server = rig.start("--large-room", str(large))
+            cost[large] = median([rig.drive(server, "--profile", "rooms", "--members", count, "--watching", 1,
+                                            "--rate", 50)])
+            server.close()
+        rig.bench.row("crossover%d" % count, "room of {:,} who are here, one watches: CPU a message, counts at once / "
+                      "every 5 s".format(count), "", ratio(cost[1000000], cost[1]), "x", None, **columns(cost[1000000]),
+                      peer=cost[1], gathered_us=cost[1]["cpu"])
 
 
 def bench_presence(rig):
@@ -130,6 +155,8 @@ def bench_history(rig):
     load = ("--profile", "history", "--connections", 16)
     rate = max(1, int(rig.drive(server, *load, "--fill", 20000 if not QUICK else 500)["requests_per_s"] / 2))
     run = rig.drive(server, *load, "--rate", rate, "--fill", PAGES)
+    bench.row("kept", "a message of 130 bytes in its room's log, of {:,}".format(PAGES), "",
+              bytes_of(bench, "log") / PAGES, "bytes", None)
     theirs = median([bench.drive("ceiling", ceiling.port, ceiling.pid, *load, "--rate", rate, peer=True)
                      for _ in range(RUNS)])
     ours = median([run])
@@ -154,8 +181,8 @@ def bench_idle(rig):
 
 def bench_chat(bench):
     rig = Rig(bench)
-    for part in (bench_idle, bench_rooms, bench_pairs, bench_storm, bench_lurkers, bench_presence, bench_mixed,
-                 bench_history):
+    for part in (bench_idle, bench_rooms, bench_pairs, bench_storm, bench_lurkers, bench_crossover,
+                 bench_presence, bench_mixed, bench_history):
         part(rig)
     bench.row("exact", "deliveries of all these runs that were lost, came twice or out of order", "0",
               sum(run["errors"].get(kind, 0) for run in bench.runs for kind in CORNERS), "", ("<=", 0))
