@@ -49,7 +49,8 @@ struct chat {
     struct list told;  /* seats whose counts are to be told */
     struct list large; /* large rooms with news */
     struct wheel_timer turn, large_timer;
-    unsigned exports;            /* that are on their way */
+    struct list exports; /* that are on their way */
+    unsigned export_count;
     const unsigned char *secret; /* NULL: it is not there yet */
     uint64_t *delivered, *late, *gone, *put_off, *clients;
 };
@@ -58,6 +59,8 @@ struct chat {
 void connect_socket(struct request *req, void *arg);
 void register_user(struct request *req, void *arg);
 void export_user(struct request *req, void *arg);
+/* What it has said so far is not all any more. */
+void export_on_deleted(struct chat *chat, struct span user);
 void delete_user(struct request *req, void *arg);
 void open_session(struct request *req, void *arg);
 void close_session(struct request *req, void *arg);

@@ -354,6 +354,8 @@ void delete_user(struct request *req, void *arg)
     struct deletion *deletion =
         arena_alloc(request_arena(req), sizeof(*deletion));
 
+    if (!http_is_whole(req))
+        return;
     if (span_eq(user, SPAN("anonymous"))) {
         request_problem(req, 403, "forbidden", NULL,
                         "anonymous is everybody without a token");

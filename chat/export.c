@@ -30,6 +30,8 @@ struct exported {
 };
 
 struct dump {
+    struct list node;
+    bool deleted; /* its user, meanwhile: it is not whole */
     struct request *req;
     struct chat *chat;
     struct span user;
@@ -86,7 +88,8 @@ static void put_time(struct dump *dump, const char *key, uint64_t ms)
 
 static struct request *release(struct dump *dump)
 {
-    dump->chat->exports--;
+    dump->chat->export_count--;
+    list_remove(&dump->node);
     buf_deinit(&dump->out);
     return dump->req;
 }
@@ -200,20 +203,48 @@ static void on_user(void *arg, int status, const struct redisReply *reply)
     go_on(dump, ask_rooms);
 }
 
+static struct dump *find(const struct chat *chat, struct span user)
+{
+    for (struct list *n = chat->exports.next; n != &chat->exports;
+         n = n->next) {
+        struct dump *dump = LIST_ENTRY(n, struct dump, node);
+        if (span_eq(dump->user, user))
+            return dump;
+    }
+    return NULL;
+}
+
+void export_on_deleted(struct chat *chat, struct span user)
+{
+    struct dump *dump = find(chat, user);
+
+    if (dump)
+        dump->deleted = true;
+}
+
 void export_user(struct request *req, void *arg)
 {
     struct chat *chat = arg;
     struct arena *arena = request_arena(req);
     struct dump *dump = arena_zalloc(arena, sizeof(*dump));
 
-    if (chat->exports >= EXPORTS_MAX) {
+    if (!http_is_whole(req))
+        return;
+    if (find(chat, http_user(req))) {
+        request_set_retry_after(req, 1);
+        request_too_many(req, "export-busy",
+                         "an export of this user is on its way");
+        return;
+    }
+    if (chat->export_count >= EXPORTS_MAX) {
         request_fail(req, UV_ENOBUFS);
         return;
     }
-    chat->exports++;
+    chat->export_count++;
     dump->req = req;
     dump->chat = chat;
     dump->user = http_user(req);
+    list_append(&chat->exports, &dump->node);
     snprintf(dump->put_at, TIME_MAX, "0");
     snprintf(dump->left_at, TIME_MAX, "0");
     buf_init(&dump->out, MEM_REQUEST);
@@ -283,7 +314,7 @@ static void on_rooms(void *arg, int status, const struct redisReply *reply)
 {
     struct dump *dump = arg;
 
-    if (status < 0 || reply->type != REDIS_REPLY_ARRAY ||
+    if (status < 0 || dump->deleted || reply->type != REDIS_REPLY_ARRAY ||
         reply->elements != 3 || !is_list(reply->element[0]) ||
         !is_list(reply->element[1])) {
         cut(dump);

@@ -39,6 +39,15 @@ bool http_may_create(struct request *req)
     return false;
 }
 
+bool http_is_whole(struct request *req)
+{
+    if (!http_reach(req).ptr)
+        return true;
+    request_problem(req, 403, "forbidden", NULL,
+                    "the token's scope covers some rooms only");
+    return false;
+}
+
 bool http_room(struct request *req, struct span *room)
 {
     *room = request_param(req, "room");

@@ -15,6 +15,9 @@ struct span http_reach(struct request *req);
 bool http_covers(struct request *req, struct span room);
 /* False: it does not cover all, so none that is new; answered. */
 bool http_may_create(struct request *req);
+/* What concerns all that a user is: not by a narrowed token.  False: answered.
+ */
+bool http_is_whole(struct request *req);
 /* Values of the path; false: it can be none, or the token does not cover it,
    and the request is answered. */
 bool http_room(struct request *req, struct span *room);

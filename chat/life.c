@@ -152,6 +152,7 @@ void *chat_open(struct app *app)
     self->app = app;
     self->config = config;
     list_init(&self->told);
+    list_init(&self->exports);
     list_init(&self->large);
     make_cells(self);
     if (config->encrypt_bodies)

@@ -57,7 +57,8 @@ static bool is_printable(char c)
 
 bool name_is_valid(struct span name)
 {
-    return is_made_of(name, NAME_MAX_LEN, is_name_char);
+    return is_made_of(name, NAME_MAX_LEN, is_name_char) &&
+           !span_eq(name, SPAN(".")) && !span_eq(name, SPAN(".."));
 }
 
 bool room_id_is_valid(struct span id)

@@ -19,7 +19,7 @@ const char *role_name(char letter);
 /* 0: there is no such role. */
 char role_letter(struct span name);
 
-/* [a-z0-9._-]{1,32} */
+/* [a-z0-9._-]{1,32}; not . or .., which no path can name. */
 bool name_is_valid(struct span name);
 /* One of our own making, or that could be. */
 bool room_id_is_valid(struct span id);

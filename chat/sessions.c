@@ -20,6 +20,7 @@ struct sessions {
     struct chat *chat;
     struct hash_key hash_key, user_key;
     struct limit_spec *tries;
+    struct session_check *check;
     bool live;
     uint32_t ends[ENDS];   /* each grows when one of its marks may not hold */
     uint64_t known[KNOWN]; /* marks, each at its place */
@@ -33,12 +34,14 @@ struct sessions *sessions_create(struct chat *chat)
     sessions->hash_key = hash_random_key();
     sessions->user_key = hash_random_key();
     sessions->tries = app_limit("/login", TRIES_A_SECOND);
+    sessions->check = session_check_create(chat);
     return sessions;
 }
 
 void sessions_destroy(struct sessions *sessions)
 {
     limit_spec_unref(sessions->tries);
+    session_check_destroy(sessions->check);
     mem_free(sessions);
 }
 
@@ -77,6 +80,8 @@ void sessions_set_live(struct sessions *sessions, bool live)
     for (size_t i = 0; i < ENDS; i++)
         sessions->ends[i]++;
     memset(sessions->known, 0, sizeof(sessions->known));
+    if (live)
+        session_check_all(sessions->check);
 }
 
 static void learn(struct sessions *sessions, uint64_t mark)
@@ -93,6 +98,22 @@ bool session_is_known(const struct sessions *sessions,
     return sessions->known[mark % KNOWN] == mark;
 }
 
+void session_end_clients(struct chat *chat, struct span name, uint64_t mark,
+                         unsigned code, const char *reason)
+{
+    struct user *user = users_find(chat->users, name);
+
+    if (!user)
+        return;
+    for (struct list *n = user->clients.next, *next; n != &user->clients;
+         n = next) {
+        struct client *client = LIST_ENTRY(n, struct client, of_user);
+        next = n->next;
+        if (!mark || client->session == mark)
+            client_end(client, code, reason);
+    }
+}
+
 void sessions_on_end(struct sessions *sessions, struct span word)
 {
     struct span id;
@@ -103,24 +124,18 @@ void sessions_on_end(struct sessions *sessions, struct span word)
     uint64_t mark =
         is_deleted ? mark_of_user(sessions, word) : mark_of_id(sessions, id);
     ++*ends_of(sessions, mark);
-    struct user *user = users_find(sessions->chat->users, word);
     if (sessions->known[mark % KNOWN] == mark)
         sessions->known[mark % KNOWN] = 0;
-    if (!user)
-        return;
-    for (struct list *n = user->clients.next, *next; n != &user->clients;
-         n = next) {
-        struct client *client = LIST_ENTRY(n, struct client, of_user);
-        next = n->next;
-        if (is_deleted || client->session == mark)
-            client_end(client, OPS_CODE_NO_TOKEN, "the session has ended");
-    }
+    if (is_deleted)
+        export_on_deleted(sessions->chat, word);
+    session_end_clients(sessions->chat, word, is_deleted ? 0 : mark,
+                        OPS_CODE_NO_TOKEN, SESSION_ENDED);
 }
 
 /* ---- asking */
 
-static int look(struct chat *chat, struct span user, struct span jti,
-                redis_reply_cb cb, void *arg)
+int session_look(struct chat *chat, struct span user, struct span jti,
+                 redis_reply_cb cb, void *arg)
 {
     struct arena arena;
 
@@ -138,8 +153,7 @@ static int look(struct chat *chat, struct span user, struct span jti,
     return err;
 }
 
-/* 1: it holds, 0: it does not, less: Redis does not say. */
-static int found(int status, const struct redisReply *reply)
+int session_found(int status, const struct redisReply *reply)
 {
     uint64_t is;
 
@@ -173,8 +187,8 @@ static void ask_guarded(struct guarding *guarding)
     struct sessions *sessions = guarding->chat->sessions;
 
     guarding->ends = *ends_of(sessions, session_mark(sessions, identity));
-    int err = look(guarding->chat, identity->sub, identity->jti, on_guarded,
-                   guarding);
+    int err = session_look(guarding->chat, identity->sub, identity->jti,
+                           on_guarded, guarding);
     if (err < 0)
         request_fail(guarding->req, err);
 }
@@ -185,7 +199,7 @@ static void on_guarded(void *arg, int status, const struct redisReply *reply)
     struct sessions *sessions = guarding->chat->sessions;
     const struct auth_identity *identity = request_identity(guarding->req);
     uint64_t mark = session_mark(sessions, identity);
-    int is = found(status, reply);
+    int is = session_found(status, reply);
 
     if (is < 0) {
         request_fail(guarding->req, is);
@@ -237,7 +251,7 @@ static void on_client(void *arg, int status, const struct redisReply *reply)
     struct op *op = asking->op;
     struct sessions *sessions = asking->chat->sessions;
     struct client *client = op->client ? client_of(op->client) : NULL;
-    int is = found(status, reply);
+    int is = session_found(status, reply);
 
     if (!client) {
         op_fail_by(op, UV_ECANCELED);
@@ -266,7 +280,8 @@ static void ask_client(struct asking *asking)
     struct chat *chat = asking->chat;
 
     asking->ends = *ends_of(chat->sessions, asking->mark);
-    asking->err = look(chat, asking->user, asking->jti, on_client, asking);
+    asking->err =
+        session_look(chat, asking->user, asking->jti, on_client, asking);
     if (asking->err < 0)
         wheel_start(stream_loop_wheel(app_loop(chat->app)), &asking->timer, 0,
                     on_refused);
@@ -334,7 +349,7 @@ static void on_device(void *arg, int status, const struct redisReply *reply)
     const struct device_ask *ask = arg;
     struct op *op = ask->op;
     struct client *client = op->client ? client_of(op->client) : NULL;
-    int is = found(status, reply);
+    int is = session_found(status, reply);
 
     if (client)
         client->asking = false;
@@ -358,8 +373,8 @@ void session_when_device(struct op *op, void (*go)(struct op *op))
     }
     struct device_ask *ask = arena_alloc(&op->arena, sizeof(*ask));
     *ask = (struct device_ask){.op = op, .go = go};
-    int err = look(client->chat, user_name(client->user),
-                   span_str(client->session_id), on_device, ask);
+    int err = session_look(client->chat, user_name(client->user),
+                           span_str(client->session_id), on_device, ask);
     if (err < 0)
         op_fail_by(op, err);
     else

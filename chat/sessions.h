@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "common/redis.h"
 #include "common/request.h"
 #include "common/route.h"
 
@@ -56,6 +57,25 @@ void session_when_device(struct op *op, void (*go)(struct op *op));
 /* Ask for the one of a client's first message. */
 void session_ask_client(struct client *client,
                         const struct auth_identity *identity);
+/*
+ * session_check.c: when the link that brings words was away, some may have been
+ * missed; so the tokens of all clients are looked at again, a few at a time.
+ */
+struct session_check;
+struct session_check *session_check_create(struct chat *chat);
+void session_check_destroy(struct session_check *check);
+void session_check_all(struct session_check *check);
+
+/* For it: ask whether a token of that jti holds; what session_found() says is
+   1: it does, 0: it does not, less: Redis does not say. */
+int session_look(struct chat *chat, struct span user, struct span jti,
+                 redis_reply_cb cb, void *arg);
+int session_found(int status, const struct redisReply *reply);
+#define SESSION_ENDED "the session has ended"
+/* Those of a user's with that mark; 0: all. */
+void session_end_clients(struct chat *chat, struct span name, uint64_t mark,
+                         unsigned code, const char *reason);
+
 /* Of a token: of its session, or, where it has none, of its user; never 0. */
 uint64_t session_mark(const struct sessions *sessions,
                       const struct auth_identity *identity);

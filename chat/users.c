@@ -42,7 +42,7 @@ struct users *users_create(struct chat *chat, const struct users_events *events,
     users->events = events;
     users->arg = arg;
     users->hash_key = hash_random_key();
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < USERS_BUCKETS; i++)
         list_init(&users->buckets[i]);
     list_init(&users->queued);
     users->gauge = metrics_cell(metrics, METRICS_GAUGE, "chat_users", "",
@@ -63,7 +63,16 @@ void users_destroy(struct users *users)
 
 static struct list *bucket_of(struct users *users, struct span name)
 {
-    return &users->buckets[hash_bucket(&users->hash_key, name) % BUCKETS];
+    return &users->buckets[hash_bucket(&users->hash_key, name) % USERS_BUCKETS];
+}
+
+void users_visit(struct users *users, unsigned bucket,
+                 void (*cb)(void *arg, struct user *user), void *arg)
+{
+    struct list *list = &users->buckets[bucket];
+
+    for (struct list *n = list->next; n != list; n = n->next)
+        cb(arg, LIST_ENTRY(n, struct user, bucket));
 }
 
 struct user *users_find(struct users *users, struct span name)

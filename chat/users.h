@@ -75,6 +75,11 @@ struct users *users_create(struct chat *chat, const struct users_events *events,
                            void *arg);
 void users_destroy(struct users *users);
 
+#define USERS_BUCKETS 16384
+/* Those of one bucket of so many; cb may not make or end any. */
+void users_visit(struct users *users, unsigned bucket,
+                 void (*cb)(void *arg, struct user *user), void *arg);
+
 /* Made if it is not there; it stays while it has clients. */
 struct user *users_enter(struct users *users, struct span name,
                          struct list *client);

@@ -3,14 +3,12 @@
 
 #include "chat/chat.h"
 
-#define BUCKETS 16384
-
 struct users {
     struct chat *chat;
     const struct users_events *events;
     void *arg;
     struct hash_key hash_key;
-    struct list buckets[BUCKETS];
+    struct list buckets[USERS_BUCKETS];
     struct list queued; /* to be loaded */
     struct wheel_timer turn;
     unsigned loads;

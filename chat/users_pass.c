@@ -149,7 +149,7 @@ static void distrust_seats(struct user *user)
 
 void users_reload(struct users *users)
 {
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < USERS_BUCKETS; i++)
         for (struct list *n = users->buckets[i].next; n != &users->buckets[i];
              n = n->next) {
             struct user *user = LIST_ENTRY(n, struct user, bucket);

@@ -117,6 +117,9 @@ local function message(number)
   return from and {from = from, root = root, mentions = mentions, head = found[2][2], id = found[1]}
 end
 
+-- Was it trimmed with the entry that was just written, what hangs on it is, too.
+local function is_kept(number) return tonumber(number) >= tonumber(oldest) end
+
 -- ---- what is said
 
 -- There are texts that this key sealed.
@@ -172,7 +175,7 @@ if op == 'message' then
     ARGV[8] .. ' ' .. ARGV[9], unpack(marks))
   if done[3] ~= 0 then return done end
   for name in string.gmatch(mentions, '[^,]+') do redis.call('ZADD', beside('mentions', name), number, number) end
-  if root ~= '0' then redis.call('ZADD', beside('thread', root), number, number) end
+  if root ~= '0' and is_kept(root) then redis.call('ZADD', beside('thread', root), number, number) end
   if marked ~= '0' then redis.call('UNLINK', beside('mentions', user)) end
   return done
 end
@@ -205,7 +208,7 @@ if op == 'edit' then
   note(ARGV[11])
   local done = append('e ' .. user .. ' ' .. count .. ' ' .. ARGV[10] .. ' ' .. (edits[1] and edits[1][1] or '0'),
     ARGV[8] .. ' ' .. ARGV[9])
-  if done[3] == 0 then
+  if done[3] == 0 and is_kept(ARGV[10]) then
     redis.call('HSET', KEYS[4], ARGV[10], format('%d', seq) .. ' ' .. reacted .. ' ' .. ARGV[8] .. ' ' .. ARGV[9])
   end
   return done
@@ -221,7 +224,9 @@ end
 local function take_back(number, target, gone)
   gone[#gone + 1] = {number, target.id, target.head} -- what an edit said goes with it
   for _, entry in ipairs(gone) do
-    redis.call('HSET', KEYS[4], entry[1], 'd ' .. string.match(entry[2], '%d+$') .. ' ' .. entry[3])
+    if is_kept(entry[1]) then
+      redis.call('HSET', KEYS[4], entry[1], 'd ' .. string.match(entry[2], '%d+$') .. ' ' .. entry[3])
+    end
     remove(entry[2])
   end
   redis.call('UNLINK', beside('reactions', number))
@@ -263,7 +268,7 @@ if op == 'react' then
   if not on and not since then return answer('no-such-reaction') end
   if on and redis.call('HLEN', reactions) >= REACTIONS_MAX then return answer('too-many-reactions') end
   local done = append('r ' .. user .. ' ' .. count .. ' ' .. ARGV[9] .. ' ' .. ARGV[11] .. ' ' .. ARGV[10])
-  if done[3] ~= 0 then return done end
+  if done[3] ~= 0 or not is_kept(ARGV[9]) then return done end
   if on then
     redis.call('HSET', reactions, field, format('%d', seq) .. ' ' .. now)
     local change = redis.call('HGET', KEYS[4], ARGV[9]) or '0 0'
@@ -280,18 +285,40 @@ local function entry(name, change, letter)
   return 'j ' .. user .. ' ' .. count .. ' ' .. name .. ' ' .. change .. ' ' .. (letter or '-')
 end
 
+-- A mute, and the role of a reader, outlast leaving: in a hash beside the bans.
+local marks = string.gsub(KEYS[6], '^ch:bans', 'ch:marks', 1)
+
+local function leave_mark(name)
+  local was = member(redis.call('HGET', KEYS[2], name))
+  if was.role == 'r' or was.silenced ~= '0' then redis.call('HSET', marks, name, was.role .. ' ' .. was.silenced) end
+end
+
+-- Who comes in: its role, if nobody gives it one, and how long it is muted.
+local function take_mark(name, letter)
+  local mark = redis.call('HGET', marks, name)
+  if not mark then return letter or 'm', '0' end
+  redis.call('HDEL', marks, name)
+  local role, silenced = string.match(mark, '^(%a) (%S+)$')
+  if silenced ~= '-1' and tonumber(silenced) <= tonumber(now) then silenced = '0' end
+  return letter or role == 'r' and 'r' or 'm', silenced
+end
+
+-- letter: nil: as it was, or a member
 local function enter(name, letter)
   redis.call('ZADD', KEYS[5], 0, name)
   members = format('%d', members + 1)
+  local silenced
+  letter, silenced = take_mark(name, letter)
   local number = format('%d', seq + 1)
   return append(entry(name, 'joined', letter), nil, name, spell({read = number, n = count, delivered = number,
-    mentions = 0, role = letter, joined = number, muted = 0, silenced = 0}))
+    mentions = 0, role = letter, joined = number, muted = 0, silenced = silenced}))
 end
 
 -- It has another owner, too.  (A room of before they were counted says it has not.)
 local function has_others() return tonumber(redis.call('HGET', KEYS[1], 'owners') or 1) > 1 end
 
 local function depart(name, change)
+  leave_mark(name)
   redis.call('HDEL', KEYS[2], name)
   redis.call('ZREM', KEYS[5], name)
   redis.call('UNLINK', beside('mentions', name))
@@ -308,7 +335,7 @@ local function go(heir)
     if not other then return false end
     other = member(other)
     if other.role ~= 'o' then
-      other.role = 'o'
+      other.role, other.silenced = 'o', '0' -- nobody else could let it speak again
       redis.call('HINCRBY', KEYS[1], 'owners', 1)
       append(entry(heir, 'role', 'o'), nil, heir, spell(other))
     end
@@ -344,6 +371,7 @@ end
 if op == 'erase' then
   if me and not go(ARGV[9]) then return {'last-owner'} end
   redis.call('HSET', KEYS[6], user, now) -- a step of joining that is still on its way finds it banned
+  redis.call('HDEL', marks, user)
   local number, went = ARGV[8], 0
   local found = redis.call('XRANGE', KEYS[3], format('%d', number + 1), '+', 'COUNT', LOOKED_AT)
   for _, item in ipairs(found) do
@@ -356,20 +384,22 @@ if op == 'erase' then
   return {tonumber(number), tonumber(now), 0, (went >= ERASED or #found == LOOKED_AT) and 1 or 0}
 end
 
-if archived == '1' then return {(me or op == 'join') and 'archived' or 'not-a-member'} end
+if archived == '1' and not (me and op == 'leave') then
+  return {(me or op == 'join') and 'archived' or 'not-a-member'}
+end
 
 if op == 'join' then
   if me then return {seq, tonumber(now), 1, 0} end
   if redis.call('HEXISTS', KEYS[6], user) == 1 then return {'banned'} end
   if tonumber(members) >= tonumber(ARGV[8]) then return {'room-full'} end
-  return enter(user, 'm')
+  return enter(user)
 end
 
 if not me then return {'not-a-member'} end
 if kind == 'd' then return {'not-allowed'} end
 
 if op == 'leave' then
-  if me.role == 'o' and members ~= '1' and not has_others() then return {'last-owner'} end
+  if me.role == 'o' and members ~= '1' and archived == '0' and not has_others() then return {'last-owner'} end
   if me.role == 'o' then redis.call('HINCRBY', KEYS[1], 'owners', -1) end
   return depart(user, 'left')
 end
@@ -382,7 +412,7 @@ if op == 'put' then
     if letter ~= '' and letter ~= 'm' and (my_rank < rank.a or rank[letter] >= my_rank) then return {'not-allowed'} end
     if redis.call('HEXISTS', KEYS[6], name) == 1 then return {'banned'} end
     if tonumber(members) >= tonumber(ARGV[10]) then return {'room-full'} end
-    return enter(name, letter == '' and 'm' or letter)
+    return enter(name, letter ~= '' and letter or nil)
   end
   other = member(other)
   if letter == '' or letter == other.role then return {seq, tonumber(now), 1, 0} end
@@ -392,6 +422,7 @@ if op == 'put' then
   if other.role == 'o' and not has_others() then return {'last-owner'} end
   if other.role == 'o' or letter == 'o' then redis.call('HINCRBY', KEYS[1], 'owners', letter == 'o' and 1 or -1) end
   other.role = letter
+  if letter == 'o' then other.silenced = '0' end
   append(entry(name, 'role', letter), nil, name, spell(other))
   return {seq, tonumber(now), 0, 2}
 end

@@ -173,6 +173,54 @@ def test_retention_by_count_takes_texts_along(redis):
     same([entry[0].split("-")[0] for entry in answer[1]], [str(n) for n in range(33, 43)])
 
 
+def test_nothing_is_kept_of_a_message_that_its_own_edit_pushed_out(redis):
+    room = Room(redis, "bob")
+    first = room.say("alice", "root")[0]
+    second = room.say("alice", "other")[0]
+    room("room", "alice", "{}", "", "", "", "=3", "")
+    same(room("edit", "alice", "c", "SECRET", first, "-")[2], 0)  # 3 of 5 entries are kept: it goes with this one
+    same(redis.cli("HGET", CHANGES, first), None)
+    same(room("react", "bob", "c", second, "+1", 1)[2], 0)
+    third = room.say("alice", "a third")[0]
+    room.say("bob", "x")
+    same(room.say("bob", "y", reply=third)[2], 0)
+    for _ in range(9):
+        room.say("bob", "z")
+    same(redis.cli("HGETALL", CHANGES), [])
+    same([key for kind in ("reactions", "thread") for key in redis.cli("KEYS", "ch:%s:*" % kind)], [])
+    delete = room.say("alice", "last")[0]
+    room.say("bob", "z")
+    room.say("bob", "z")
+    same(room("delete", "alice", "c", delete)[2], 0)  # the oldest, which its deletion pushes out
+    same(redis.cli("HGETALL", CHANGES), [])
+
+
+def test_a_mute_and_a_reader_outlast_leaving(redis):
+    room = Room(redis, "bob", "carol")
+    room("put", "alice", "carol", "r", 100)
+    room.member("alice", "silence", "bob", -1, about="bob")
+    for name, no in (("bob", "muted"), ("carol", "not-allowed")):
+        room("leave", name)
+        same(room("join", name, 100)[3], 1)
+        same(room.say(name, "x"), [no])
+    room("kick", "alice", "carol")
+    same(room("put", "alice", "carol", "m", 100)[3], 1)  # as it is said
+    same(room.say("carol", "x")[2], 0)
+    room("leave", "carol")
+    room("join", "carol", 100)
+    same(room.say("carol", "x")[2], 0)
+    same(room("put", "alice", "bob", "o", 100)[3], 2)  # an owner can be let speak by nobody
+    same(room.say("bob", "x")[2], 0)
+
+
+def test_one_may_leave_what_is_archived(redis):
+    room = Room(redis, "bob")
+    room("room", "alice", "{}", "", "", "=1", "", "")
+    same(room("join", "carol", 100), ["archived"])
+    same(room("leave", "bob")[3], 1)
+    same(room("leave", "alice")[3], 1)
+
+
 def test_a_number_that_others_have_seen_is_not_given_again(redis):
     """Redis lost its end; a worker knows more."""
     room = Room(redis, "bob")

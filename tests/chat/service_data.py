@@ -301,6 +301,24 @@ def test_nothing_is_left_of_who_is_deleted(redis, chat):
     same(redis.hash(next(key for key in kept if key.startswith("ch:members:") and secret in key))["#"].split()[7], "1")
 
 
+def test_a_user_has_one_export_at_a_time_and_none_is_whole_once_it_is_deleted(chat):
+    room = chat.room("ann")
+    with Client(chat, "ann") as ann:
+        for n in range(600):  # more than sockets take
+            ann.say(room, "x" * 12000, client_id="c%d" % n)
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.closing(socket.create_connection(("127.0.0.1", chat.port))))
+        first.sendall(render("GET", EXPORT, headers=bearer(token("ann")) | {"Connection": "close"}))
+        first.recv(1000)
+        if WORKERS == "1":  # else it may come to another one
+            again = request(chat.port, "GET", EXPORT, None, bearer(token("ann")))
+            same((again.status, again.json["type"].split("/")[-1]), (429, "export-busy"))
+        same(delete(chat, "ann"), 204)
+        is_erased(chat)
+        text = b"".join(iter(lambda: first.recv(65536), b""))
+    assert b'"type":"end"' not in text[-200:], text[-200:]
+
+
 def test_a_room_gets_another_owner(chat):
     def roles(room, name):
         return {item["user"]: item["role"] for item in chat.call(name, "GET", "/v1/rooms/%s/members" % room)["items"]}

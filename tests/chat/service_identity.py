@@ -1,6 +1,8 @@
 """service_identity.py - who is who: passwords, sessions, guests, tokens of others."""
 import contextlib
 import json
+import os
+import signal
 
 import kit
 from kit import (Chat, Client, Connection, Refused, chat, directory, eventually, main, redis, render, request,  # noqa: F401
@@ -137,6 +139,23 @@ def test_passwords_cannot_be_tried_for_ever(chat):
         connection.close()
     assert 429 in statuses, statuses
     assert set(statuses) <= {401, 429, 503}, statuses
+
+
+def test_sessions_that_end_while_a_worker_hears_nothing_are_closed_then(redis, directory):
+    with serve(redis, directory, "--open", "--workers", "1") as here, \
+            serve(redis, directory, "--open", "--workers", "1") as there:
+        tokens = [post(here, "/v1/sessions", {"guest": name}).json["token"] for name in ("ann", "bob", "cat")]
+        devices = [Device(there, token) for token in tokens]
+        for device in devices:
+            device.get("sync")
+        [worker] = there.workers()
+        os.kill(worker, signal.SIGSTOP)
+        for token, path in zip(tokens, ("sessions/current", "users/me")):
+            same(request(here.port, "DELETE", "/v1/" + path, None, {"Authorization": "Bearer " + token}).status, 204)
+        redis.cli("CLIENT", "KILL", "TYPE", "pubsub")  # with all that was on its way
+        os.kill(worker, signal.SIGCONT)
+        same([device.ends() for device in devices[:2]], [4401, 4401])
+        devices[2].get("sync")
 
 
 def serve(redis, directory, *options):
@@ -299,6 +318,12 @@ def test_a_narrowed_token_touches_the_rooms_that_it_covers(chat):
             seen += [item["room"] for item in page["items"]]
             cursor = page["next"]
         same(sorted(seen), sorted(covered), scope)
+
+
+def test_a_narrowed_token_is_not_for_all_of_a_user(chat):
+    narrow = kit.token("ann", scope="chat:use:" + chat.room("ann"))
+    for method, path in (("GET", "/v1/users/me/export"), ("DELETE", "/v1/users/me")):
+        same(request(chat.port, method, path, None, {"Authorization": "Bearer " + narrow}).status, 403, path)
 
 
 def test_a_socket_of_a_narrowed_token_hears_of_what_it_covers(chat):
