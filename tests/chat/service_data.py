@@ -217,11 +217,13 @@ def test_an_export_that_cannot_go_on_is_cut(redis, chat):
 
 def test_exports_have_a_bound(redis, directory):
     server = Chat(redis, directory, workers="1")
-    export(server, "ann")
+    names = ["user%d" % n for n in range(17)]
+    for name in names:
+        export(server, name)
     redis.pause()
-    connections = [Connection(server.port) for _ in range(17)]
-    for connection in connections:
-        connection.send(render("GET", EXPORT, None, bearer(token("ann"))))
+    connections = [Connection(server.port) for _ in names]
+    for connection, name in zip(connections, names):
+        connection.send(render("GET", EXPORT, None, bearer(token(name))))
     select.select([connection.sock for connection in connections], [], [], DEADLINE)
     redis.go_on()
     answers = [connection.answer() for connection in connections]
