@@ -292,6 +292,7 @@ int crowd_join_absent(struct crowd *crowd)
         return 0;
     int err = load_exchange(crowd->load, (uint64_t)crowd->options.absent,
                             append_absent, take_absent, crowd);
+    crowd->moved_us = clock_mono_us(); /* it took its time */
     return err == 0 && crowd->errors[CROWD_WRONG] ? UV_EACCES : err;
 }
 
