@@ -3,7 +3,7 @@
  *
  *   write.c write.lua       whatever changes a room: one script
  *   rooms.c entry.c frame.c what passes in the rooms that somebody here is in
- *   users.c                 who is here, and in what rooms
+ *   users.c users_*.c       who is here, and in what rooms
  *   client.c watch.c op*.c  a WebSocket: its requests, the rooms it watches
  *   membership.c            joining and leaving, over two partitions
  *   export.c erasure.c      all that is kept of a user: to take along, to go

@@ -1,12 +1,8 @@
 /*
  * users.c - see users.h.
  *
- *   start() -- the index of rooms --> on_index() -- heads.lua of each partition
- *   --> on_heads(): a seat in each, or none; what passed meanwhile about one is
- *   asked for again
- *
- * The index may name rooms that the user is not in: a step of joining or
- * leaving that was cut off.  It is put right when it is older than that can be.
+ *   asking_send() -- heads.lua, or HMGET --> on_heads(), on_one(): a seat in
+ *   each room, or none; what passed meanwhile about one is asked for again
  */
 #include "chat/chat.h"
 #include "chat/keys.h"
@@ -14,23 +10,11 @@
 #include "chat/scripts.h"
 #include "chat/told.h"
 #include "chat/users_internal.h"
-#include "common/clock.h"
 
-#define ROOMS_OF_CALL 64 /* of one heads.lua */
-#define LOADS_MAX 64     /* users that are being loaded at once */
-#define STALE_MS 60000   /* of an entry of the index that is wrong */
-
-/* Rooms of one user in one partition, to be asked for together. */
-struct asking {
-    struct user *user;
-    size_t count;
-    struct seat *seats[ROOMS_OF_CALL];
-    uint64_t added[ROOMS_OF_CALL]; /* to the index, us; 0: unknown */
-    bool of_load;
-};
+#define STALE_MS 60000 /* of an entry of the index that is wrong */
 
 static void on_heads(void *arg, int status, const struct redisReply *reply);
-static void on_turn(struct wheel_timer *timer);
+static void on_one(void *arg, int status, const struct redisReply *reply);
 
 struct users *users_create(struct chat *chat, const struct users_events *events,
                            void *arg)
@@ -114,7 +98,7 @@ void user_drop_seat(struct seat *seat)
     mem_free(seat);
 }
 
-static void unref(struct user *user)
+void user_unref(struct user *user)
 {
     if (--user->refs > 0)
         return;
@@ -148,7 +132,7 @@ void user_leave(struct user *user, struct list *client)
     list_remove(client);
     if (list_is_empty(&user->clients))
         presence_leave(&user->here);
-    unref(user);
+    user_unref(user);
 }
 
 /* By the shorter of the two lists: users have few rooms, or rooms few users. */
@@ -176,7 +160,7 @@ struct seat *user_seat(const struct user *user, struct span id)
     return room ? user_seat_in(room, user) : NULL;
 }
 
-static struct seat *add_seat(struct user *user, struct span id)
+struct seat *user_add_seat(struct user *user, struct span id)
 {
     struct seat *seat = mem_zalloc(MEM_CACHE, sizeof(*seat));
 
@@ -210,13 +194,40 @@ void user_forget(struct seat_ask *ask)
     list_remove(&ask->node);
 }
 
-static int send_heads(struct asking *asking)
+/* Most users have one room in most partitions: for one a plain command is a
+   fifth of the script, which is needed for the time, where it is not in it. */
+static int send_one(struct asking *asking)
+{
+    struct user *user = asking->user;
+    struct seat *seat = asking->seats[0];
+    struct arena arena;
+
+    arena_init(&arena, MEM_CACHE, 0);
+    struct span argv[] = {SPAN("HMGET"),
+                          keys_of_room(&arena, room_id(seat->room)).members,
+                          SPAN("#"), user_name(user)};
+    seat->asked = true;
+    seat->touched = false;
+    int err = redis_send(app_redis(user->users->chat->app),
+                         &(struct redis_call){.key = argv[1],
+                                              .argv = argv,
+                                              .argc = 4,
+                                              .repeatable = true,
+                                              .cb = on_one,
+                                              .arg = asking});
+    arena_deinit(&arena);
+    return err;
+}
+
+int asking_send(struct asking *asking)
 {
     struct user *user = asking->user;
     struct span argv[ROOMS_OF_CALL + 1];
     struct arena arena;
     size_t argc = 0;
 
+    if (asking->count == 1 && !asking->timed)
+        return send_one(asking);
     arena_init(&arena, MEM_CACHE, 0);
     for (size_t i = 0; i < asking->count; i++) {
         argv[argc++] =
@@ -268,37 +279,6 @@ static int take_seat(struct seat *seat, struct span room, struct span said)
     return 0;
 }
 
-static void ignore(void *arg, int status, const struct redisReply *reply)
-{
-    (void)arg;
-    (void)status;
-    (void)reply;
-}
-
-/* Its index names a room that it is not in. */
-static void repair(struct user *user, struct span room, uint64_t added)
-{
-    char number[SPAN_U64_MAX];
-    struct arena arena;
-
-    arena_init(&arena, MEM_CACHE, 0);
-    struct span argv[] = {keys_rooms(&arena, user_name(user)),
-                          keys_user(&arena, user_name(user)),
-                          SPAN("remove"),
-                          room,
-                          span_from_u64(number, added),
-                          SPAN("1")};
-    redis_eval(app_redis(user->users->chat->app), &script_index, 2,
-               &(struct redis_call){.key = user_name(user),
-                                    .argv = argv,
-                                    .argc = 6,
-                                    .repeatable = true,
-                                    .cb = ignore});
-    arena_deinit(&arena);
-}
-
-static void end_load(struct user *user);
-
 /* One of them has its answer. */
 static void take_answer(struct asking *asking, size_t i, int status,
                         uint64_t now)
@@ -318,7 +298,7 @@ static void take_answer(struct asking *asking, size_t i, int status,
     if (!is_none)
         user->status = status;
     else if (asking->added[i] && asking->added[i] / 1000 + STALE_MS < now)
-        repair(user, room_id(seat->room), asking->added[i]);
+        user_repair(user, room_id(seat->room), asking->added[i]);
     tell_asks(user, seat, status);
     if (seat->role)
         user->users->events->on_gone(user->users->arg, seat, "left");
@@ -326,7 +306,7 @@ static void take_answer(struct asking *asking, size_t i, int status,
 }
 
 /* The loading waits for one, too, that was asked for when it came to it. */
-static void settle(struct asking *asking, size_t i, int status, uint64_t now)
+void asking_settle(struct asking *asking, size_t i, int status, uint64_t now)
 {
     struct user *user = asking->user;
     bool awaited = asking->seats[i]->awaited;
@@ -334,17 +314,17 @@ static void settle(struct asking *asking, size_t i, int status, uint64_t now)
     asking->seats[i]->awaited = false;
     take_answer(asking, i, status, now);
     if (awaited && --user->asked == 0)
-        end_load(user);
+        user_end_load(user);
 }
 
-static void free_asking(struct asking *asking)
+void asking_free(struct asking *asking)
 {
     struct user *user = asking->user;
 
     if (asking->of_load && --user->asked == 0)
-        end_load(user);
+        user_end_load(user);
     mem_free(asking);
-    unref(user);
+    user_unref(user);
 }
 
 /* Those that something passed about meanwhile, again; true: it is on its way.
@@ -361,12 +341,31 @@ static bool ask_again(struct asking *asking)
     asking->count = kept;
     if (!kept)
         return false;
-    int err = send_heads(asking);
+    int err = asking_send(asking);
     if (err == 0)
         return true;
     for (size_t i = 0; i < kept; i++)
-        settle(asking, i, err, 0);
+        asking_settle(asking, i, err, 0);
     return false;
+}
+
+/* found: of each the room and the member. */
+static void take_heads(struct asking *asking, int status, uint64_t now,
+                       struct redisReply *const *found)
+{
+    for (size_t i = 0; i < asking->count; i++) {
+        struct seat *seat = asking->seats[i];
+        int one = status;
+        if (one == 0 && seat->touched)
+            continue;
+        if (one == 0)
+            one = take_seat(seat, reply_text(found[2 * i]),
+                            reply_text(found[2 * i + 1]));
+        asking_settle(asking, i, one, now);
+        asking->seats[i] = NULL;
+    }
+    if (!ask_again(asking))
+        asking_free(asking);
 }
 
 static void on_heads(void *arg, int status, const struct redisReply *reply)
@@ -378,22 +377,27 @@ static void on_heads(void *arg, int status, const struct redisReply *reply)
                         reply->elements != 2 * asking->count + 1 ||
                         !reply_number(reply->element[0], &now)))
         status = UV_EPROTO;
-    for (size_t i = 0; i < asking->count; i++) {
-        struct seat *seat = asking->seats[i];
-        int one = status;
-        if (one == 0 && seat->touched)
-            continue;
-        if (one == 0)
-            one = take_seat(seat, reply_text(reply->element[2 * i + 1]),
-                            reply_text(reply->element[2 * i + 2]));
-        settle(asking, i, one, now);
-        asking->seats[i] = NULL;
-    }
-    if (!ask_again(asking))
-        free_asking(asking);
+    take_heads(asking, status, now, status == 0 ? reply->element + 1 : NULL);
 }
 
-static struct asking *make_asking(struct user *user)
+static void on_one(void *arg, int status, const struct redisReply *reply)
+{
+    struct asking *asking = arg;
+
+    if (status == 0 &&
+        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2))
+        status = UV_EPROTO;
+    if (status == 0 && !(reply_text(reply->element[0]).ptr &&
+                         reply_text(reply->element[1]).ptr)) {
+        asking->timed = true;
+        status = asking_send(asking);
+        if (status == 0)
+            return;
+    }
+    take_heads(asking, status, 0, status == 0 ? reply->element : NULL);
+}
+
+struct asking *asking_create(struct user *user)
 {
     struct asking *asking = mem_zalloc(MEM_CACHE, sizeof(*asking));
 
@@ -408,14 +412,14 @@ int user_ask_seat(struct user *user, struct span room, struct seat_ask *ask)
     struct asking *asking;
 
     if (!seat) {
-        asking = make_asking(user);
-        seat = add_seat(user, room);
+        asking = asking_create(user);
+        seat = user_add_seat(user, room);
         asking->seats[asking->count++] = seat;
-        int err = send_heads(asking);
+        int err = asking_send(asking);
         if (err < 0) {
             user_drop_seat(seat);
             mem_free(asking);
-            unref(user);
+            user_unref(user);
             return err;
         }
     }
@@ -424,184 +428,4 @@ int user_ask_seat(struct user *user, struct span room, struct seat_ask *ask)
         list_append(&user->asks, &ask->node);
     }
     return 0;
-}
-
-/* ---- loading */
-
-static void on_index(void *arg, int status, const struct redisReply *reply);
-
-static struct wheel *wheel_of(const struct users *users)
-{
-    return stream_loop_wheel(app_loop(users->chat->app));
-}
-
-static void tell_waiting(struct user *user)
-{
-    struct list waiting;
-
-    list_init(&waiting);
-    list_move(&user->waiting, &waiting);
-    for (struct list *node; (node = list_pop(&waiting));) {
-        struct user_wait *wait = LIST_ENTRY(node, struct user_wait, node);
-        wait->cb(wait, user->status);
-    }
-}
-
-static void nobody(struct user_wait *wait, int status)
-{
-    (void)status;
-    mem_free(wait);
-}
-
-void user_reload(struct user *user)
-{
-    struct user_wait *wait = mem_alloc(MEM_CACHE, sizeof(*wait));
-
-    *wait = (struct user_wait){.cb = nobody};
-    user_load(user, wait);
-}
-
-static void end_load(struct user *user)
-{
-    struct users *users = user->users;
-    bool again = user->again;
-
-    user->again = false;
-
-    user->loading = false;
-    user->loaded = user->status == 0;
-    users->loads--;
-    if (!list_is_empty(&users->queued))
-        wheel_start(wheel_of(users), &users->turn, 0, on_turn);
-    tell_waiting(user);
-    if (again && user->loaded && !user->loading)
-        user_reload(user);
-    unref(user);
-}
-
-/* Whoever was here once is somebody who can be put into a room. */
-static void make_known(struct user *user, struct arena *arena)
-{
-    char number[SPAN_U64_MAX];
-    struct span argv[] = {SPAN("HSETNX"), keys_user(arena, user_name(user)),
-                          SPAN("created"),
-                          span_from_u64(number, (uint64_t)clock_wall_ms())};
-
-    redis_send(app_redis(user->users->chat->app),
-               &(struct redis_call){.key = user_name(user),
-                                    .argv = argv,
-                                    .argc = 4,
-                                    .repeatable = true,
-                                    .cb = ignore});
-}
-
-static int start(struct user *user)
-{
-    struct arena arena;
-
-    arena_init(&arena, MEM_CACHE, 0);
-    struct span argv[] = {SPAN("ZRANGE"), keys_rooms(&arena, user_name(user)),
-                          SPAN("0"), SPAN("-1"), SPAN("WITHSCORES")};
-    make_known(user, &arena);
-    int err = redis_send(app_redis(user->users->chat->app),
-                         &(struct redis_call){.key = user_name(user),
-                                              .argv = argv,
-                                              .argc = 5,
-                                              .repeatable = true,
-                                              .cb = on_index,
-                                              .arg = user});
-    arena_deinit(&arena);
-    return err;
-}
-
-static void on_turn(struct wheel_timer *timer)
-{
-    struct users *users = LIST_ENTRY(timer, struct users, turn);
-
-    while (users->loads < LOADS_MAX && !list_is_empty(&users->queued)) {
-        struct user *user =
-            LIST_ENTRY(list_pop(&users->queued), struct user, node);
-        users->loads++;
-        user->status = start(user);
-        if (user->status < 0)
-            end_load(user);
-    }
-}
-
-void user_load(struct user *user, struct user_wait *wait)
-{
-    list_append(&user->waiting, &wait->node);
-    if (user->loading)
-        return;
-    user->loading = true;
-    user->refs++;
-    list_append(&user->users->queued, &user->node);
-    wheel_start(wheel_of(user->users), &user->users->turn, 0, on_turn);
-}
-
-/* Rooms of an index, gathered by partition. */
-struct gathering {
-    struct user *user;
-    struct asking *of[HASH_PARTITIONS];
-};
-
-static void send_gathered(struct gathering *gathering, uint32_t partition)
-{
-    struct asking *asking = gathering->of[partition];
-
-    gathering->of[partition] = NULL;
-    if (!asking)
-        return;
-    gathering->user->asked++;
-    asking->of_load = true;
-    int err = send_heads(asking);
-    if (err == 0)
-        return;
-    for (size_t i = 0; i < asking->count; i++)
-        settle(asking, i, err, 0);
-    free_asking(asking);
-}
-
-static void gather(struct gathering *gathering, struct span room,
-                   uint64_t added)
-{
-    struct user *user = gathering->user;
-    uint32_t partition = hash_partition(room);
-    struct asking **asking = &gathering->of[partition];
-
-    struct seat *seat = room_id_is_valid(room) ? user_seat(user, room) : NULL;
-
-    if (!room_id_is_valid(room))
-        return;
-    if (seat && seat->asked) {
-        user->asked += !seat->awaited;
-        seat->awaited = true;
-        return;
-    }
-    if (!*asking)
-        *asking = make_asking(user);
-    (*asking)->added[(*asking)->count] = added;
-    (*asking)->seats[(*asking)->count++] = seat ? seat : add_seat(user, room);
-    if ((*asking)->count == ROOMS_OF_CALL)
-        send_gathered(gathering, partition);
-}
-
-static void on_index(void *arg, int status, const struct redisReply *reply)
-{
-    struct user *user = arg;
-    struct gathering gathering = {.user = user};
-    uint64_t added;
-
-    if (status == 0 && reply->type != REDIS_REPLY_ARRAY)
-        status = UV_EPROTO;
-    user->status = status;
-    user->asked = 1; /* this one */
-    for (size_t i = 0; status == 0 && i + 1 < reply->elements; i += 2)
-        if (reply_number(reply->element[i + 1], &added))
-            gather(&gathering, reply_text(reply->element[i]), added);
-    for (uint32_t i = 0; i < HASH_PARTITIONS; i++)
-        send_gathered(&gathering, i);
-    metrics_add(user->users->loaded, 1);
-    if (--user->asked == 0)
-        end_load(user);
 }

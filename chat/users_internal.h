@@ -16,6 +16,33 @@ struct users {
     size_t count;
 };
 
+#define ROOMS_OF_CALL 64 /* of one heads.lua */
+
+/* Rooms of one user in one partition, to be asked for together. */
+struct asking {
+    struct user *user;
+    size_t count;
+    struct seat *seats[ROOMS_OF_CALL];
+    uint64_t added[ROOMS_OF_CALL]; /* to the index, us; 0: unknown */
+    bool of_load;
+    bool timed; /* Redis is to say when it is */
+};
+
+/* It holds its user. */
+struct asking *asking_create(struct user *user);
+/* 0, or what Redis refuses by. */
+int asking_send(struct asking *asking);
+/* One of them has its answer; status: 0, or why it is no seat. */
+void asking_settle(struct asking *asking, size_t i, int status, uint64_t now);
+void asking_free(struct asking *asking);
+
+struct seat *user_add_seat(struct user *user, struct span id);
+void user_unref(struct user *user);
+/* Its index names a room that it is not in, since added (us). */
+void user_repair(struct user *user, struct span room, uint64_t added);
+/* All that its loading waits for is there. */
+void user_end_load(struct user *user);
+
 /* Nothing is asked about it any more. */
 void user_drop_seat(struct seat *seat);
 /* NULL: there is none. */

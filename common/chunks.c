@@ -10,7 +10,7 @@
 #include "common/chunks.h"
 #include "common/metrics.h"
 
-#define KEPT_MAX 64
+#define KEPT_MAX 1000
 #define KEPT_BYTES ((size_t)16 << 20)
 #define ENTRIES_FIRST 16
 

@@ -5,7 +5,7 @@
 #include "tests/common/chunks_kit.h"
 #include "tests/test.h"
 
-#define KEPT_MAX 64 /* chunks.c's */
+#define KEPT_MAX 1000 /* chunks.c's */
 
 enum { LOG, OTHER }; /* kinds */
 
@@ -347,8 +347,8 @@ static void test_chunks_that_are_kept_are_bounded(void **state)
     struct kit_asker asker = {0};
     struct kit_asker waiting[2] = {{.calls = 0}};
 
-    kit_ask(bench, &waiting[0], 98, 0);
-    kit_ask(bench, &waiting[1], 99, 0);
+    kit_ask(bench, &waiting[0], 9998, 0);
+    kit_ask(bench, &waiting[1], 9999, 0);
     chunks_forget(&waiting[0].wait);
     for (size_t i = 0; i < 2; i++) /* others are answered first */
         bench->redis.calls[i].is_waiting = false;
@@ -366,9 +366,9 @@ static void test_chunks_that_are_kept_are_bounded(void **state)
     kit_answer(bench, fake_empty());
     for (size_t i = 0; i < 2; i++) {
         bench->redis.calls[i].is_waiting = true;
-        kit_answer(bench, kit_log((struct log_id){98 + i, 1}, 1, 1));
+        kit_answer(bench, kit_log((struct log_id){9998 + i, 1}, 1, 1));
     }
-    kit_assert_heard(&waiting[1], "99-1");
+    kit_assert_heard(&waiting[1], "9999-1");
     assert_int_equal(waiting[0].calls, 0);
 }
 
