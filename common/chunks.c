@@ -13,12 +13,15 @@
 #define KEPT_MAX 1000
 #define KEPT_BYTES ((size_t)16 << 20)
 #define ENTRIES_FIRST 16
+#define READINGS_MAX 64 /* that Redis has not answered: others ask it, too */
 
 struct chunks {
     struct chunks_options options;
     struct wheel *wheel;
     struct wheel_timer turn; /* to answer who asked for what is there */
     struct list kept;        /* oldest first; those that are read too */
+    struct list unsent;      /* of them, those that are to be read */
+    size_t sent;
     size_t count, size;
 };
 
@@ -31,6 +34,7 @@ struct chunks *chunks_create(const struct chunks_options *options)
     chunks->options = *options;
     chunks->wheel = stream_loop_wheel(options->loop);
     list_init(&chunks->kept);
+    list_init(&chunks->unsent);
     return chunks;
 }
 
@@ -50,6 +54,7 @@ static void drop(struct chunk *chunk)
     drop_entries(chunk);
     chunk->chunks->count--;
     list_remove(&chunk->node);
+    list_remove(&chunk->unsent);
     mem_free(chunk);
 }
 
@@ -120,6 +125,7 @@ static struct chunk *add(struct chunks *chunks,
     struct chunk *chunk = mem_zalloc(MEM_CACHE, sizeof(*chunk) + name.len);
 
     list_init(&chunk->waiting);
+    list_init(&chunk->unsent);
     chunk->chunks = chunks;
     chunk->from = from;
     if (name.len)
@@ -139,19 +145,42 @@ static void answer_soon(struct chunks *chunks)
         wheel_start(chunks->wheel, &chunks->turn, 0, on_turn);
 }
 
-static void send_reading(struct chunk *chunk)
+static void send_now(struct chunk *chunk)
 {
     struct chunks *chunks = chunk->chunks;
     const struct chunks_options *options = &chunks->options;
     struct redis_call call = {.repeatable = true, .cb = on_reply, .arg = chunk};
 
-    chunk->reading = true;
     chunk->status = options->read(options->arg, chunk, call);
     metrics_add(options->readings, 1);
-    if (chunk->status < 0) {
+    if (chunk->status == 0) {
+        chunks->sent++;
+    } else {
         chunk->reading = false;
         answer_soon(chunks);
     }
+}
+
+static void send_more(struct chunks *chunks)
+{
+    while (chunks->sent < READINGS_MAX && !list_is_empty(&chunks->unsent)) {
+        struct chunk *chunk =
+            LIST_ENTRY(list_pop(&chunks->unsent), struct chunk, unsent);
+        if (list_is_empty(&chunk->waiting))
+            drop(chunk); /* nobody wants it any more */
+        else
+            send_now(chunk);
+    }
+}
+
+/* In its turn. */
+static void send_reading(struct chunk *chunk)
+{
+    chunk->reading = true;
+    if (chunk->chunks->sent < READINGS_MAX)
+        send_now(chunk);
+    else
+        list_append(&chunk->chunks->unsent, &chunk->unsent);
 }
 
 static void ask(struct chunks *chunks, const struct chunk_source *source,
@@ -259,6 +288,8 @@ void chunks_expire(struct chunks *chunks, const struct chunk_source *source)
         next = n->next;
         if (source && !is_of(chunk, source))
             continue;
+        if (!list_is_empty(&chunk->unsent))
+            continue; /* it is not read yet */
         chunk->expired = true;
         if (!chunk->reading && !chunk->answering &&
             list_is_empty(&chunk->waiting))
@@ -269,9 +300,11 @@ void chunks_expire(struct chunks *chunks, const struct chunk_source *source)
 static void on_reply(void *arg, int status, const struct redisReply *reply)
 {
     struct chunk *chunk = arg;
-    const struct chunks_options *options = &chunk->chunks->options;
+    struct chunks *chunks = chunk->chunks;
+    const struct chunks_options *options = &chunks->options;
 
     chunk->reading = false;
+    chunks->sent--;
     if (chunk->expired && status == 0) {
         chunk->expired = false;
         send_reading(chunk);
@@ -282,5 +315,6 @@ static void on_reply(void *arg, int status, const struct redisReply *reply)
     if (status < 0)
         drop_entries(chunk);
     chunk->status = status;
-    answer_soon(chunk->chunks);
+    answer_soon(chunks);
+    send_more(chunks);
 }

@@ -62,7 +62,7 @@ struct chunk {
     struct chunk_entry *entries;
 
     struct list node; /* chunks.c's, as what follows */
-    struct list waiting;
+    struct list waiting, unsent;
     struct chunks *chunks;
     size_t capacity, size;
     bool reading, answering;

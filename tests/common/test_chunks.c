@@ -443,6 +443,30 @@ static void test_chunk_that_is_expired_may_fail(void **state)
     kit_assert_heard(&askers[1], "5-1"); /* another log's */
 }
 
+/* 64 at a time; who is not asked for any more is not read. */
+static void test_readings_have_a_bound(void **state)
+{
+    struct kit_bench *bench = *state;
+    struct kit_asker askers[67] = {{.calls = 0}};
+
+    for (uint64_t i = 0; i < COUNT(askers); i++)
+        kit_ask(bench, &askers[i], i + 1, 0);
+    assert_int_equal(bench->redis.sent, 64);
+    chunks_forget(&askers[64].wait);
+    chunks_expire(bench->chunks, NULL); /* those that are sent are read again */
+    kit_answer(bench, kit_log((struct log_id){1, 1}, 1, 1));
+    assert_int_equal(askers[0].calls, 0);
+    assert_int_equal(bench->redis.sent, 65); /* the first, again */
+    for (uint64_t i = 1; i < 64; i++)
+        kit_answer(bench, kit_log((struct log_id){i + 1, 1}, 1, 1));
+    for (uint64_t i = 0; i < 64; i++)
+        kit_answer(bench, kit_log((struct log_id){i + 1, 1}, 1, 1));
+    for (uint64_t i = 65; i < 67; i++)
+        kit_answer(bench, kit_log((struct log_id){i + 1, 1}, 1, 1));
+    for (uint64_t i = 0; i < COUNT(askers); i++)
+        assert_int_equal(askers[i].calls, i == 64 ? 0 : 1);
+}
+
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, kit_setup, kit_teardown)
 
@@ -466,6 +490,7 @@ int main(void)
         TEST(test_chunk_that_is_refused_is_told_later),
         TEST(test_chunk_may_be_asked_for_inside),
         TEST(test_chunk_that_is_forgotten_is_not_told),
+        TEST(test_readings_have_a_bound),
         TEST(test_chunk_that_is_expired_is_not_told),
         TEST(test_chunk_that_is_expired_may_fail),
         TEST(test_chunks_that_are_kept_are_bounded),
