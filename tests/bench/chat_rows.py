@@ -92,7 +92,7 @@ def bench_pairs(rig):
 
 def bench_storm(rig):
     server = rig.start()
-    run = rig.drive(server, "--profile", "storm", "--members", MANY, "--rounds", RUNS)
+    run = rig.drive(server, "--profile", "storm", "--members", MANY, "--rounds", 1 if QUICK else 3)
     rig.bench.row("storm", "{:,} with 20 rooms each come back at once, news in 2".format(MANY), "< 15 s",
                   max(run["storms_s"]), "s", ("<=", 14.99), **columns(median([run])))
     server.close()
@@ -141,7 +141,7 @@ def bench_presence(rig):
 
 def bench_mixed(rig):
     server = rig.start()
-    runs = [rig.drive(server, "--profile", "mixed") for _ in range(RUNS)]
+    runs = [rig.drive(server, "--profile", "mixed") for _ in range(1 if QUICK else 3)]
     rig.bench.row("mixed", "50 rooms of 20: typing, sends, reads, edits and reactions, answered", "",
                   median(runs)["rps"], "/s", None, **columns(median(runs)))
     server.close()
