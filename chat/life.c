@@ -126,8 +126,8 @@ static void listen_to_all(struct chat *self)
     arena_deinit(&arena);
 }
 
-/* It was looked at when the service began; NULL: it is not to be read any
-   more, so nothing that is sealed is, and the worker ends. */
+/* It was good when the service began; without it nothing may be written, so
+   the worker ends. */
 static struct bodies *load_bodies(const struct chat *self)
 {
     char reason[256];

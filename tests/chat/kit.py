@@ -77,8 +77,8 @@ class Chat(Service):
         return self.call(one, "POST", "/v1/dms", {"user": other})["room"]
 
 
-def chat(redis, directory):  # pylint: disable=redefined-outer-name
-    server = Chat(redis, directory)
+def served(server):
+    """What a fixture yields, or a with has: closed in the end, or what it said shown."""
     try:
         yield server
     except BaseException:
@@ -86,6 +86,10 @@ def chat(redis, directory):  # pylint: disable=redefined-outer-name
         server.abandon()
         raise
     server.close()
+
+
+def chat(redis, directory):  # pylint: disable=redefined-outer-name
+    yield from served(Chat(redis, directory))
 
 
 def main(name, **makers):

@@ -4,7 +4,7 @@ import contextlib
 import json
 import threading
 
-from kit import KEYS, WORKERS, Chat, Client, Service, directory, eventually, main, redis, same, write_file
+from kit import KEYS, WORKERS, Chat, Client, Service, directory, eventually, main, redis, same, served, write_file
 
 SECRETS = {kid: base64.urlsafe_b64encode(bytes(range(n, n + 32))).decode().rstrip("=")
            for n, kid in enumerate(("k1", "k2"))}
@@ -19,14 +19,8 @@ def keys_file(folder, current, *kids):
 @contextlib.contextmanager
 def started(store, folder, *kids):
     """A chat that seals with the first of the keys; with none, in the open."""
-    server = Chat(store, folder, *(("--encrypt-bodies", keys_file(folder, kids[0], *kids)) if kids else ()))
-    try:
-        yield server
-    except BaseException:
-        print(server.log()[-4000:])
-        server.abandon()
-        raise
-    server.close()
+    yield from served(
+        Chat(store, folder, *(("--encrypt-bodies", keys_file(folder, kids[0], *kids)) if kids else ())))
 
 
 def dumped(store):

@@ -6,7 +6,7 @@ import signal
 
 import kit
 from kit import (Chat, Client, Connection, Refused, chat, directory, eventually, main, redis, render, request,  # noqa: F401
-                 same)
+                 same, served)
 
 
 def post(server, path, body, token=None):
@@ -21,14 +21,7 @@ class Device(Client):
 
 
 def open_chat(redis, directory):
-    server = Chat(redis, directory, "--open")
-    try:
-        yield server
-    except BaseException:
-        print(server.log()[-4000:])
-        server.abandon()
-        raise
-    server.close()
+    yield from served(Chat(redis, directory, "--open"))
 
 
 def test_a_user_registers_and_signs_in(chat):
@@ -122,7 +115,7 @@ def test_who_is_not_let_in_is_told_how(chat):
 def test_names_and_passwords_are_checked(chat):
     for body in ({"name": "Dora", "password": "12345678"}, {"name": "", "password": "12345678"},
                  {"name": "guest-x", "password": "12345678"}, {"name": "anonymous", "password": "12345678"},
-                 {"name": "d" * 33, "password": "12345678"}, {"name": "dora", "password": "1234567"},
+                 {"name": "d" * 33, "password": "12345678"}, {"name": "..", "password": "12345678"}, {"name": "dora", "password": "1234567"},
                  {"name": "dora", "password": "x" * 257}, {"name": "dora"}, {"name": "dora", "password": 1}):
         same(post(chat, "/v1/users", body).status, 422, body)
     for body in ({}, {"name": "dora"}, {"guest": "x", "name": "dora"}, {"guest": "d" * 27}, {"guest": "a b"}):
