@@ -54,7 +54,7 @@ void session_check_all(struct session_check *check)
     wheel_start(wheel_of(check), &check->turn, 0, on_turn);
 }
 
-/* Who cannot be asked about is to come again, and is asked about then. */
+/* Redis does not say: all are looked at once more, later. */
 static void settle(struct asked *asked, int is)
 {
     struct session_check *check = asked->check;
@@ -63,11 +63,11 @@ static void settle(struct asked *asked, int is)
         session_end_clients(check->chat, span_str(asked->user), asked->mark,
                             OPS_CODE_NO_TOKEN, SESSION_ENDED);
     else if (is < 0)
-        session_end_clients(check->chat, span_str(asked->user), asked->mark,
-                            OPS_CODE_OVERLOAD, "the session cannot be checked");
+        check->bucket = 0;
     mem_free(asked);
     if (--check->asked == 0 && check->bucket < USERS_BUCKETS)
-        wheel_start(wheel_of(check), &check->turn, 0, on_turn);
+        wheel_start(wheel_of(check), &check->turn, is < 0 ? RETRY_MS : 0,
+                    on_turn);
 }
 
 static void on_checked(void *arg, int status, const struct redisReply *reply)

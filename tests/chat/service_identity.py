@@ -115,7 +115,8 @@ def test_who_is_not_let_in_is_told_how(chat):
 def test_names_and_passwords_are_checked(chat):
     for body in ({"name": "Dora", "password": "12345678"}, {"name": "", "password": "12345678"},
                  {"name": "guest-x", "password": "12345678"}, {"name": "anonymous", "password": "12345678"},
-                 {"name": "d" * 33, "password": "12345678"}, {"name": "..", "password": "12345678"}, {"name": "dora", "password": "1234567"},
+                 {"name": "d" * 33, "password": "12345678"}, {"name": "..", "password": "12345678"},
+                 {"name": "dora", "password": "1234567"},
                  {"name": "dora", "password": "x" * 257}, {"name": "dora"}, {"name": "dora", "password": 1}):
         same(post(chat, "/v1/users", body).status, 422, body)
     for body in ({}, {"name": "dora"}, {"guest": "x", "name": "dora"}, {"guest": "d" * 27}, {"guest": "a b"}):
