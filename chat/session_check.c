@@ -60,8 +60,7 @@ static void settle(struct asked *asked, int is)
     struct session_check *check = asked->check;
 
     if (is == 0)
-        session_end_clients(check->chat, span_str(asked->user), asked->mark,
-                            OPS_CODE_NO_TOKEN, SESSION_ENDED);
+        session_end_clients(check->chat, span_str(asked->user), asked->mark);
     else if (is < 0)
         check->bucket = 0;
     mem_free(asked);

@@ -98,8 +98,7 @@ bool session_is_known(const struct sessions *sessions,
     return sessions->known[mark % KNOWN] == mark;
 }
 
-void session_end_clients(struct chat *chat, struct span name, uint64_t mark,
-                         unsigned code, const char *reason)
+void session_end_clients(struct chat *chat, struct span name, uint64_t mark)
 {
     struct user *user = users_find(chat->users, name);
 
@@ -110,7 +109,7 @@ void session_end_clients(struct chat *chat, struct span name, uint64_t mark,
         struct client *client = LIST_ENTRY(n, struct client, of_user);
         next = n->next;
         if (!mark || client->session == mark)
-            client_end(client, code, reason);
+            client_end(client, OPS_CODE_NO_TOKEN, "the session has ended");
     }
 }
 
@@ -128,8 +127,7 @@ void sessions_on_end(struct sessions *sessions, struct span word)
         sessions->known[mark % KNOWN] = 0;
     if (is_deleted)
         export_on_deleted(sessions->chat, word);
-    session_end_clients(sessions->chat, word, is_deleted ? 0 : mark,
-                        OPS_CODE_NO_TOKEN, SESSION_ENDED);
+    session_end_clients(sessions->chat, word, is_deleted ? 0 : mark);
 }
 
 /* ---- asking */

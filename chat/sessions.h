@@ -71,10 +71,8 @@ void session_check_all(struct session_check *check);
 int session_look(struct chat *chat, struct span user, struct span jti,
                  redis_reply_cb cb, void *arg);
 int session_found(int status, const struct redisReply *reply);
-#define SESSION_ENDED "the session has ended"
 /* Those of a user's with that mark; 0: all. */
-void session_end_clients(struct chat *chat, struct span name, uint64_t mark,
-                         unsigned code, const char *reason);
+void session_end_clients(struct chat *chat, struct span name, uint64_t mark);
 
 /* Of a token: of its session, or, where it has none, of its user; never 0. */
 uint64_t session_mark(const struct sessions *sessions,
