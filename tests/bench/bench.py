@@ -60,8 +60,10 @@ def main():
                                                ", quick: no figure counts" if QUICK else ""))
         try:
             BENCHES[name](bench)
-        finally:
-            bench.close()
+        except BaseException:
+            bench.failed()
+            raise
+        bench.close()
         result = {"service": name, "machine": machine(), "rows": bench.rows, "commands": bench.commands,
                   "runs": bench.runs}
         result = json.loads(json.dumps(result).replace(TOP + os.sep, ""))  # paths of the tree only

@@ -11,7 +11,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
-from lab import TOP, Connection, Service, eventually, free_port  # noqa: E402
+from lab import LIVE, TOP, Connection, Service, eventually, free_port  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "release")
 QUICK = "--quick" in sys.argv
@@ -31,7 +31,25 @@ def on_core(core, command):
     return ["taskset", "-c", str(core % os.cpu_count())] + command
 
 
-class Redis:
+class Peer:
+    """A process that is measured, or measured beside."""
+
+    def __init__(self, command, core, **streams):
+        self.process = subprocess.Popen(on_core(core, command), **streams)
+        self.pid = self.process.pid
+        LIVE.append(self)
+
+    def close(self):
+        if self in LIVE:
+            LIVE.remove(self)
+        self.process.terminate()
+        self.process.wait()
+
+    def abandon(self):
+        self.close()
+
+
+class Redis(Peer):
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="bench-")
         self.socket = os.path.join(self.dir, "redis.sock")
@@ -39,39 +57,38 @@ class Redis:
         self.command = ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.dir,
                         "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
                         "--auto-aof-rewrite-percentage", "0"]  # in some windows and not in others
-        self.process = subprocess.Popen(on_core(1, self.command), stdout=subprocess.DEVNULL)
-        self.pid = self.process.pid
+        self.logs = os.path.join(self.dir, "log")
+        with open(self.logs, "ab") as log:
+            super().__init__(self.command, core=1, stdout=log)
         eventually(lambda: os.path.exists(self.socket), "Redis")
 
+    def warnings(self):
+        """What it said of itself since it was ready, for who looks for the reason of a failed run."""
+        with open(self.logs, encoding="utf-8", errors="replace") as file:
+            return file.read().partition("ready to accept connections")[2].splitlines()[1:]
+
     def close(self):
-        self.process.terminate()
-        self.process.wait()
+        super().close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-class Ceiling:
+class Ceiling(Peer):
     name = "ceiling"
 
     def __init__(self, *options):
         self.port = free_port()
         self.command = [os.path.join(BUILD, "tests", "bench", "ceiling"), "--port", str(self.port), *options]
-        self.process = subprocess.Popen(on_core(0, self.command))
-        self.pid = self.process.pid
+        super().__init__(self.command, core=0)
         self.configuration = ""
 
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
 
-
-class Bare:
+class Bare(Peer):
     """A load test's other half: accept, and write() the same bytes to each."""
 
     def __init__(self, service):
         self.port = free_port()
         self.command = [os.path.join(BUILD, service, service + "-load"), "--serve", str(self.port)]
-        self.process = subprocess.Popen(on_core(0, self.command))
-        self.pid = self.process.pid
+        super().__init__(self.command, core=0)
         eventually(self._listens, "the bare loop")
 
     def _listens(self):
@@ -80,12 +97,8 @@ class Bare:
             return True
         return False
 
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
 
-
-class Nginx:
+class Nginx(Peer):
     """nginx with one worker; body is what stands in its server block, more beside it."""
     name = "nginx"
 
@@ -113,7 +126,7 @@ http {
         self.command = ["nginx", "-c", path, "-g", "user root;"]
         if os.getuid():
             self.command = ["nginx", "-c", path]
-        self.process = subprocess.Popen(on_core(0, self.command), stderr=subprocess.DEVNULL)
+        super().__init__(self.command, core=0, stderr=subprocess.DEVNULL)
         children = "/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)
 
         def worker():
@@ -122,8 +135,7 @@ http {
         self.pid = int(eventually(worker, "nginx")[0])
 
     def close(self):
-        self.process.terminate()
-        self.process.wait()
+        super().close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
@@ -195,6 +207,12 @@ class Bench:
         shown = "not run" if value is None else "%.3g %s" % (value, unit)
         print("%-52s %-14s %s%s" % (what, shown, target,
                                     "" if met is None else "  ok" if met else "  MISSED"), flush=True)
+
+    def failed(self):
+        """What Redis has to say about it, and nothing stays behind."""
+        print("\n".join(self.redis.warnings()), file=sys.stderr)
+        for left in reversed(list(LIVE)):
+            left.abandon()
 
     def close(self):
         self.redis.close()
