@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -52,6 +53,7 @@ def main():
     out = os.path.join(TOP, "out", time.strftime("%Y%m%d-%H%M%S"))
     os.makedirs(out, exist_ok=True)
     missed = 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in names:
         if name not in BENCHES:
             sys.exit("no bench of %s; there are: %s" % (name, " ".join(BENCHES)))

@@ -35,10 +35,11 @@ class Rig:
 
 def bytes_of(bench, kind):
     """Of the largest key of that kind."""
-    def ask(*command):
-        return subprocess.run(["redis-cli", "-s", bench.redis.socket, *command], check=True, capture_output=True,
-                              text=True).stdout.split()
-    return max((int(ask("MEMORY", "USAGE", key, "SAMPLES", "0")[0]) for key in ask("KEYS", "ch:%s:*" % kind)), default=0)
+    def ask(lines):
+        return subprocess.run(["redis-cli", "-s", bench.redis.socket], check=True, capture_output=True, text=True,
+                              input=lines).stdout.split()
+    keys = ask("KEYS ch:%s:*" % kind)
+    return max(map(int, ask("\n".join("MEMORY USAGE %s SAMPLES 0" % key for key in keys))), default=0)
 
 
 def contend(rig, server, bare):
