@@ -104,13 +104,15 @@ static void on_created(void *arg, int status, const struct redisReply *reply)
     struct json_writer w = {.out = &out};
     uint64_t made = 0;
     uint64_t created = 0;
+    uint64_t keep_ms = 0;
 
     if (status == 0 &&
-        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 6 ||
+        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 7 ||
          !reply_number(reply->element[0], &made) ||
          !room_head_parse(reply_text(reply->element[1]), &head) ||
          !member_parse(reply_text(reply->element[2]), &me) ||
-         !reply_number(reply->element[5], &created)))
+         !reply_number(reply->element[5], &created) ||
+         !reply_number(reply->element[6], &keep_ms)))
         status = UV_EPROTO;
     if (status < 0) {
         request_fail(creation->req, status);
@@ -122,6 +124,7 @@ static void on_created(void *arg, int status, const struct redisReply *reply)
                                   .name = reply_text(reply->element[3]),
                                   .topic = reply_text(reply->element[4]),
                                   .created = created,
+                                  .keep_ms = keep_ms,
                                   .head = head},
              &me);
     app_crash_point(creation->chat->app, "room-made");

@@ -4,7 +4,7 @@
 -- ARGV  kind (u, v, d: record.lua), name, topic, the room's id, the channel to
 --       wake, then who is in it, the one who makes it first
 -- {made (0, 1), the room and the one who makes it ('': it is none of its members)
--- as record.lua has them, name, topic, created_at (ms)}
+-- as record.lua has them, name, topic, created_at (ms), keep_ms}
 local kind, room, channel = ARGV[1], ARGV[4], ARGV[5]
 local made = redis.call('EXISTS', KEYS[2]) == 0
 if made then
@@ -25,4 +25,5 @@ if made then
   end
 end
 local is = redis.call('HMGET', KEYS[1], 'name', 'topic', 'created')
-return {made and 1 or 0, redis.call('HGET', KEYS[2], '#'), redis.call('HGET', KEYS[2], ARGV[6]) or '', unpack(is)}
+return {made and 1 or 0, redis.call('HGET', KEYS[2], '#'), redis.call('HGET', KEYS[2], ARGV[6]) or '',
+  is[1], is[2], is[3], redis.call('HGET', KEYS[1], 'keep_ms') or '0'}

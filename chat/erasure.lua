@@ -31,6 +31,12 @@ if ARGV[1] == 'take' then
     redis.call('ZADD', KEYS[1], ms(due / 1000 + 1), user)
     return {}
   end
+  local roster = key('roster', user)
+  if redis.call('HLEN', roster) > redis.call('HEXISTS', roster, '') + redis.call('HEXISTS', roster, '-') then
+    redis.call('ZADD', KEYS[1], ms(now + 1000), user)
+    return {}
+  end
+  redis.call('DEL', roster)
   redis.call('ZREM', KEYS[1], user)
   return {user}
 end

@@ -391,7 +391,8 @@ static bool put_room(struct dump *dump, const struct redisReply *reply)
         facts.topic = reply_text(reply->element[3]);
         if (!room_head_parse(reply_text(reply->element[0]), &facts.head) ||
             !member_parse(said, &me) ||
-            !reply_number(reply->element[4], &facts.created))
+            !reply_number(reply->element[4], &facts.created) ||
+            !reply_number(reply->element[5], &facts.keep_ms))
             return false;
         room_put_members(&dump->w, &facts, &me);
         json_put_key(&dump->w, "joined_seq");
@@ -459,10 +460,11 @@ static void on_wrote(struct history *history, int status)
         sent(dump, status < 0 ? status : UV_EPROTO);
         return;
     }
-    for (size_t i = 0; i < history_count(history); i++)
+    for (size_t i = 0; i < history->count; i++)
         if (history_item(history, i, &item))
             put_wrote(dump, &item);
-    bool more = history_next(history, &dump->behind);
+    bool more = history->next > 0;
+    dump->behind = history->next;
     if (!more)
         dump->at++;
     arena_deinit(&dump->arena);

@@ -7,31 +7,6 @@
 #include "chat/scripts.h"
 
 #define NUMBER_MAX ((UINT64_C(1) << 53) - 1)
-#define BYTES "196608" /* of messages in an answer, about */
-
-static int take(struct history *history, const struct redisReply *reply)
-{
-    struct span refusal = reply_refusal(reply);
-
-    if (refusal.ptr) {
-        snprintf(history->refusal, sizeof(history->refusal), "%.*s",
-                 (int)refusal.len, refusal.ptr);
-        return 0;
-    }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
-        !room_head_parse(reply_text(reply->element[0]), &history->head) ||
-        reply->element[2]->type != REDIS_REPLY_ARRAY)
-        return UV_EPROTO;
-    history->reply = reply;
-    return 0;
-}
-
-static void on_messages(void *arg, int status, const struct redisReply *reply)
-{
-    struct history *history = arg;
-
-    history->cb(history, status == 0 ? take(history, reply) : status);
-}
 
 bool history_aim(struct history *history, const char *how, uint64_t number,
                  uint64_t thread)
@@ -42,13 +17,69 @@ bool history_aim(struct history *history, const char *how, uint64_t number,
     return !thread || !span_eq(span_str(history->how), SPAN("around"));
 }
 
-static int ask(struct chat *chat, struct history *history,
-               struct redis_script *script)
+/* ---- what somebody wrote: wrote.lua */
+
+/* {id, head, text ('': none), the change of it ('': none; 'd': deleted)} */
+static bool take_wrote(const struct redisReply *reply,
+                       struct history_found *found)
+{
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4)
+        return false;
+    struct span change = reply_text(reply->element[3]);
+    bool deleted = span_eq(change, SPAN("d"));
+    *found = (struct history_found){.id = reply_text(reply->element[0]),
+                                    .head = reply_text(reply->element[1]),
+                                    .said = reply_text(reply->element[2]),
+                                    .change = deleted ? (struct span){NULL, 0}
+                                                      : change,
+                                    .deleted = deleted};
+    return true;
+}
+
+static int take_all_wrote(struct history *history,
+                          const struct redisReply *reply)
+{
+    const struct redisReply *list = reply->element[2];
+    struct history_found *found =
+        arena_alloc(history->arena, (list->elements + 1) * sizeof(*found));
+
+    history->found = found;
+    for (size_t i = 0; i < list->elements; i++)
+        if (!take_wrote(list->element[i], &found[history->count++]))
+            return UV_EPROTO;
+    struct span next = reply_text(reply->element[1]);
+    return next.len == 0 || span_to_u64(next, UINT64_MAX, &history->next)
+               ? 0
+               : UV_EPROTO;
+}
+
+static void on_wrote(void *arg, int status, const struct redisReply *reply)
+{
+    struct history *history = arg;
+    struct span refusal = {NULL, 0};
+
+    if (status == 0) {
+        refusal = reply_refusal(reply);
+        if (refusal.ptr)
+            snprintf(history->refusal, sizeof(history->refusal), "%.*s",
+                     (int)refusal.len, refusal.ptr);
+        else if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+                 !room_head_parse(reply_text(reply->element[0]),
+                                  &history->head) ||
+                 reply->element[2]->type != REDIS_REPLY_ARRAY)
+            status = UV_EPROTO;
+        else
+            status = take_all_wrote(history, reply);
+    }
+    history->cb(history, status);
+}
+
+int history_ask_own(struct chat *chat, struct history *history)
 {
     struct room_keys keys = keys_of_room(history->arena, history->room);
     char limit[SPAN_U64_MAX];
     char number[SPAN_U64_MAX];
-    char thread[SPAN_U64_MAX];
+    char bytes[SPAN_U64_MAX];
 
     history->bodies = chat->bodies;
     struct span argv[] = {keys.members,
@@ -57,35 +88,16 @@ static int ask(struct chat *chat, struct history *history,
                           keys.room,
                           history->user,
                           span_from_u64(limit, history->limit),
-                          SPAN(BYTES),
-                          span_str(history->how),
-                          span_from_u64(number, history->number),
-                          span_from_u64(thread, history->thread)};
+                          span_from_u64(bytes, HISTORY_BYTES),
+                          span_from_u64(number, history->number)};
 
-    return redis_eval(app_redis(chat->app), script, 4,
+    return redis_eval(app_redis(chat->app), &script_wrote, 4,
                       &(struct redis_call){.key = history->room,
                                            .argv = argv,
-                                           .argc = 10,
+                                           .argc = 8,
                                            .repeatable = true,
-                                           .cb = on_messages,
+                                           .cb = on_wrote,
                                            .arg = history});
-}
-
-int history_ask(struct chat *chat, struct history *history)
-{
-    return ask(chat, history, &script_messages);
-}
-
-int history_ask_own(struct chat *chat, struct history *history)
-{
-    history->how = "own";
-    return ask(chat, history, &script_wrote);
-}
-
-bool history_next(const struct history *history, uint64_t *number)
-{
-    return span_to_u64(reply_text(history->reply->element[1]), UINT64_MAX,
-                       number);
 }
 
 /* ---- as clients read it */
@@ -107,81 +119,59 @@ static bool parse_change(struct span said, struct change *change)
            (!said.ptr || text_parse(said, &change->text));
 }
 
-static bool is_of(const struct redisReply *reaction, struct span emoji)
+static struct span emoji_of(struct span reaction)
 {
-    struct span rest = reply_text(reaction);
-    struct span word;
-
-    return span_cut(&rest, ' ', &word) && span_eq(word, emoji);
-}
-
-static struct span emoji_of(const struct redisReply *reaction)
-{
-    struct span rest = reply_text(reaction);
     struct span emoji = {NULL, 0};
 
-    span_cut(&rest, ' ', &emoji);
+    span_cut(&reaction, ' ', &emoji);
     return emoji;
 }
 
-static bool was_before(const struct redisReply *list, size_t index)
+static bool was_before(const struct history_found *found, size_t index)
 {
     for (size_t i = 0; i < index; i++)
-        if (is_of(list->element[i], emoji_of(list->element[index])))
+        if (span_eq(emoji_of(found->reactions[i]),
+                    emoji_of(found->reactions[index])))
             return true;
     return false;
 }
 
 /* {EMOJI: [USER, …], …}, each as it came first. */
-static void put_reactions(struct json_writer *w, const struct redisReply *list)
+static void put_reactions(struct json_writer *w,
+                          const struct history_found *found)
 {
     json_put_key(w, "reactions");
     json_put_open(w, '{');
-    for (size_t i = 0; i < list->elements; i++) {
-        struct span emoji = emoji_of(list->element[i]);
-        if (was_before(list, i))
+    for (size_t i = 0; i < found->reaction_count; i++) {
+        struct span emoji = emoji_of(found->reactions[i]);
+        if (was_before(found, i))
             continue;
         json_put_name(w, emoji);
         json_put_open(w, '[');
-        for (size_t j = i; j < list->elements; j++)
-            if (is_of(list->element[j], emoji))
-                json_put_string(
-                    w, span_skip(reply_text(list->element[j]), emoji.len + 1));
+        for (size_t j = i; j < found->reaction_count; j++)
+            if (span_eq(emoji_of(found->reactions[j]), emoji))
+                json_put_string(w,
+                                span_skip(found->reactions[j], emoji.len + 1));
         json_put_close(w, ']');
     }
     json_put_close(w, '}');
 }
 
-size_t history_count(const struct history *history)
-{
-    return history->reply->element[2]->elements;
-}
-
-bool history_has_more(const struct history *history)
-{
-    return reply_text(history->reply->element[1]).len > 0;
-}
-
 bool history_item(const struct history *history, size_t index,
                   struct history_item *item)
 {
-    const struct redisReply *reply = history->reply->element[2]->element[index];
+    const struct history_found *found = &history->found[index];
     struct text text = {0};
     struct change change = {0};
 
     *item = (struct history_item){0};
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 5)
-        return false;
-    struct span changed = reply_text(reply->element[3]);
-    bool deleted = span_eq(changed, SPAN("d"));
-    if (!entry_parse_id(reply_text(reply->element[0]), &item->entry) ||
-        !entry_parse(reply_text(reply->element[1]), &item->entry) ||
-        !text_parse(reply_text(reply->element[2]), &text) ||
-        (changed.len && !deleted && !parse_change(changed, &change)))
+    if (!entry_parse_id(found->id, &item->entry) ||
+        !entry_parse(found->head, &item->entry) ||
+        !text_parse(found->said, &text) ||
+        (found->change.len && !parse_change(found->change, &change)))
         return false;
     item->edited = change.edited;
-    item->reactions = reply->element[4];
-    if (deleted)
+    if (found->deleted)
         return true;
     struct entry as = item->entry; /* that said what is read */
     if (change.edited) {
@@ -193,31 +183,27 @@ bool history_item(const struct history *history, size_t index,
     return true;
 }
 
-static void put_item(struct json_writer *w, const struct history_item *item)
-{
-    entry_put_message(w, &item->entry, item->edited, &item->text);
-    put_reactions(w, item->reactions);
-    json_put_close(w, '}');
-}
-
 void history_put(struct json_writer *w, const struct history *history)
 {
     struct history_item item;
-    struct span next = reply_text(history->reply->element[1]);
 
     json_put_key(w, "items");
     json_put_open(w, '[');
-    for (size_t i = 0; i < history_count(history); i++)
-        if (history_item(history, i, &item))
-            put_item(w, &item);
+    for (size_t i = 0; i < history->count; i++) {
+        if (!history_item(history, i, &item))
+            continue;
+        entry_put_message(w, &item.entry, item.edited, &item.text);
+        put_reactions(w, &history->found[i]);
+        json_put_close(w, '}');
+    }
     json_put_close(w, ']');
     json_put_key(w, "seq");
     json_put_int(w, (int64_t)history->head.seq);
     json_put_key(w, "oldest_seq");
     json_put_int(w, (int64_t)history->head.oldest);
     json_put_key(w, "next");
-    if (next.len)
-        json_put_raw(w, next);
+    if (history->next)
+        json_put_int(w, (int64_t)history->next);
     else
         json_put_null(w);
 }

@@ -10,10 +10,12 @@
 #include "chat/client.h"
 #include "chat/people.h"
 #include "chat/presence.h"
+#include "chat/reply.h"
 #include "common/clock.h"
 
 #define BUCKETS 4096
 #define ID_BYTES 8
+#define SEEN_MS 2592000000 /* that it is remembered who was here when: 30 d */
 
 static const char online[] = "online";
 static const char away[] = "away";
@@ -54,7 +56,8 @@ struct person {
     struct list changed; /* of those to be told of, or alone */
     struct presence *presence;
     bool reading, again; /* again: something passed meanwhile */
-    const char *told;    /* state, static */
+    const char *told;    /* state, static; NULL: nothing yet */
+    int64_t seen_ms;     /* when it was here last; 0: not known */
     uint8_t name_len;
     char name[];
 };
@@ -96,6 +99,7 @@ struct presence *presence_create(struct chat *chat)
                                  .redis = app_redis(chat->app),
                                  .prefix = CHAT_PREFIX,
                                  .worker = app_instance_id(chat->app),
+                                 .remember_ms = SEEN_MS,
                                  .nodes = nodes_of,
                                  .events = &events,
                                  .arg = presence});
@@ -224,7 +228,6 @@ static struct person *add_person(struct presence *presence, struct span name)
     list_init(&person->connected);
     list_init(&person->changed);
     person->presence = presence;
-    person->told = offline;
     person->name_len = (uint8_t)name.len;
     memcpy(person->name, name.ptr, name.len);
     list_append(bucket_of(presence, name), &person->bucket);
@@ -279,20 +282,26 @@ static void remove_connected(struct person *person, struct span id)
     }
 }
 
-static void take_roster(struct person *person, const struct redisReply *reply)
+static void take_field(struct person *person, struct span id, struct span text)
 {
     struct roster_said said;
+    uint64_t emptied;
 
-    forget_connected(person);
-    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        const struct redisReply *id = reply->element[i];
-        const struct redisReply *text = reply->element[i + 1];
-        if (id->len &&
-            roster_said_parse((struct span){text->str, text->len}, &said) &&
-            roster_counts(person->presence->roster, &said))
-            add_connected(person, (struct span){id->str, id->len},
-                          said.payload);
+    if (span_eq(id, SPAN(ROSTER_EMPTIED))) {
+        if (span_to_u64(text, INT64_MAX, &emptied))
+            person->seen_ms = (int64_t)emptied;
+    } else if (roster_said_parse(text, &said)) {
+        if (roster_counts(person->presence->roster, &said))
+            add_connected(person, id, said.payload);
     }
+}
+
+static void take_roster(struct person *person, const struct redisReply *reply)
+{
+    forget_connected(person);
+    for (size_t i = 0; i + 1 < reply->elements; i += 2)
+        take_field(person, reply_text(reply->element[i]),
+                   reply_text(reply->element[i + 1]));
     has_changed(person);
 }
 
@@ -319,6 +328,7 @@ static void on_change(void *arg, const struct roster_change *change)
         return;
     }
     remove_connected(person, change->subscriber);
+    person->seen_ms = clock_wall_ms();
     if (change->entered)
         add_connected(person, change->subscriber, change->said.payload);
     has_changed(person);
@@ -358,7 +368,8 @@ static void put_event(struct buf *out, const struct person *person)
     json_put_key(&w, "state");
     json_put_string(&w, span_str(person->told));
     json_put_key(&w, "last_seen_ms");
-    json_put_int(&w, clock_wall_ms());
+    json_put_int(&w,
+                 person->told == offline ? person->seen_ms : clock_wall_ms());
     json_put_close(&w, '}');
 }
 
@@ -387,9 +398,12 @@ static void tell(struct person *person)
     const char *state = state_of(person);
     struct buf out;
 
-    if (state == person->told)
+    if (state == person->told ||
+        (!person->told && state == offline && !person->seen_ms))
         return;
     person->told = state;
+    if (!person->seen_ms)
+        person->seen_ms = clock_wall_ms();
     presence->mark++;
     buf_init(&out, MEM_CONN);
     put_event(&out, person);
@@ -426,7 +440,7 @@ static void tell_view(const struct view *view, const struct person *person)
 {
     struct buf out;
 
-    if (person->told == offline)
+    if (!person->told)
         return;
     view->presence->mark++;
     buf_init(&out, MEM_CONN);
@@ -529,7 +543,7 @@ static void tell_known(struct view *view, struct client *client)
     for (struct list *n = view->links.next; n != &view->links; n = n->next) {
         const struct person *person =
             LIST_ENTRY(n, struct link, of_view)->person;
-        if (person->told == offline || client->base.closed)
+        if (!person->told || client->base.closed)
             continue;
         buf_init(&out, MEM_CONN);
         put_event(&out, person);

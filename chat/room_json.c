@@ -33,6 +33,24 @@ static void put_me(struct json_writer *w, const struct room_head *head,
     json_put_close(w, '}');
 }
 
+static void put_bound(struct json_writer *w, const char *key, uint64_t bound)
+{
+    json_put_key(w, key);
+    if (bound)
+        json_put_int(w, (int64_t)bound);
+    else
+        json_put_null(w);
+}
+
+static void put_retention(struct json_writer *w, const struct room_facts *facts)
+{
+    json_put_key(w, "retention");
+    json_put_open(w, '{');
+    put_bound(w, "max_count", facts->head.keep);
+    put_bound(w, "max_age_s", facts->keep_ms / 1000);
+    json_put_close(w, '}');
+}
+
 void room_put_members(struct json_writer *w, const struct room_facts *facts,
                       const struct member *me)
 {
@@ -51,6 +69,7 @@ void room_put_members(struct json_writer *w, const struct room_facts *facts,
     put_text(w, "created_at", span_str(at));
     json_put_key(w, "archived");
     json_put_bool(w, head->archived);
+    put_retention(w, facts);
     json_put_key(w, "me");
     if (me)
         put_me(w, head, me);

@@ -8,6 +8,7 @@
 struct room_facts {
     struct span room, name, topic;
     uint64_t created; /* ms since 1970 */
+    uint64_t keep_ms; /* that an entry is kept; 0: for ever */
     struct room_head head;
 };
 /* ROOM; me: what the caller is in it, NULL: nothing. */

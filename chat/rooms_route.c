@@ -57,7 +57,8 @@ static bool take_facts(struct listed *listed, const struct redisReply *reply)
     return room_head_parse(reply_text(reply->element[0]),
                            &listed->facts.head) &&
            (!listed->is_member || member_parse(said, &listed->me)) &&
-           reply_number(reply->element[4], &listed->facts.created);
+           reply_number(reply->element[4], &listed->facts.created) &&
+           reply_number(reply->element[5], &listed->facts.keep_ms);
 }
 
 static int ask_facts(struct listed *listed)

@@ -118,7 +118,7 @@ static bool take_page(struct search *search, const struct history *history)
 {
     struct history_item item;
 
-    for (size_t i = history_count(history); i-- > 0;) {
+    for (size_t i = history->count; i-- > 0;) {
         if (!history_item(history, i, &item))
             continue;
         search->seen++;
@@ -153,7 +153,7 @@ static void on_page(struct history *history, int status)
         finish(search, 0);
         return;
     }
-    if (history->refusal[0] || !history_has_more(history) ||
+    if (history->refusal[0] || !history->next ||
         search->seen >= SEARCH_MESSAGES)
         next_room(search);
     go_on(search);

@@ -4,8 +4,8 @@
  *   search_ask() --> cb: search_put(), or why not
  *
  * What it asks for is the last SEARCH_MESSAGES of each room that the user is
- * in, the newest first, rooms by when the user came in; SEARCH_READINGS calls
- * of messages.lua at most, then it says where to go on.
+ * in, the newest first, rooms by when the user came in; SEARCH_READINGS
+ * pages of a history at most, then it says where to go on.
  */
 #pragma once
 

@@ -1,11 +1,13 @@
 -- wrote.lua - what a user wrote in a room, some of it, be it in it still or not:
 -- its messages as they are now, its edits, its reactions that stand.
 -- KEYS  its members, its log, what has changed of its messages, the room
--- ARGV  the user, how many at most, after how many bytes of them to stop, -, the
+-- ARGV  the user, how many at most, after how many bytes of them to stop, the
 --       number to go on behind
--- As messages.lua answers; of what was deleted the head is there.
+-- {why not}: a problem's type; else {the room as record.lua has it, the number
+-- to go on from ('': that was all), by number: {id, head, text ('': none), the
+-- change of it ('': none; 'd': deleted)}, …}
 local STEP, STEPS_MAX = 128, 8
-local user, most, bytes, from = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
+local user, most, bytes, from = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local is = redis.call('HGET', KEYS[1], '#')
 if not is then return {'no-such-room'} end
 local seq, oldest = string.match(is, '^(%d+) %d+ (%d+)')
@@ -23,10 +25,10 @@ local function own(number, found, change)
   if found then head = found[2][2] end
   local kind, by, target, rest = string.match(head or '', '^([mer]) (%S+) %d+ (%d+) ?(.*)$')
   if by ~= user then return end
-  if not found then return {number .. '-' .. ts, head, '', 'd', {}} end
+  if not found then return {number .. '-' .. ts, head, '', 'd'} end
   local emoji = kind == 'r' and string.match(rest, '^1 (.*)$')
   if kind == 'r' and not (emoji and stands(number, target, emoji)) then return end
-  return {found[1], head, found[2][4] or '', change or '', {}}
+  return {found[1], head, found[2][4] or '', change or ''}
 end
 
 local out = {}

@@ -128,6 +128,7 @@ static int call(struct roster *roster, const char *how, struct span subscriber,
                 void *arg)
 {
     uint32_t partition = hash_partition(selector);
+    char remember[SPAN_U64_MAX];
     struct arena arena;
 
     arena_init(&arena, MEM_JOB, 0);
@@ -141,11 +142,12 @@ static int call(struct roster *roster, const char *how, struct span subscriber,
         partition_key(roster, &arena, "wake", partition),
         SPAN(LIFE),
         SPAN(LISTED),
+        span_from_u64(remember, roster->options.remember_ms),
     };
     int err = redis_eval(roster->options.redis, &script_roster_change, 2,
                          &(struct redis_call){.key = selector,
                                               .argv = argv,
-                                              .argc = 9,
+                                              .argc = 10,
                                               .repeatable = true,
                                               .cb = cb,
                                               .arg = arg});

@@ -14,9 +14,11 @@
  * tells that they have left.  So a roster is exact but for the seconds until a
  * death is seen.
  *
- * Keys: <prefix>:roster:{pNNN}:<selector>, a field for each subscriber and, in
- * the field '', a version that counts its changes; <prefix>:selectors:{pNNN},
- * a partition's selectors that have a roster.  Wake-ups go to
+ * Keys: <prefix>:roster:{pNNN}:<selector>, a field for each subscriber, in the
+ * field '' a version that counts its changes and, while it has nobody, in the
+ * field '-' (ROSTER_EMPTIED) since when (ms), if that is remembered;
+ * <prefix>:selectors:{pNNN}, a partition's selectors that have a roster.
+ * Wake-ups go to
  * <prefix>:wake:{pNNN}, to which the service listens, and begin with '@'.
  */
 #pragma once
@@ -26,6 +28,7 @@
 
 #define ROSTER_ID_MAX 45        /* bytes of a subscriber's: urn:uuid:… */
 #define ROSTER_LISTED_MAX 10000 /* subscribers of one answer */
+#define ROSTER_EMPTIED "-"
 
 struct nodes;
 struct roster;
@@ -57,8 +60,9 @@ struct roster_events {
 struct roster_options { /* texts are borrowed */
     struct stream_loop *loop;
     struct redis *redis;
-    const char *prefix; /* of the service's keys */
-    const char *worker; /* this one, as its nodes know it */
+    const char *prefix;   /* of the service's keys */
+    const char *worker;   /* this one, as its nodes know it */
+    uint64_t remember_ms; /* of a roster that has emptied; 0: not at all */
     /* The registry of workers; NULL: this one is not in it now. */
     struct nodes *(*nodes)(void *arg);
     const struct roster_events *events;
@@ -85,7 +89,8 @@ struct roster_entry {
 
 /*
  * All are copied.  subscriber: 1 to ROSTER_ID_MAX bytes without a blank, unlike
- * any other's of the selector; user: without a line end; payload: JSON, or "".
+ * any other's of the selector and ROSTER_EMPTIED; user: without a line end;
+ * payload: JSON, or "".
  */
 void roster_enter(struct roster *roster, struct roster_entry *entry,
                   struct span selector, struct span subscriber,

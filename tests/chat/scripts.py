@@ -349,7 +349,7 @@ def test_what_one_wrote_is_found(redis):
     def pages(user, most, size):
         number, out = 0, []
         while number != "":
-            answer = wrote([MEMBERS, LOG, CHANGES, ROOM], user, most, size, "own", number)
+            answer = wrote([MEMBERS, LOG, CHANGES, ROOM], user, most, size, number)
             out.append(answer[2])
             number = answer[1]
         return out
@@ -357,10 +357,10 @@ def test_what_one_wrote_is_found(redis):
     assert len(found) > 3 and max(len(page) for page in found) == 40, found
     items = sum(found, [])
     same([int(item[0].split("-")[0]) for item in items], list(range(4, 303, 2)) + [303, 306, 308])
-    same([item[2:] for item in items[:3]], [["c b0", "303 0 c edited", []], ["", "d", []], ["c b2", "", []]])
+    same([item[2:] for item in items[:3]], [["c b0", "303 0 c edited"], ["", "d"], ["c b2", ""]])
     same(items, sum(pages("bob", 1000, 1), []))
     same(sum(pages("dan", 10, 1 << 20), []), [])
-    same(wrote([MEMBERS + "x", LOG, CHANGES, ROOM], "bob", 10, 100, "own", 0), ["no-such-room"])
+    same(wrote([MEMBERS + "x", LOG, CHANGES, ROOM], "bob", 10, 100, 0), ["no-such-room"])
 
 
 USERS = "{p002}"

@@ -269,6 +269,7 @@ def test_nothing_is_left_of_who_is_deleted(redis, chat):
     is_erased(chat)
     eventually(lambda: not any(redis.cli("SMEMBERS", key) for key in redis.cli("KEYS", "ch:selectors:*")),
                "its absence")
+    same([key for key in redis.cli("KEYS", "ch:roster:*") if key.endswith(":dora")], [])
     with chat.connections(int(WORKERS)) as connections:
         for connection in connections:
             for text in (phone, token("dora")):

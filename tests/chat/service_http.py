@@ -1,5 +1,10 @@
 """service_http.py - the chat over HTTP: all that a bot needs."""
-from kit import Client, chat, eventually, main, same
+import os
+import random
+
+from kit import SOAK, Client, chat, eventually, main, same
+
+SEED = int(os.environ.get("LAB_SEED", random.randrange(1 << 30) if SOAK else 1))
 
 
 def test_rooms_are_made_read_changed_and_archived(chat):
@@ -11,6 +16,8 @@ def test_rooms_are_made_read_changed_and_archived(chat):
     same(chat.call("bob", "GET", path, status=200)["me"], None)
     changed = chat.call("ann", "PATCH", path, {"topic": None, "retention": {"max_count": 100}}, 200)
     same((changed["topic"], changed["seq"]), ("", 2))
+    same((room["retention"], changed["retention"]),
+         ({"max_count": None, "max_age_s": None}, {"max_count": 100, "max_age_s": None}))
     same(chat.call("ann", "PATCH", path, {}, 200)["seq"], 2)  # nothing is no entry
     chat.call("bob", "PATCH", path, {}, 403)
     for body in ({"name": "Tea!"}, {"colour": 1}, {"retention": {"max_count": 0}}):
@@ -132,6 +139,61 @@ def test_history_is_paged_both_ways(chat):
     same(around, list(range(55, 65)))
     chat.call("ann", "GET", path + "&before=3&after=4", status=422)
     chat.call("ann", "GET", path + "&before=x", status=422)
+
+
+def scribble(chat, room, rng):
+    """A room's log of many kinds; {number: MESSAGE as it is to be read, and its thread's root}."""
+    model = {}
+    with Client(chat, "ann") as ann:
+        for n in range(250):
+            target = rng.choice(list(model)) if model else 0
+            message, what = model.get(target, {}), rng.choice(("send", "send", "reply", "edit", "delete", "react"))
+            if what == "send" or not target:
+                model[ann.say(room, "n%d" % n)["seq"]] = {"text": "n%d" % n, "reactions": {}, "root": 0}
+            elif message["text"] is None:
+                continue
+            elif what == "reply":
+                seq = ann.say(room, "n%d" % n, reply_to=target)["seq"]
+                model[seq] = {"text": "n%d" % n, "reactions": {}, "root": message["root"] or target}
+            elif what == "edit":
+                ann.get("edit", room=room, target=target, client_id="e%d" % n, text="e%d" % n)
+                message["text"] = "e%d" % n
+            elif what == "delete":
+                ann.get("delete", room=room, target=target, client_id="d%d" % n)
+                message.update(text=None, reactions={})
+            else:
+                ann.get("react", room=room, target=target, client_id="r%d" % n, emoji="x", on=True)
+                message["reactions"] = {"x": ["ann"]}
+    return model
+
+
+def test_pages_of_any_size_from_anywhere_are_as_the_log_says(chat):
+    room, seed = chat.room("ann"), SEED
+    print("seed", seed)
+    rng = random.Random(seed)
+    model = scribble(chat, room, rng)
+    numbers, path = sorted(model), "/v1/rooms/%s/messages?limit=%d%s"
+    root = rng.choice([message["root"] for message in model.values() if message["root"]])
+    thread = [number for number in numbers if number == root or model[number]["root"] == root]
+    for _ in range(150):
+        limit, at = rng.choice((1, 2, 3, 7, 50, 200)), rng.randrange(0, numbers[-1] + 5)
+        how, of = rng.choice(("before", "after", "around", "thread")), numbers
+        tail = "&%s=%d" % (how, at)
+        if how == "thread":
+            how, of = rng.choice(("before", "after")), thread
+            tail = "&%s=%d&thread=%d" % (how, at, root)
+        page = chat.call("ann", "GET", path % (room, limit, tail), status=200)
+        below, above = [n for n in of if n < at], [n for n in of if n > at]
+        if how == "around":
+            below = below[-(limit // 2):] if limit > 1 else []
+            expected = (below + [n for n in of if n >= at])[:limit]
+        else:
+            expected = below[-limit:] if how == "before" else above[:limit]
+        same([item["seq"] for item in page["items"]], expected, tail)
+        same([{"text": item["text"], "reactions": item["reactions"]} for item in page["items"]],
+             [{key: model[n][key] for key in ("text", "reactions")} for n in expected], tail)
+        rest = below[:-limit] if how == "before" else [n for n in of if n > (expected or [at])[-1]]
+        assert page["next"] or not rest, (tail, page)
 
 
 def test_threads(chat):
@@ -279,6 +341,7 @@ def test_what_is_older_than_a_room_keeps_it_goes(chat):
         for n in range(300):
             ann.say(room, "n%d" % n)
         chat.call("ann", "PATCH", path, {"retention": {"max_age_s": 1}}, 200)
+        same(chat.call("ann", "GET", path)["retention"], {"max_count": None, "max_age_s": 1})
         eventually(lambda: chat.call("ann", "GET", path)["oldest_seq"] > 302, "old entries to go")
         same(chat.call("ann", "GET", path + "/messages", status=200)["items"], [])
         chat.call("ann", "PATCH", path, {"retention": None}, 200)

@@ -1,5 +1,6 @@
 """service_presence.py - who is there, who types: told to those alone who asked."""
 import itertools
+import time
 
 from kit import Chat, Client, chat, directory, eventually, main, redis, same
 
@@ -17,7 +18,9 @@ def test_who_looks_hears_who_is_there_and_who_comes_and_goes(chat):
     room = chat.room("ann", "bob", "cat")
     with Client(chat, "ann") as ann, Client(chat, "bob") as bob:
         ann.get("watch", room=room, roster=True)
-        same(states(ann, 2), {"ann": "online", "bob": "online"})
+        seen = {}
+        while seen != {"ann": "online", "bob": "online", "cat": "offline"}:
+            seen |= states(ann, 1)
         with Client(chat, "cat") as cat:
             cat.get("sync")
             same(states(ann, 1), {"cat": "online"})
@@ -34,6 +37,29 @@ def test_who_looks_hears_who_is_there_and_who_comes_and_goes(chat):
         bob.close()
         with Client(chat, "cat"):
             same(states(ann, 1), {"cat": "online"})  # of who left nothing is told
+
+
+def test_who_begins_to_look_hears_when_others_were_here_last(chat):
+    room = chat.room("ann", "bob")
+    chat.call("cat", "PUT", "/v1/rooms/%s/members/cat" % room, status=201)  # who was never connected
+    before = int(time.time() * 1000)
+    with Client(chat, "ann") as ann, Client(chat, "dan") as dan:
+        with Client(chat, "bob") as bob:
+            bob.get("watch", room=room, roster=True)
+            bob.until("presence", user="bob")
+        ann.get("watch", room=room, roster=True)
+        seen = ann.until("presence", user="bob", state="offline")["last_seen_ms"]
+        assert before <= seen <= int(time.time() * 1000), (before, seen)
+        dan.get("join", room=room)
+        dan.get("watch", room=room, roster=True)
+        heard = {event["user"]: event for event in (dan.until("presence") for _ in range(3))}
+        same({user: event["state"] for user, event in heard.items()},
+             {"ann": "online", "bob": "offline", "dan": "online"})
+        same(heard["bob"]["last_seen_ms"], seen)
+        with Client(chat, "bob"):
+            same(ann.until("presence", user="bob")["state"], "online")
+        event = ann.until("presence", user="bob")
+        assert event["state"] == "offline" and event["last_seen_ms"] >= seen, event
 
 
 def test_a_second_one_who_looks_hears_what_is_known(chat):
@@ -121,9 +147,9 @@ def test_a_worker_that_dies_takes_its_users_along(chat):
         eventually(lambda: chat.get("/readyz").status == 200, "workers again")
     with Client(chat, "ann") as ann:
         ann.get("watch", room=room, roster=True)
-        same(states(ann, 1), {"ann": "online"})
+        ann.until("presence", user="ann", state="online")
         with Client(chat, "bob"):
-            same(states(ann, 1), {"bob": "online"})
+            ann.until("presence", user="bob", state="online")
 
 
 main(__name__)

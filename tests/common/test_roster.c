@@ -94,6 +94,7 @@ static int setup(void **state)
                                                          .redis = &bench->redis,
                                                          .prefix = "xx",
                                                          .worker = "me",
+                                                         .remember_ms = 7,
                                                          .nodes = nodes_of,
                                                          .events = &events,
                                                          .arg = bench});
@@ -175,7 +176,7 @@ static void assert_changed(struct bench *bench, const char *words)
 
     snprintf(wire, sizeof(wire),
              "roster_change.lua xx:roster:{p%03u}:a b xx:selectors:{p%03u} %s "
-             "a b xx:wake:{p%03u} 120000 10000",
+             "a b xx:wake:{p%03u} 120000 10000 7",
              partition, partition, words, partition);
     assert_string_equal(wire_of(bench), wire);
 }
