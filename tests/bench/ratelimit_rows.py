@@ -9,7 +9,7 @@ import tempfile
 import time
 
 import lab
-from kit import QUICK, RUNS, Ceiling, Redis, columns, eventually, median, on_core, ratio, used_memory, worker_of
+from kit import QUICK, RUNS, SECONDS, Ceiling, Redis, columns, eventually, median, on_core, ratio, used_memory, worker_of
 from lab import TOP, free_port, render, request
 import tokens
 
@@ -85,7 +85,7 @@ def against(bench, name, what, bound, figures):
 
 def bench_half(bench, contenders, token, saturated, profile, more_us):
     half = bench.alternate(contenders, "--profile", profile, "--rate", int(saturated["rps"] / 2), "--units", KEYS,
-                           *token)
+                           *token, turns=2 * RUNS - 1)
     bench.row("half-" + profile, "%s, open model at half of saturation: p99 beyond the ceiling's" % profile,
               "<= %d µs" % more_us, half["ratelimit"]["p99"] - half["ceiling"]["p99"], "µs", ("<=", more_us),
               **columns(half["ratelimit"]), peer=half["ceiling"])
@@ -128,7 +128,7 @@ def bench_resp(bench):
     incr = subprocess.Popen(on_core(0, command), stdout=subprocess.DEVNULL, cwd=bench.redis.dir)
     eventually(lambda: subprocess.run(["redis-cli", "-p", str(other), "PING"], capture_output=True,
                                       check=False).stdout == b"PONG\n", "the other Redis")
-    count = ["-c", "50", "-P", "16", "-n", str(50000 if QUICK else 1000000), "-r", "1000", "--csv"]
+    count = ["-c", "50", "-P", "16", "-n", str(50000 if QUICK else SECONDS * 1000000), "-r", "1000", "--csv"]
     ours = ["redis-benchmark", "-p", str(port), *count, "CL.THROTTLE", "user:__rand_int__", "1000000", "100000000", "1"]
     theirs = ["redis-benchmark", "-p", str(other), *count, "-t", "incr"]
     bench.commands["redis INCR"] = {"command": command}
