@@ -35,6 +35,7 @@ static void leave(struct client *client)
     struct user *user = client->user;
     bool is_last = user->clients.next->next == &user->clients;
 
+    client_stop_typing(client, (struct span){NULL, 0});
     client->user = NULL;
     user_leave(user, &client->of_user);
     if (!is_last)

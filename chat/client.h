@@ -14,10 +14,11 @@ struct client {
     struct chat *chat;
     struct user *user; /* NULL: it has not said who it is */
     struct watches watches;
-    struct span reach; /* of its token, its own: see reach.h */
-    uint64_t session;  /* its token's mark; 0: none yet */
-    char *session_id;  /* NULL: its token is no session's */
-    char *device;      /* of its session; NULL: it is not known */
+    struct span reach;     /* of its token, its own: see reach.h */
+    struct typing *typing; /* where; NULL: nowhere */
+    uint64_t session;      /* its token's mark; 0: none yet */
+    char *session_id;      /* NULL: its token is no session's */
+    char *device;          /* of its session; NULL: it is not known */
     uint32_t writing;
     uint32_t told; /* presence.c's: the last mark that it was told of */
     bool asking;   /* for rooms: holds up what comes behind */
@@ -38,6 +39,8 @@ extern const struct ops_service client_service;
 
 /* A user is away when all its clients here are. */
 void client_tell_presence(struct user *user);
+/* It types no more, in that room; ptr NULL: anywhere. */
+void client_stop_typing(struct client *client, struct span room);
 /* It reads too slowly, or what it asks for cannot be had now. */
 void client_is_late(struct client *client);
 void client_end(struct client *client, unsigned code, const char *reason);

@@ -120,19 +120,7 @@ void op_mute(struct op *op, const struct json_value *values)
     op_when_allowed(op, go);
 }
 
-/* ---- typing */
-
-static void ignore(void *arg, int status, const struct redisReply *reply)
-{
-    (void)arg;
-    (void)status;
-    (void)reply;
-}
-
-struct typing {
-    struct op_seat seat;
-    bool on;
-};
+/* ---- presence: of a device; its user is away when all of them are */
 
 static void answer(struct op *op)
 {
@@ -142,52 +130,6 @@ static void answer(struct op *op)
     op_open(op, &out, &w);
     op_close(op, &out, &w);
 }
-
-/* Nothing is kept of it: who hears it hears it now. */
-static void publish_typing(struct op *op, struct seat *seat)
-{
-    const struct typing *typing = op->data;
-    struct client *client = op_client(op);
-    struct span room = typing->seat.room;
-    struct span name = user_name(client->user);
-    struct span word =
-        arena_printf(&op->arena, "@t %.*s %.*s %d", (int)room.len, room.ptr,
-                     (int)name.len, name.ptr, typing->on);
-    struct span argv[] = {SPAN("SPUBLISH"),
-                          keys_wake(&op->arena, hash_partition(room)), word};
-
-    if (seat->role == 'r') {
-        op_refuse(op, SPAN("not-allowed"));
-        return;
-    }
-    redis_send(app_redis(client->chat->app),
-               &(struct redis_call){
-                   .key = room, .argv = argv, .argc = 3, .cb = ignore});
-    answer(op);
-}
-
-static void go_type(struct op *op)
-{
-    struct typing *typing = op->data;
-
-    op_seek(&typing->seat);
-}
-
-void op_typing(struct op *op, const struct json_value *values)
-{
-    enum { ON = OP_ROOM + 1 };
-    struct typing *typing = arena_zalloc(&op->arena, sizeof(*typing));
-
-    if (!op_room(op, values, &typing->seat.room))
-        return;
-    typing->seat.op = op;
-    typing->seat.go = publish_typing;
-    typing->on = values[ON].flag;
-    op->data = typing;
-    op_when_allowed(op, go_type);
-}
-
-/* ---- presence: of a device; its user is away when all of them are */
 
 static void go_present(struct op *op)
 {

@@ -77,7 +77,11 @@ static void finish(struct op *op, const struct write *write, int status)
 
 static void on_written(struct write *write, int status)
 {
-    finish(write->arg, write, status);
+    struct op *op = write->arg;
+
+    if (status == 0 && op->client)
+        client_stop_typing(op_client(op), write->room);
+    finish(op, write, status);
 }
 
 /* ---- send, edit, delete, react */

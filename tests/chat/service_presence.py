@@ -88,8 +88,9 @@ def test_typing_and_receipts_are_told_in_small_rooms_alone(redis, directory):
         same((heard[-1]["type"], heard[-1]["room"]), ("receipt", small))
         ann.get("unwatch", room=small)
         ann.get("watch", room=small, roster=True)
+        bob.get("typing", room=small, on=False)
         bob.get("typing", room=small, on=True)
-        same(ann.until("typing"), {"type": "typing", "room": small, "user": "bob", "on": True})
+        same(ann.until("typing", on=True), {"type": "typing", "room": small, "user": "bob", "on": True})
     server.close()
 
 
@@ -136,6 +137,33 @@ def test_who_types_is_told_to_who_looks(chat):
         chat.call("ann", "PUT", "/v1/rooms/%s/members/cat" % room, {"role": "reader"})
         eventually(lambda: not cat.ask("typing", room=room, on=True)["ok"], "a reader's refusal")
         cat.refused("typing", 403, "not-allowed", room=room, on=True)
+
+
+def test_typing_is_over_in_the_end(chat):
+    rooms = [chat.room("ann", "bob", name="r%d" % n) for n in range(2)]
+
+    def heard(on, room=rooms[0]):
+        same({k: v for k, v in ann.until("typing").items() if k != "type"}, {"room": room, "user": "bob", "on": on})
+    with Client(chat, "ann") as ann:
+        for room in rooms:
+            ann.get("watch", room=room, roster=True)
+        with Client(chat, "bob") as bob:
+            for _ in range(3):  # told once
+                bob.get("typing", room=rooms[0], on=True)
+            heard(True)
+            bob.say(rooms[1], "this is another room")
+            bob.say(rooms[0], "done")
+            heard(False)
+            bob.get("typing", room=rooms[0], on=True)
+            bob.get("typing", room=rooms[1], on=False)
+            heard(True)
+            bob.get("typing", room=rooms[1], on=True)
+            heard(False)
+            heard(True, rooms[1])
+            heard(False, rooms[1])  # nothing more is said
+            bob.get("typing", room=rooms[0], on=True)
+            heard(True)
+        heard(False)
 
 
 def test_a_worker_that_dies_takes_its_users_along(chat):
