@@ -1,0 +1,76 @@
+/* bits.c - see bits.h. */
+#include <string.h>
+
+#include "search/index/bits.h"
+
+#define WORD 32
+
+unsigned bits_width(const uint32_t *values, size_t count)
+{
+    uint32_t all = 0;
+
+    for (size_t i = 0; i < count; i++)
+        all |= values[i];
+    return all ? WORD - (unsigned)__builtin_clz(all) : 0;
+}
+
+static uint32_t mask_of(unsigned width)
+{
+    return width == WORD ? UINT32_MAX : (UINT32_C(1) << width) - 1;
+}
+
+void bits_pack(const uint32_t values[BITS_BLOCK], unsigned width, void *out)
+{
+    uint32_t words[WORD * BITS_LANES] = {0};
+
+    if (width == 0)
+        return;
+    for (size_t i = 0; i < BITS_BLOCK; i++) {
+        size_t bit = i / BITS_LANES * width;
+        size_t word = bit / WORD * BITS_LANES + i % BITS_LANES;
+        unsigned shift = bit % WORD;
+        words[word] |= values[i] << shift;
+        if (shift + width > WORD)
+            words[word + BITS_LANES] |= values[i] >> (WORD - shift);
+    }
+    memcpy(out, words, bits_size(width));
+}
+
+/* ---- one number at a time */
+
+static void unpack_scalar(const void *in, unsigned width,
+                          uint32_t out[BITS_BLOCK])
+{
+    uint32_t words[(WORD + 1) * BITS_LANES] = {0};
+    uint32_t mask = mask_of(width);
+
+    memcpy(words, in, bits_size(width));
+    for (size_t i = 0; i < BITS_BLOCK; i++) {
+        size_t bit = i / BITS_LANES * width;
+        size_t word = bit / WORD * BITS_LANES + i % BITS_LANES;
+        uint64_t two = words[word] | (uint64_t)words[word + BITS_LANES] << WORD;
+        out[i] = (uint32_t)(two >> bit % WORD) & mask;
+    }
+}
+
+static void unpack_rising_scalar(const void *in, unsigned width, uint32_t base,
+                                 uint32_t out[BITS_BLOCK])
+{
+    unpack_scalar(in, width, out);
+    for (size_t i = 0; i < BITS_BLOCK; i++)
+        base = out[i] += base + 1;
+}
+
+size_t bits_kernels(const struct bits_kernel *kernels[2])
+{
+    static const struct bits_kernel scalar = {"scalar", unpack_scalar,
+                                              unpack_rising_scalar};
+    size_t count = 0;
+
+#ifdef SEARCH_AVX2
+    if (__builtin_cpu_supports("avx2"))
+        kernels[count++] = &bits_avx2;
+#endif
+    kernels[count++] = &scalar;
+    return count;
+}

@@ -1,0 +1,45 @@
+/*
+ * bits.h - blocks of 256 numbers, each in as few bits as the largest needs.
+ *
+ * A block of width w is 8 * w little-endian words of 32 bits.  Number i lies in
+ * lane i % 8 at bit (i / 8) * w of that lane; word k of lane l is word
+ * k * 8 + l of the block.  So eight numbers are read at once by the same
+ * shifts (D. Lemire, L. Boytsov: "Decoding billions of integers per second
+ * through vectorization", 2015).
+ *
+ * Kernels read the same bytes as the same numbers; which one is the fastest
+ * depends on the processor.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BITS_BLOCK 256
+#define BITS_LANES 8
+
+struct bits_kernel {
+    const char *name;
+    /* width: 0 to 32; in: bits_size(width) bytes, at any address. */
+    void (*unpack)(const void *in, unsigned width, uint32_t out[BITS_BLOCK]);
+    /* Each number is how many lie between it and the one before it, the first
+       one's before being base: out[i] = out[i - 1] + in[i] + 1. */
+    void (*unpack_rising)(const void *in, unsigned width, uint32_t base,
+                          uint32_t out[BITS_BLOCK]);
+};
+
+extern const struct bits_kernel bits_avx2; /* needs a processor that has it */
+
+/* Those that this processor has, the fastest first. */
+size_t bits_kernels(const struct bits_kernel *kernels[2]);
+
+static inline size_t bits_size(unsigned width)
+{
+    return (size_t)width * BITS_LANES * sizeof(uint32_t);
+}
+
+/* Of the largest: 0 to 32. */
+unsigned bits_width(const uint32_t *values, size_t count);
+
+/* Each value fits the width; out: bits_size(width) bytes. */
+void bits_pack(const uint32_t values[BITS_BLOCK], unsigned width, void *out);

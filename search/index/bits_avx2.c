@@ -1,0 +1,99 @@
+/*
+ * bits_avx2.c - eight numbers at a time, by the compiler's vectors; compiled
+ * for processors that have AVX2, and called on those alone.
+ */
+#include "search/index/bits.h"
+
+#define ROWS (BITS_BLOCK / BITS_LANES)
+#define WORD 32
+#define INLINE static inline __attribute__((always_inline))
+
+typedef uint32_t lanes __attribute__((vector_size(32)));
+typedef uint32_t unaligned_lanes
+    __attribute__((vector_size(32), aligned(1), may_alias));
+
+INLINE lanes row_of(const unaligned_lanes *in, unsigned row, unsigned width)
+{
+    unsigned bit = row * width;
+    unsigned shift = bit % WORD;
+    lanes found;
+
+    if (width == 0)
+        return (lanes){0};
+    found = in[bit / WORD] >> shift;
+    if (shift + width > WORD)
+        found |= in[bit / WORD + 1] << (WORD - shift);
+    return shift + width == WORD ? found : found & ((UINT32_C(1) << width) - 1);
+}
+
+/* Each lane the sum of itself and of those before it. */
+INLINE lanes sums_of(lanes row)
+{
+    const lanes none = {0};
+
+    row += __builtin_shufflevector(row, none, 8, 0, 1, 2, 3, 4, 5, 6);
+    row += __builtin_shufflevector(row, none, 8, 8, 0, 1, 2, 3, 4, 5);
+    row += __builtin_shufflevector(row, none, 8, 8, 8, 8, 0, 1, 2, 3);
+    return row;
+}
+
+/* Unrolled for each width, so that shifts and masks are constants. */
+INLINE void unpack_rows(const void *in, unsigned width, uint32_t *out)
+{
+    unaligned_lanes *rows = (unaligned_lanes *)out;
+
+#pragma GCC unroll 32
+    for (unsigned i = 0; i < ROWS; i++)
+        rows[i] = row_of(in, i, width);
+}
+
+INLINE void unpack_rising_rows(const void *in, unsigned width, uint32_t base,
+                               uint32_t *out)
+{
+    unaligned_lanes *rows = (unaligned_lanes *)out;
+    lanes before = (lanes){0} + base;
+
+#pragma GCC unroll 32
+    for (unsigned i = 0; i < ROWS; i++) {
+        lanes row = sums_of(row_of(in, i, width) + 1) + before;
+        rows[i] = row;
+        before = __builtin_shufflevector(row, row, 7, 7, 7, 7, 7, 7, 7, 7);
+    }
+}
+
+#define EACH_WIDTH(of)                                                        \
+    of(0) of(1) of(2) of(3) of(4) of(5) of(6) of(7) of(8) of(9) of(10) of(11) \
+        of(12) of(13) of(14) of(15) of(16) of(17) of(18) of(19) of(20) of(21) \
+            of(22) of(23) of(24) of(25) of(26) of(27) of(28) of(29) of(30)    \
+                of(31) of(32)
+#define DEFINE(width)                                                        \
+    static void unpack_##width(const void *in, uint32_t *out)                \
+    {                                                                        \
+        unpack_rows(in, width, out);                                         \
+    }                                                                        \
+    static void rising_##width(const void *in, uint32_t base, uint32_t *out) \
+    {                                                                        \
+        unpack_rising_rows(in, width, base, out);                            \
+    }
+#define NAME(width) {unpack_##width, rising_##width},
+
+EACH_WIDTH(DEFINE)
+
+static const struct {
+    void (*unpack)(const void *in, uint32_t *out);
+    void (*rising)(const void *in, uint32_t base, uint32_t *out);
+} by_width[WORD + 1] = {EACH_WIDTH(NAME)};
+
+static void unpack_avx2(const void *in, unsigned width,
+                        uint32_t out[BITS_BLOCK])
+{
+    by_width[width].unpack(in, out);
+}
+
+static void unpack_rising_avx2(const void *in, unsigned width, uint32_t base,
+                               uint32_t out[BITS_BLOCK])
+{
+    by_width[width].rising(in, base, out);
+}
+
+const struct bits_kernel bits_avx2 = {"avx2", unpack_avx2, unpack_rising_avx2};

@@ -1,0 +1,77 @@
+/*
+ * list.h - a posting list as it lies in a segment: the documents that have a
+ * term, how often each has it, and where.
+ *
+ * A list of fewer than 256 documents is short: varints alone, as below.  One of
+ * n has ⌈n / 256⌉ blocks; the last one is short where 256 does not divide n.
+ *
+ *   count     of impacts: 32 bits
+ *   blocks    a struct list_block each
+ *   impacts   of each block, those pairs of frequency and norm that no other
+ *             document of it beats in both: its best score is one of theirs,
+ *             whatever the length of the average document (S. Ding, T. Suel:
+ *             "Faster Top-k Document Retrieval Using Block-Max Indexes", 2011,
+ *             keep the score itself)
+ *   documents of a full block: gaps, packed, then frequencies - 1, patched; of
+ *             a short one, varints: gap * 2, + 1 where the frequency is 1, else
+ *             the frequency behind it.  A gap is how many documents lie between
+ *             one and the one before it.
+ *
+ * Positions are a stream of their own: those of all documents one behind the
+ * other, each less the one before it in its document; 256 in a block, patched,
+ * the rest as varints.
+ *
+ *   blocks    a struct list_places each, if there are any; one more, whose
+ *             offset is where the rest begins
+ *   numbers   of the blocks, then varints
+ *
+ * All numbers are little-endian, at any address.
+ */
+#pragma once
+
+#include "common/buf.h"
+#include "search/index/patched.h"
+
+#define LIST_BLOCK BITS_BLOCK
+#define LIST_FREQ_MAX 255 /* of an impact: so often, or more often */
+
+struct list_block {
+    uint32_t last;    /* document */
+    uint32_t bits;    /* where its documents are, from the end of the impacts */
+    uint32_t impacts; /* the number of its first one */
+    uint32_t places;  /* the number of its first position */
+    uint8_t doc_width;
+    struct patched freqs;
+    uint8_t unused; /* 0 */
+};
+_Static_assert(sizeof(struct list_block) == 20, "as in a segment");
+
+struct list_places {
+    uint32_t offset; /* from the end of these */
+    struct patched numbers;
+    uint8_t unused[2]; /* 0 */
+};
+_Static_assert(sizeof(struct list_places) == 8, "as in a segment");
+
+struct list_impact {
+    uint8_t freq, norm;
+};
+
+/* What is to be written: rising documents, and what they have. */
+struct list_source {
+    const uint32_t *docs, *freqs; /* count each */
+    size_t count;
+    const uint32_t
+        *positions; /* of each document rising; NULL: none are kept */
+    size_t position_count;
+    const uint8_t *norms; /* of all documents of the segment, by number */
+};
+
+/* Of a short one 0. */
+static inline size_t list_blocks(size_t count)
+{
+    return count < LIST_BLOCK ? 0 : (count + LIST_BLOCK - 1) / LIST_BLOCK;
+}
+
+void list_append(struct buf *out, const struct list_source *source);
+void list_append_positions(struct buf *out, const struct list_source *source);

@@ -1,0 +1,164 @@
+/* list_write.c - see list.h. */
+#include "search/index/list.h"
+#include "search/index/varint.h"
+
+#define NORMS 256
+
+static void append_u32(struct buf *out, uint32_t value)
+{
+    buf_append(out, (struct span){(const char *)&value, sizeof(value)});
+}
+
+static size_t block_length(size_t count, size_t from)
+{
+    return count - from < LIST_BLOCK ? count - from : LIST_BLOCK;
+}
+
+/* ---- impacts */
+
+/* The most often of each norm; a smaller norm is a shorter document. */
+static void append_impacts(struct buf *out, const struct list_source *source,
+                           size_t from)
+{
+    uint8_t most[NORMS] = {0};
+    size_t len = block_length(source->count, from);
+    uint8_t best = 0;
+
+    for (size_t i = from; i < from + len; i++) {
+        uint32_t freq = source->freqs[i];
+        uint8_t norm = source->norms[source->docs[i]];
+        if (freq > LIST_FREQ_MAX)
+            freq = LIST_FREQ_MAX;
+        if (freq > most[norm])
+            most[norm] = (uint8_t)freq;
+    }
+    for (size_t norm = 0; norm < NORMS; norm++) {
+        if (most[norm] <= best)
+            continue;
+        best = most[norm];
+        buf_append_char(out, (char)best);
+        buf_append_char(out, (char)norm);
+    }
+}
+
+/* ---- documents */
+
+static uint32_t gap_at(const struct list_source *source, size_t i)
+{
+    return i ? source->docs[i] - source->docs[i - 1] - 1 : source->docs[0];
+}
+
+static void append_short(struct buf *out, const struct list_source *source,
+                         size_t from)
+{
+    for (size_t i = from; i < source->count; i++) {
+        uint64_t gap = gap_at(source, i);
+        varint_append(out, gap << 1 | (source->freqs[i] == 1));
+        if (source->freqs[i] != 1)
+            varint_append(out, source->freqs[i]);
+    }
+}
+
+static void append_full(struct buf *out, const struct list_source *source,
+                        size_t from, struct list_block *block)
+{
+    uint32_t gaps[LIST_BLOCK];
+    uint32_t freqs[LIST_BLOCK];
+
+    for (size_t i = 0; i < LIST_BLOCK; i++) {
+        gaps[i] = gap_at(source, from + i);
+        freqs[i] = source->freqs[from + i] - 1;
+    }
+    block->doc_width = (uint8_t)bits_width(gaps, LIST_BLOCK);
+    bits_pack(gaps, block->doc_width,
+              buf_reserve(out, bits_size(block->doc_width)));
+    buf_commit(out, bits_size(block->doc_width));
+    block->freqs = patched_append(out, freqs);
+}
+
+static uint32_t sum_of(const uint32_t *values, size_t count)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += values[i];
+    return sum;
+}
+
+void list_append(struct buf *out, const struct list_source *source)
+{
+    struct buf blocks;
+    struct buf impacts;
+    struct buf bits;
+    uint32_t places = 0;
+
+    if (source->count < LIST_BLOCK) {
+        append_short(out, source, 0);
+        return;
+    }
+    buf_init(&blocks, out->tag);
+    buf_init(&impacts, out->tag);
+    buf_init(&bits, out->tag);
+    for (size_t from = 0; from < source->count; from += LIST_BLOCK) {
+        size_t len = block_length(source->count, from);
+        struct list_block block = {
+            .last = source->docs[from + len - 1],
+            .bits = (uint32_t)bits.len,
+            .impacts = (uint32_t)(impacts.len / sizeof(struct list_impact)),
+            .places = places};
+        append_impacts(&impacts, source, from);
+        if (len == LIST_BLOCK)
+            append_full(&bits, source, from, &block);
+        else
+            append_short(&bits, source, from);
+        buf_append(&blocks, (struct span){(const char *)&block, sizeof(block)});
+        places += sum_of(source->freqs + from, len);
+    }
+    append_u32(out, (uint32_t)(impacts.len / sizeof(struct list_impact)));
+    buf_append(out, buf_span(&blocks));
+    buf_append(out, buf_span(&impacts));
+    buf_append(out, buf_span(&bits));
+    buf_deinit(&blocks);
+    buf_deinit(&impacts);
+    buf_deinit(&bits);
+}
+
+/* ---- positions */
+
+static void find_steps(const struct list_source *source, uint32_t *steps)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < source->count; i++) {
+        uint32_t before = 0;
+        for (uint32_t j = 0; j < source->freqs[i]; j++, at++) {
+            steps[at] = source->positions[at] - before;
+            before = source->positions[at];
+        }
+    }
+}
+
+void list_append_positions(struct buf *out, const struct list_source *source)
+{
+    size_t count = source->position_count;
+    size_t full = count / LIST_BLOCK;
+    uint32_t *steps = mem_alloc(out->tag, (count + 1) * sizeof(*steps));
+    struct buf numbers;
+
+    buf_init(&numbers, out->tag);
+    find_steps(source, steps);
+    for (size_t i = 0; i < full; i++) {
+        struct list_places block = {.offset = (uint32_t)numbers.len};
+        block.numbers = patched_append(&numbers, steps + i * LIST_BLOCK);
+        buf_append(out, (struct span){(const char *)&block, sizeof(block)});
+    }
+    if (full) {
+        struct list_places rest = {.offset = (uint32_t)numbers.len};
+        buf_append(out, (struct span){(const char *)&rest, sizeof(rest)});
+    }
+    buf_append(out, buf_span(&numbers));
+    for (size_t i = full * LIST_BLOCK; i < count; i++)
+        varint_append(out, steps[i]);
+    buf_deinit(&numbers);
+    mem_free(steps);
+}

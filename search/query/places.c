@@ -1,0 +1,66 @@
+/* places.c - see places.h. */
+#include <string.h>
+
+#include "search/index/varint.h"
+#include "search/query/places.h"
+
+static struct list_places block_at(const struct places *places, uint32_t block)
+{
+    struct list_places found;
+
+    memcpy(&found, places->blocks + (size_t)block * sizeof(found),
+           sizeof(found));
+    return found;
+}
+
+void places_init(struct places *places, const struct bits_kernel *kernel,
+                 const void *bytes, uint32_t count)
+{
+    places->kernel = kernel;
+    places->count = count;
+    places->full = count / LIST_BLOCK;
+    places->blocks = places->numbers = bytes;
+    if (places->full)
+        places->numbers += (places->full + 1) * sizeof(struct list_places);
+    places->block = UINT32_MAX;
+}
+
+/* What is behind the last full block. */
+static void read_rest(struct places *places)
+{
+    const unsigned char *at = places->numbers;
+    uint32_t rest = places->count % LIST_BLOCK;
+
+    if (places->full)
+        at += block_at(places, places->full).offset;
+    for (uint32_t i = 0; i < rest; i++)
+        at = varint_take(at, &places->steps[i]);
+}
+
+static void load(struct places *places, uint32_t block)
+{
+    if (places->block == block)
+        return;
+    places->block = block;
+    if (block == places->full) {
+        read_rest(places);
+        return;
+    }
+    struct list_places found = block_at(places, block);
+    patched_read(places->kernel, places->numbers + found.offset, found.numbers,
+                 places->steps);
+}
+
+void places_read(struct places *places, uint32_t first, uint32_t freq,
+                 uint32_t *positions)
+{
+    uint32_t position = 0;
+
+    for (uint32_t i = 0; i < freq; i++) {
+        uint32_t at = first + i;
+        if (i == 0 || at % LIST_BLOCK == 0)
+            load(places, at / LIST_BLOCK);
+        position += places->steps[at % LIST_BLOCK];
+        positions[i] = position;
+    }
+}

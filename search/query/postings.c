@@ -1,0 +1,238 @@
+/* postings.c - see postings.h. */
+#include <string.h>
+
+#include "search/index/varint.h"
+#include "search/query/postings.h"
+
+static uint32_t read_u32(const unsigned char *at)
+{
+    uint32_t value;
+
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static const unsigned char *entry_of(const struct postings *postings,
+                                     uint32_t block)
+{
+    return postings->blocks + (size_t)block * sizeof(struct list_block);
+}
+
+static struct list_block block_at(const struct postings *postings,
+                                  uint32_t block)
+{
+    struct list_block found;
+
+    memcpy(&found, entry_of(postings, block), sizeof(found));
+    return found;
+}
+
+uint32_t postings_block_last(const struct postings *postings, uint32_t block)
+{
+    return read_u32(entry_of(postings, block) +
+                    offsetof(struct list_block, last));
+}
+
+/* ---- a block's documents */
+
+static void read_short(struct postings *postings, const unsigned char *at,
+                       uint32_t base)
+{
+    for (uint32_t i = 0; i < postings->len; i++) {
+        uint32_t gap;
+        at = varint_take(at, &gap);
+        base += (gap >> 1) + 1;
+        postings->docs[i] = base;
+        postings->freqs[i] = 1;
+        if (!(gap & 1))
+            at = varint_take(at, &postings->freqs[i]);
+    }
+    postings->has_freqs = true;
+}
+
+static void load(struct postings *postings, uint32_t block)
+{
+    struct list_block entry = block_at(postings, block);
+    uint32_t base =
+        block ? postings_block_last(postings, block - 1) : UINT32_MAX;
+    uint32_t left = postings->count - block * LIST_BLOCK;
+
+    postings->block = block;
+    postings->at = 0;
+    postings->len = left < LIST_BLOCK ? left : LIST_BLOCK;
+    postings->has_freqs = false;
+    if (left < LIST_BLOCK)
+        read_short(postings, postings->bits + entry.bits, base);
+    else
+        postings->kernel->unpack_rising(postings->bits + entry.bits,
+                                        entry.doc_width, base, postings->docs);
+    postings->docs[postings->len] = POSTINGS_END;
+}
+
+static void init_short(struct postings *postings)
+{
+    postings->block_count = 0;
+    postings->block = 0;
+    postings->at = 0;
+    postings->len = postings->count;
+    postings->docs[postings->len] = POSTINGS_END;
+}
+
+void postings_init(struct postings *postings, const struct bits_kernel *kernel,
+                   const void *list, uint32_t count)
+{
+    const unsigned char *at = list;
+
+    postings->kernel = kernel;
+    postings->count = count;
+    postings->block_count = (uint32_t)list_blocks(count);
+    if (postings->block_count == 0) {
+        init_short(postings);
+        read_short(postings, at, UINT32_MAX);
+        return;
+    }
+    postings->impact_count = read_u32(at);
+    postings->blocks = at + sizeof(uint32_t);
+    postings->impacts = entry_of(postings, postings->block_count);
+    postings->bits =
+        postings->impacts + postings->impact_count * sizeof(struct list_impact);
+    load(postings, 0);
+}
+
+void postings_init_single(struct postings *postings, uint32_t doc,
+                          uint32_t freq)
+{
+    postings->count = 1;
+    init_short(postings);
+    postings->docs[0] = doc;
+    postings->freqs[0] = freq;
+    postings->has_freqs = true;
+}
+
+/* ---- frequencies */
+
+const uint32_t *postings_freqs(struct postings *postings)
+{
+    struct list_block entry;
+
+    if (postings->has_freqs)
+        return postings->freqs;
+    entry = block_at(postings, postings->block);
+    patched_read(postings->kernel,
+                 postings->bits + entry.bits + bits_size(entry.doc_width),
+                 entry.freqs, postings->freqs);
+    for (size_t i = 0; i < LIST_BLOCK; i++)
+        postings->freqs[i]++;
+    postings->has_freqs = true;
+    return postings->freqs;
+}
+
+uint32_t postings_freq(struct postings *postings)
+{
+    return postings_freqs(postings)[postings->at];
+}
+
+uint32_t postings_first_place(struct postings *postings)
+{
+    const uint32_t *freqs = postings_freqs(postings);
+    uint32_t place =
+        postings->block_count ? block_at(postings, postings->block).places : 0;
+
+    for (uint32_t i = 0; i < postings->at; i++)
+        place += freqs[i];
+    return place;
+}
+
+/* ---- moving */
+
+/* Steps that double, then halves between the last two. */
+uint32_t postings_block_of(const struct postings *postings, uint32_t target)
+{
+    uint32_t from = postings->block;
+    uint32_t step = 1;
+
+    if (from >= postings->block_count ||
+        postings_block_last(postings, from) >= target)
+        return from;
+    while (from + step < postings->block_count &&
+           postings_block_last(postings, from + step) < target) {
+        from += step;
+        step *= 2;
+    }
+    uint32_t to = from + step < postings->block_count ? from + step
+                                                      : postings->block_count;
+    while (from + 1 < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (postings_block_last(postings, middle) < target)
+            from = middle;
+        else
+            to = middle;
+    }
+    return to;
+}
+
+/* How many of the block lie before target: no branch depends on them. */
+static uint32_t before(const struct postings *postings, uint32_t target)
+{
+    const uint32_t *docs = postings->docs + postings->at;
+    uint32_t left = postings->len - postings->at;
+    const uint32_t *from = docs;
+
+    while (left > 1) {
+        uint32_t half = left / 2;
+        from += from[half - 1] < target ? half : 0;
+        left -= half;
+    }
+    return postings->at + (uint32_t)(from - docs) +
+           (left && *from < target ? 1 : 0);
+}
+
+static uint32_t end(struct postings *postings)
+{
+    postings->block = postings->block_count;
+    postings->at = postings->len;
+    return POSTINGS_END;
+}
+
+uint32_t postings_seek(struct postings *postings, uint32_t target)
+{
+    if (postings_doc(postings) >= target)
+        return postings_doc(postings);
+    if (postings->block_count && postings->block < postings->block_count) {
+        uint32_t block = postings_block_of(postings, target);
+        if (block == postings->block_count)
+            return end(postings);
+        if (block != postings->block)
+            load(postings, block);
+    }
+    postings->at = before(postings, target);
+    return postings_doc(postings);
+}
+
+uint32_t postings_next(struct postings *postings)
+{
+    if (postings->at + 1 < postings->len) {
+        postings->at++;
+        return postings_doc(postings);
+    }
+    if (postings->at < postings->len &&
+        postings->block + 1 < postings->block_count) {
+        load(postings, postings->block + 1);
+        return postings_doc(postings);
+    }
+    return end(postings);
+}
+
+/* ---- bounds */
+
+size_t postings_impacts(const struct postings *postings, uint32_t block,
+                        const struct list_impact **impacts)
+{
+    uint32_t from = block_at(postings, block).impacts;
+    uint32_t to = block + 1 < postings->block_count
+                      ? block_at(postings, block + 1).impacts
+                      : postings->impact_count;
+
+    *impacts = (const struct list_impact *)postings->impacts + from;
+    return to - from;
+}

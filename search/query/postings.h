@@ -1,0 +1,57 @@
+/*
+ * postings.h - a cursor over a posting list (list.h), a block at a time.
+ *
+ * Documents of a block are read when the cursor comes into it, frequencies when
+ * they are asked for, and blocks that it passes over not at all.
+ */
+#pragma once
+
+#include "search/index/list.h"
+
+#define POSTINGS_END UINT32_MAX /* behind the last document */
+
+struct postings {
+    const struct bits_kernel *kernel;
+    const unsigned char *blocks, *impacts, *bits;
+    uint32_t count, impact_count;
+    uint32_t block_count; /* 0: a short list, all of which is here */
+    uint32_t block;       /* whose documents are here */
+    uint32_t at, len;
+    bool has_freqs;
+    uint32_t docs[LIST_BLOCK + 1]; /* and POSTINGS_END behind the last one */
+    uint32_t freqs[LIST_BLOCK];
+};
+
+/* list: as list_append() wrote it, of count documents; borrowed. */
+void postings_init(struct postings *postings, const struct bits_kernel *kernel,
+                   const void *list, uint32_t count);
+/* The only document of a term, which has no list. */
+void postings_init_single(struct postings *postings, uint32_t doc,
+                          uint32_t freq);
+
+/* Where the cursor is; POSTINGS_END: past the last one. */
+static inline uint32_t postings_doc(const struct postings *postings)
+{
+    return postings->docs[postings->at];
+}
+
+/* To the first document that is not before target; not backwards. */
+uint32_t postings_seek(struct postings *postings, uint32_t target);
+uint32_t postings_next(struct postings *postings);
+
+/* The number of the first position of the document at the cursor, among all
+   of the term. */
+uint32_t postings_first_place(struct postings *postings);
+
+/* How often the document at the cursor has it. */
+uint32_t postings_freq(struct postings *postings);
+/* Of all of the block. */
+const uint32_t *postings_freqs(struct postings *postings);
+
+/* The block, from the cursor's on, that a document would be in; block_count:
+   none. */
+uint32_t postings_block_of(const struct postings *postings, uint32_t target);
+uint32_t postings_block_last(const struct postings *postings, uint32_t block);
+/* Its impacts, by norm; their number. */
+size_t postings_impacts(const struct postings *postings, uint32_t block,
+                        const struct list_impact **impacts);

@@ -1,0 +1,42 @@
+/*
+ * score.h - BM25 as Lucene computes it: what a document that has a term freq
+ * times and is of a length adds to its score,
+ *
+ *   weight * freq / (freq + k1 * (1 - b + b * length / average))
+ *   weight = boost * ln(1 + (N - n + 0.5) / (n + 0.5))
+ *
+ * of N documents, n of which have the term (S. Robertson, H. Zaragoza: "The
+ * Probabilistic Relevance Framework: BM25 and Beyond", 2009; without its factor
+ * k1 + 1, which changes no order).  Written as weight - weight / (1 + freq *
+ * inverse) it never falls when freq rises or the length falls, rounded or not:
+ * so impacts give true bounds.
+ */
+#pragma once
+
+#include "search/index/list.h"
+
+#define SCORE_NORMS 256
+
+struct score {
+    float weight;
+    float inverse[SCORE_NORMS]; /* by norm */
+};
+
+struct score_facts {
+    float k1, b, boost;
+    uint64_t docs;   /* N */
+    uint64_t having; /* n */
+    double average;  /* length */
+};
+void score_init(struct score *score, const struct score_facts *facts);
+
+static inline float score_of(const struct score *score, uint32_t freq,
+                             uint8_t norm)
+{
+    return score->weight -
+           score->weight / (1.0F + (float)freq * score->inverse[norm]);
+}
+
+/* No document of these impacts has more. */
+float score_bound(const struct score *score, const struct list_impact *impacts,
+                  size_t count);

@@ -1,0 +1,71 @@
+/* top.c - see top.h. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "search/query/top.h"
+
+static bool is_worse(struct top_hit a, struct top_hit b)
+{
+    return a.score < b.score || (a.score == b.score && a.doc > b.doc);
+}
+
+void top_init(struct top *top, struct top_hit *hits, size_t most)
+{
+    *top = (struct top){.hits = hits, .most = most};
+}
+
+static void rise(struct top *top, size_t at)
+{
+    struct top_hit hit = top->hits[at];
+
+    while (at > 0 && is_worse(hit, top->hits[(at - 1) / 2])) {
+        top->hits[at] = top->hits[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    top->hits[at] = hit;
+}
+
+static void sink(struct top *top, struct top_hit hit)
+{
+    size_t at = 0;
+
+    for (size_t next = 1; next < top->count; next = 2 * at + 1) {
+        if (next + 1 < top->count &&
+            is_worse(top->hits[next + 1], top->hits[next]))
+            next++;
+        if (!is_worse(top->hits[next], hit))
+            break;
+        top->hits[at] = top->hits[next];
+        at = next;
+    }
+    top->hits[at] = hit;
+}
+
+void top_add(struct top *top, uint32_t doc, float score)
+{
+    struct top_hit hit = {.score = score, .doc = doc};
+
+    if (top->count < top->most) {
+        top->hits[top->count] = hit;
+        rise(top, top->count++);
+        return;
+    }
+    assert(top->count > 0);
+    sink(top, hit);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct top_hit *one = a;
+    const struct top_hit *two = b;
+
+    if (one->score != two->score)
+        return one->score > two->score ? -1 : 1;
+    return (one->doc > two->doc) - (one->doc < two->doc);
+}
+
+void top_sort(struct top *top)
+{
+    if (top->count)
+        qsort(top->hits, top->count, sizeof(top->hits[0]), compare);
+}

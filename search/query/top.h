@@ -1,0 +1,36 @@
+/*
+ * top.h - the best documents so far: by score, then by number.
+ *
+ * Documents come with rising numbers, so one whose score is not above the worst
+ * of them is none of them: top_threshold() is what all others may be passed
+ * over by.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct top_hit {
+    float score;
+    uint32_t doc;
+};
+
+/* A heap, the worst first, in the caller's memory. */
+struct top {
+    struct top_hit *hits; /* room for most */
+    size_t count, most;
+};
+
+void top_init(struct top *top, struct top_hit *hits, size_t most);
+
+/* A document needs more than this; below any score: there is room. */
+static inline float top_threshold(const struct top *top)
+{
+    return top->count < top->most ? -1.0F : top->hits[0].score;
+}
+
+/* It needs more than the threshold. */
+void top_add(struct top *top, uint32_t doc, float score);
+/* The best first; nothing is added any more. */
+void top_sort(struct top *top);

@@ -1,0 +1,129 @@
+/* test_bits.c - what is packed is read as it was, by each kernel. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/index/bits.h"
+#include "tests/test.h"
+
+static uint32_t random_of(unsigned width)
+{
+    uint32_t number = (uint32_t)random() ^ (uint32_t)random() << 16;
+
+    return width == 0 ? 0 : number >> (32 - width);
+}
+
+/* Some of full width, so that it is the block's. */
+static void fill(uint32_t values[BITS_BLOCK], unsigned width)
+{
+    for (size_t i = 0; i < BITS_BLOCK; i++)
+        values[i] = random_of(width);
+    if (width)
+        values[random() % BITS_BLOCK] |= UINT32_C(1) << (width - 1);
+}
+
+static void test_width_is_that_of_the_largest(void **state)
+{
+    static const struct {
+        uint32_t values[3];
+        unsigned width;
+    } cases[] = {{{0, 0, 0}, 0},          {{1, 0, 0}, 1},
+                 {{1, 2, 3}, 2},          {{4, 0, 1}, 3},
+                 {{255, 256, 7}, 9},      {{0, 0, UINT32_MAX}, 32},
+                 {{0, 0x7fffffff, 0}, 31}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(bits_width(cases[i].values, 3), cases[i].width);
+    assert_int_equal(bits_width(NULL, 0), 0);
+}
+
+static void test_what_is_packed_is_read_by_each_kernel(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t count = bits_kernels(kernels);
+    uint32_t values[BITS_BLOCK];
+    uint32_t found[BITS_BLOCK];
+
+    (void)state;
+    for (unsigned width = 0; width <= 32; width++) {
+        unsigned char *packed = malloc(bits_size(width) + 1);
+        fill(values, width);
+        assert_int_equal(bits_width(values, BITS_BLOCK), width);
+        bits_pack(values, width, packed + 1); /* nothing is aligned */
+        for (size_t i = 0; i < count; i++) {
+            memset(found, 0xaa, sizeof(found));
+            kernels[i]->unpack(packed + 1, width, found);
+            assert_memory_equal(found, values, sizeof(values));
+        }
+        free(packed);
+    }
+}
+
+static void test_rising_numbers_are_sums_of_gaps(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t count = bits_kernels(kernels);
+    uint32_t gaps[BITS_BLOCK];
+    uint32_t found[BITS_BLOCK];
+
+    (void)state;
+    for (unsigned width = 0; width <= 24; width++) {
+        unsigned char *packed = malloc(bits_size(width) + 1);
+        fill(gaps, width);
+        bits_pack(gaps, width, packed);
+        for (size_t i = 0; i < count; i++) {
+            uint32_t last = 1000;
+            kernels[i]->unpack_rising(packed, width, last, found);
+            for (size_t j = 0; j < BITS_BLOCK; j++) {
+                last += gaps[j] + 1;
+                assert_int_equal(found[j], last);
+            }
+        }
+        free(packed);
+    }
+}
+
+/* The first number of all, before which there is none. */
+static void test_first_number_may_be_zero(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t count = bits_kernels(kernels);
+    uint32_t found[BITS_BLOCK];
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        kernels[i]->unpack_rising("", 0, UINT32_MAX, found);
+        for (uint32_t j = 0; j < BITS_BLOCK; j++)
+            assert_int_equal(found[j], j);
+    }
+}
+
+static void test_bits_lie_where_the_format_says(void **state)
+{
+    uint32_t values[BITS_BLOCK] = {0};
+    uint32_t words[3 * BITS_LANES];
+
+    (void)state;
+    values[9] = 5;      /* lane 1, row 1: bits 3 to 5 of word 0 */
+    values[80 + 2] = 7; /* lane 2, row 10: bits 30, 31 and the next one's 0 */
+    bits_pack(values, 3, words);
+    for (size_t i = 0; i < COUNT(words); i++)
+        assert_int_equal(words[i], i == 1                ? 5U << 3
+                                   : i == 2              ? 3U << 30
+                                   : i == BITS_LANES + 2 ? 1
+                                                         : 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_width_is_that_of_the_largest),
+        cmocka_unit_test(test_what_is_packed_is_read_by_each_kernel),
+        cmocka_unit_test(test_rising_numbers_are_sums_of_gaps),
+        cmocka_unit_test(test_first_number_may_be_zero),
+        cmocka_unit_test(test_bits_lie_where_the_format_says),
+    };
+
+    srandom(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

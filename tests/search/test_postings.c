@@ -1,0 +1,228 @@
+/*
+ * test_postings.c - what was added term by term is read as it was: through the
+ * inverter, a posting list and a cursor, by each kernel.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "search/index/inverter.h"
+#include "search/query/places.h"
+#include "search/query/postings.h"
+#include "tests/test.h"
+
+#define DOCS 20000
+
+/* Some terms, each in one document of so many. */
+static const struct {
+    const char *text;
+    unsigned every;
+} terms[] = {{"a", 1},   {"ab", 2},      {"b", 3},           {"c", 17},
+             {"d", 100}, {"every", 1},   {"last", DOCS - 1}, {"rare", 5000},
+             {"z", 78},  {"\xc3\xa9", 9}};
+
+static bool has(size_t term, uint32_t doc)
+{
+    return (doc * 2654435761U >> 8) % terms[term].every == 0;
+}
+
+static uint32_t freq_of(size_t term, uint32_t doc)
+{
+    return 1 + (doc * 40503U >> (term % 7)) % (term == 5 ? 400 : 3);
+}
+
+static uint32_t position_of(uint32_t doc, uint32_t i)
+{
+    return (doc % 5) * 100 + i * 3;
+}
+
+struct read {
+    uint8_t *norms;
+    size_t count;
+    struct span last;
+    char kept[8];
+};
+
+static void check_each(struct read *read, size_t term,
+                       const struct list_source *list)
+{
+    size_t at = 0;
+    size_t place = 0;
+
+    for (uint32_t doc = 0; doc < DOCS; doc++) {
+        if (!has(term, doc))
+            continue;
+        assert_int_equal(list->docs[at], doc);
+        assert_int_equal(list->freqs[at], freq_of(term, doc));
+        for (uint32_t i = 0; i < list->freqs[at]; i++)
+            assert_int_equal(list->positions[place++], position_of(doc, i));
+        at++;
+    }
+    assert_int_equal(list->count, at);
+    assert_int_equal(list->position_count, place);
+    (void)read;
+}
+
+static void check_impacts(const struct postings *postings,
+                          const struct list_source *list)
+{
+    const struct list_impact *impacts;
+
+    for (uint32_t block = 0; block < postings->block_count; block++) {
+        size_t count = postings_impacts(postings, block, &impacts);
+        assert_in_range(count, 1, 256);
+        for (size_t i = (size_t)block * LIST_BLOCK;
+             i < list->count && i < (size_t)(block + 1) * LIST_BLOCK; i++) {
+            bool bounded = false;
+            for (size_t j = 0; j < count; j++)
+                bounded |= (impacts[j].freq >= list->freqs[i] ||
+                            impacts[j].freq == LIST_FREQ_MAX) &&
+                           impacts[j].norm <= list->norms[list->docs[i]];
+            assert_true(bounded);
+        }
+    }
+}
+
+/* To every step-th document, and what is there or behind it. */
+static void check_seeks(struct postings *postings,
+                        const struct list_source *list, uint32_t step)
+{
+    size_t at = 0;
+
+    for (uint32_t target = 0; target < DOCS + step; target += step) {
+        while (at < list->count && list->docs[at] < target)
+            at++;
+        uint32_t doc = postings_seek(postings, target);
+        assert_int_equal(doc, at < list->count ? list->docs[at] : POSTINGS_END);
+        if (doc != POSTINGS_END)
+            assert_int_equal(postings_freq(postings), list->freqs[at]);
+    }
+}
+
+static void check_cursor(const struct bits_kernel *kernel, const void *bytes,
+                         const struct list_source *list)
+{
+    static const uint32_t steps[] = {1, 7, 255, 256, 1000, DOCS};
+    struct postings postings;
+
+    postings_init(&postings, kernel, bytes, (uint32_t)list->count);
+    check_impacts(&postings, list);
+    for (size_t i = 0; i < list->count; i++) {
+        assert_int_equal(postings_doc(&postings), list->docs[i]);
+        assert_int_equal(postings_freq(&postings), list->freqs[i]);
+        postings_next(&postings);
+    }
+    assert_int_equal(postings_doc(&postings), POSTINGS_END);
+    assert_int_equal(postings_next(&postings), POSTINGS_END);
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        postings_init(&postings, kernel, bytes, (uint32_t)list->count);
+        check_seeks(&postings, list, steps[i]);
+    }
+}
+
+/* Of every step-th document. */
+static void check_places(const struct bits_kernel *kernel, const void *list,
+                         const void *bytes, const struct list_source *source,
+                         size_t step)
+{
+    struct postings postings;
+    struct places places;
+    uint32_t found[512];
+    size_t at = 0;
+
+    postings_init(&postings, kernel, list, (uint32_t)source->count);
+    places_init(&places, kernel, bytes, (uint32_t)source->position_count);
+    for (size_t i = 0; i < source->count; i++) {
+        if (i % step == 0) {
+            postings_seek(&postings, source->docs[i]);
+            assert_int_equal(postings_first_place(&postings), at);
+            places_read(&places, (uint32_t)at, source->freqs[i], found);
+            assert_memory_equal(found, source->positions + at,
+                                source->freqs[i] * sizeof(found[0]));
+        }
+        at += source->freqs[i];
+    }
+}
+
+/* Exactly so long, so that a read past the end is seen. */
+static void *exact(struct buf *bytes)
+{
+    void *copy = malloc(bytes->len);
+
+    memcpy(copy, bytes->ptr, bytes->len);
+    buf_deinit(bytes);
+    return copy;
+}
+
+static void on_term(void *arg, struct span text, struct list_source *list)
+{
+    const struct bits_kernel *kernels[2];
+    struct read *read = arg;
+    struct buf bytes;
+    struct buf positions;
+    size_t term = 0;
+
+    while (!span_eq(span_str(terms[term].text), text))
+        term++;
+    assert_int_equal(term, read->count++); /* in the order of their bytes */
+    list->norms = read->norms;
+    check_each(read, term, list);
+    buf_init(&bytes, MEM_APP);
+    buf_init(&positions, MEM_APP);
+    list_append(&bytes, list);
+    list_append_positions(&positions, list);
+    void *kept = exact(&bytes);
+    void *places = exact(&positions);
+    for (size_t i = bits_kernels(kernels); i-- > 0;) {
+        check_cursor(kernels[i], kept, list);
+        check_places(kernels[i], kept, places, list, 1);
+        check_places(kernels[i], kept, places, list, 10);
+    }
+    free(kept);
+    free(places);
+}
+
+static void test_lists_are_read_as_they_were_written(void **state)
+{
+    struct inverter *inverter = inverter_create();
+    struct read read = {.norms = malloc(DOCS)};
+
+    (void)state;
+    for (uint32_t doc = 0; doc < DOCS; doc++) {
+        read.norms[doc] = (uint8_t)(doc * 7 % 256);
+        for (size_t term = 0; term < COUNT(terms); term++)
+            for (uint32_t i = 0; has(term, doc) && i < freq_of(term, doc); i++)
+                inverter_add(inverter, span_str(terms[term].text), doc,
+                             position_of(doc, i));
+    }
+    assert_int_equal(inverter_terms(inverter), COUNT(terms));
+    assert_in_range(inverter_size(inverter), 1, 200U << 20);
+    inverter_each(inverter, on_term, &read);
+    assert_int_equal(read.count, COUNT(terms));
+    inverter_destroy(inverter);
+    free(read.norms);
+}
+
+static void test_only_document_needs_no_list(void **state)
+{
+    struct postings postings;
+
+    (void)state;
+    postings_init_single(&postings, 7, 3);
+    assert_int_equal(postings_doc(&postings), 7);
+    assert_int_equal(postings_seek(&postings, 7), 7);
+    assert_int_equal(postings_freq(&postings), 3);
+    assert_int_equal(postings_seek(&postings, 8), POSTINGS_END);
+    assert_int_equal(postings_next(&postings), POSTINGS_END);
+    postings_init_single(&postings, 0, 1);
+    assert_int_equal(postings_next(&postings), POSTINGS_END);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lists_are_read_as_they_were_written),
+        cmocka_unit_test(test_only_document_needs_no_list),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
