@@ -127,6 +127,7 @@ static void on_end(struct ops_client *base)
 
     watches_stop(&client->watches);
     watches_set_stream(&client->watches, NULL);
+    client_stop_typing(client, (struct span){NULL, 0});
 }
 
 static void on_close(struct ops_client *base)

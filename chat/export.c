@@ -146,7 +146,7 @@ static void put_sessions(struct dump *dump, const struct redisReply *reply)
 {
     const struct auth_identity *identity = request_identity(dump->req);
 
-    for (size_t i = 2; i + 1 < reply->elements; i += 2) {
+    for (size_t i = 3; i + 1 < reply->elements; i += 2) {
         struct span device = reply_text(reply->element[i + 1]);
         struct span end;
         uint64_t end_s = 0;
@@ -167,9 +167,11 @@ static void put_user(struct dump *dump, const struct redisReply *reply)
 {
     uint64_t created = 0;
     uint64_t registered = 0;
+    uint64_t seen = 0;
 
     reply_number(reply->element[0], &created);
     reply_number(reply->element[1], &registered);
+    reply_number(reply->element[2], &seen);
     begin_line(dump, "user");
     put_text(dump, "name", dump->user);
     json_put_key(&dump->w, "kind");
@@ -179,6 +181,8 @@ static void put_user(struct dump *dump, const struct redisReply *reply)
                                   : SPAN("token"));
     if (created)
         put_time(dump, "since", created);
+    if (seen)
+        put_time(dump, "last_seen_at", seen);
     end_line(dump);
 }
 
@@ -187,7 +191,7 @@ static void on_user(void *arg, int status, const struct redisReply *reply)
     struct dump *dump = arg;
 
     if (status == 0 &&
-        (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2))
+        (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3))
         status = UV_EPROTO;
     if (status < 0) {
         request_fail(release(dump), status);
@@ -249,11 +253,12 @@ void export_user(struct request *req, void *arg)
     snprintf(dump->left_at, TIME_MAX, "0");
     buf_init(&dump->out, MEM_REQUEST);
     struct span argv[] = {keys_user(arena, dump->user),
-                          keys_sessions(arena, dump->user), SPAN("show")};
-    int err = redis_eval(app_redis(chat->app), &script_user, 2,
+                          keys_sessions(arena, dump->user),
+                          keys_roster(arena, dump->user), SPAN("show")};
+    int err = redis_eval(app_redis(chat->app), &script_user, 3,
                          &(struct redis_call){.key = dump->user,
                                               .argv = argv,
-                                              .argc = 3,
+                                              .argc = 4,
                                               .repeatable = true,
                                               .cb = on_user,
                                               .arg = dump});

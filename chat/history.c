@@ -1,5 +1,6 @@
 /* history.c - see history.h. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "chat/chat.h"
 #include "chat/history.h"
@@ -119,42 +120,84 @@ static bool parse_change(struct span said, struct change *change)
            (!said.ptr || text_parse(said, &change->text));
 }
 
-static struct span emoji_of(struct span reaction)
-{
-    struct span emoji = {NULL, 0};
+/* {EMOJI: [USER, …], …}: a message may have a thousand. */
+struct reaction {
+    struct span emoji, user;
+    size_t place, first; /* when it came; when the first of its emoji came */
+};
 
-    span_cut(&reaction, ' ', &emoji);
-    return emoji;
+static int by_emoji(const void *a, const void *b)
+{
+    const struct reaction *one = a;
+    const struct reaction *two = b;
+    size_t len =
+        one->emoji.len < two->emoji.len ? one->emoji.len : two->emoji.len;
+    int order = memcmp(one->emoji.ptr, two->emoji.ptr, len);
+
+    if (order == 0 && one->emoji.len != two->emoji.len)
+        return one->emoji.len > two->emoji.len ? 1 : -1;
+    return order ? order
+                 : (one->place > two->place) - (one->place < two->place);
 }
 
-static bool was_before(const struct history_found *found, size_t index)
+static int by_first(const void *a, const void *b)
 {
-    for (size_t i = 0; i < index; i++)
-        if (span_eq(emoji_of(found->reactions[i]),
-                    emoji_of(found->reactions[index])))
-            return true;
-    return false;
+    const struct reaction *one = a;
+    const struct reaction *two = b;
+
+    if (one->first != two->first)
+        return one->first > two->first ? 1 : -1;
+    return (one->place > two->place) - (one->place < two->place);
 }
 
-/* {EMOJI: [USER, …], …}, each as it came first. */
+/* Each emoji, and each user of it, as it came first. */
+static void put_in_order(struct reaction *reactions, size_t count)
+{
+    qsort(reactions, count, sizeof(*reactions), by_emoji);
+    for (size_t i = 0; i < count; i++)
+        reactions[i].first =
+            i && span_eq(reactions[i].emoji, reactions[i - 1].emoji)
+                ? reactions[i - 1].first
+                : reactions[i].place;
+    qsort(reactions, count, sizeof(*reactions), by_first);
+}
+
+static void put_users(struct json_writer *w, const struct reaction *reactions,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_first = i == 0 || reactions[i].first != reactions[i - 1].first;
+        if (is_first && i > 0)
+            json_put_close(w, ']');
+        if (is_first) {
+            json_put_name(w, reactions[i].emoji);
+            json_put_open(w, '[');
+        }
+        json_put_string(w, reactions[i].user);
+    }
+    if (count)
+        json_put_close(w, ']');
+}
+
 static void put_reactions(struct json_writer *w,
                           const struct history_found *found)
 {
+    size_t count = found->reaction_count;
+    struct reaction *reactions =
+        mem_alloc(MEM_REQUEST, (count + 1) * sizeof(*reactions));
+
+    for (size_t i = 0; i < count; i++) {
+        struct span rest = found->reactions[i];
+        reactions[i] = (struct reaction){.place = i};
+        span_cut(&rest, ' ', &reactions[i].emoji);
+        reactions[i].user = rest;
+    }
+    put_in_order(reactions, count);
     json_put_key(w, "reactions");
     json_put_open(w, '{');
-    for (size_t i = 0; i < found->reaction_count; i++) {
-        struct span emoji = emoji_of(found->reactions[i]);
-        if (was_before(found, i))
-            continue;
-        json_put_name(w, emoji);
-        json_put_open(w, '[');
-        for (size_t j = i; j < found->reaction_count; j++)
-            if (span_eq(emoji_of(found->reactions[j]), emoji))
-                json_put_string(w,
-                                span_skip(found->reactions[j], emoji.len + 1));
-        json_put_close(w, ']');
-    }
+    put_users(w, reactions, count);
     json_put_close(w, '}');
+    mem_free(reactions);
 }
 
 bool history_item(const struct history *history, size_t index,

@@ -4,14 +4,17 @@
  *   history_ask() -- HMGET --> on_room(): where the room stands, and is the
  *                    user in it?
  *   look() -- XRANGE, HMGET of a window of numbers --> on_window(): what is a
- *             message; another window, or the other way, or
- *   ask_reactions() -- HKEYS of each that has some --> finish(): cb
+ *             message
+ *   react() -- HKEYS of those that have reactions --> on_reacted()
+ *   --> go_further(): another window, or the other way, or finish(): cb
  *
  * Plain commands, because a script that hands entries on costs Redis four times
  * what reading them does.  So others may write in between: an entry behind the
  * seq that was read first is not shown, one that is deleted meanwhile is, and
  * what has changed is as it is now.  Each step asks last whether the user is
- * still in the room, so nobody reads what came after it had to go.
+ * still in the room, so nobody reads what came after it had to go.  Where the
+ * link breaks nothing is asked again: an answer of before and one of after,
+ * with all that passed meanwhile between them, are no page.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -22,6 +25,9 @@
 
 #define WINDOW 64 /* numbers of a step */
 #define STEPS_MAX 64
+#define READ_MAX \
+    4194304            /* bytes of Redis, about: then it says where to go on */
+#define REACTED_MAX 16 /* messages whose reactions are asked for at once */
 #define THREAD_MAX                                            \
     (HISTORY_MAX + 2) /* and its first, and one to go on from \
                        */
@@ -44,6 +50,11 @@ struct reading {
     uint64_t at; /* the first number of the next window */
     size_t most; /* found, until it stops */
     int64_t bytes;
+    size_t read;     /* bytes */
+    uint64_t last;   /* number that was looked at */
+    bool enough;     /* of that way */
+    size_t reacted;  /* found whose reactions are here */
+    size_t reacting; /* the same, when those that are asked for are */
     void (*go_on)(struct reading *reading); /* when all have answered */
     struct slot slots[WINDOW];
     size_t slot_count;
@@ -61,8 +72,10 @@ static void on_entries(void *arg, int status, const struct redisReply *reply);
 static void on_changes(void *arg, int status, const struct redisReply *reply);
 static void on_member(void *arg, int status, const struct redisReply *reply);
 static void on_window(struct reading *reading);
-static void ask_reactions(struct reading *reading);
+static void react(struct reading *reading);
 static void on_reactions(void *arg, int status, const struct redisReply *reply);
+static void on_reacted(struct reading *reading);
+static void go_further(struct reading *reading);
 static void finish(struct reading *reading);
 
 static bool looks(const struct reading *reading, const char *how)
@@ -79,7 +92,6 @@ static void ask(struct reading *reading, const struct span *argv, size_t argc,
                          &(struct redis_call){.key = reading->history->room,
                                               .argv = argv,
                                               .argc = argc,
-                                              .repeatable = true,
                                               .cb = cb,
                                               .arg = arg});
     if (err < 0)
@@ -136,17 +148,6 @@ static struct span copy(struct reading *reading, const struct redisReply *reply)
     struct span text = reply_text(reply);
 
     return text.ptr ? arena_copy(&reading->arena, text) : text;
-}
-
-/* What hangs on one message: same tag, same room. */
-static struct span key_beside(struct reading *reading, const char *type,
-                              uint64_t number)
-{
-    struct span room = reading->history->room;
-
-    return key_name(&reading->arena, CHAT_PREFIX, type, room,
-                    arena_printf(&reading->arena, "%.*s:%llu", (int)room.len,
-                                 room.ptr, (unsigned long long)number));
 }
 
 /* ---- the room */
@@ -211,10 +212,11 @@ static void on_room(void *arg, int status, const struct redisReply *reply)
 
 static void ask_thread(struct reading *reading)
 {
+    struct span room = reading->history->room;
     uint64_t root = reading->history->thread;
     struct span argv[] = {
         SPAN("ZRANGE"),
-        key_beside(reading, "thread", root),
+        keys_beside(&reading->arena, "thread", room, root),
         arena_printf(&reading->arena, "(%llu",
                      (unsigned long long)reading->history->number),
         reading->up ? SPAN("+inf") : SPAN("-inf"),
@@ -326,7 +328,7 @@ static void look(struct reading *reading)
 
     for (take_window(reading); reading->slot_count == 0; take_window(reading))
         if (!turn(reading, 0)) {
-            ask_reactions(reading);
+            finish(reading);
             return;
         }
     for (size_t i = 0; i < reading->slot_count; i++)
@@ -362,7 +364,13 @@ static struct slot *slot_of(struct reading *reading, uint64_t number)
     return NULL;
 }
 
-/* {id, {"e", head, "t", text}}, or without a text. */
+static bool is_message(struct span head)
+{
+    return span_has_prefix(head, SPAN("m "));
+}
+
+/* {id, {"e", head, "t", text}}, or without a text.  What is no message is not
+   kept. */
 static void take_entry(struct reading *reading, const struct redisReply *reply)
 {
     struct entry entry;
@@ -375,7 +383,7 @@ static void take_entry(struct reading *reading, const struct redisReply *reply)
         !entry_parse_id(reply_text(reply->element[0]), &entry))
         return;
     struct slot *slot = slot_of(reading, entry.seq);
-    if (!slot)
+    if (!slot || !is_message(reply_text(fields->element[1])))
         return;
     slot->id = copy(reading, reply->element[0]);
     slot->head = copy(reading, fields->element[1]);
@@ -389,8 +397,10 @@ static void on_entries(void *arg, int status, const struct redisReply *reply)
 
     if (status == 0 && reply->type != REDIS_REPLY_ARRAY)
         status = UV_EPROTO;
-    for (size_t i = 0; status == 0 && i < reply->elements; i++)
+    for (size_t i = 0; status == 0 && i < reply->elements; i++) {
+        reading->read += reply_size(reply->element[i]);
         take_entry(reading, reply->element[i]);
+    }
     answered(reading, status);
 }
 
@@ -401,8 +411,12 @@ static void on_changes(void *arg, int status, const struct redisReply *reply)
     if (status == 0 && (reply->type != REDIS_REPLY_ARRAY ||
                         reply->elements != reading->slot_count))
         status = UV_EPROTO;
-    for (size_t i = 0; status == 0 && i < reading->slot_count; i++)
-        reading->slots[i].change = copy(reading, reply->element[i]);
+    for (size_t i = 0; status == 0 && i < reading->slot_count; i++) {
+        struct span change = reply_text(reply->element[i]);
+        reading->read += change.len;
+        if (reading->slots[i].id.ptr || span_has_prefix(change, SPAN("d ")))
+            reading->slots[i].change = copy(reading, reply->element[i]);
+    }
     answered(reading, status);
 }
 
@@ -435,16 +449,16 @@ static bool take_slot(struct reading *reading, const struct slot *slot,
                                         .head = slot->head,
                                         .said = slot->said,
                                         .change = slot->change};
-    return found->id.ptr && span_has_prefix(found->head, SPAN("m "));
+    return found->id.ptr && is_message(found->head);
 }
 
-/* False: that was enough, and where to go on. */
-static bool take_slots(struct reading *reading, uint64_t *last)
+/* False: that was enough. */
+static bool take_slots(struct reading *reading)
 {
     for (size_t i = 0; i < reading->slot_count; i++) {
         const struct slot *slot = &reading->slots[i];
         struct history_found *found = &reading->found[reading->count];
-        *last = slot->number;
+        reading->last = slot->number;
         if (!take_slot(reading, slot, found))
             continue;
         reading->count++;
@@ -453,18 +467,23 @@ static bool take_slots(struct reading *reading, uint64_t *last)
         if (reading->count == reading->most || reading->bytes <= 0)
             return false;
     }
-    return ++reading->steps % STEPS_MAX > 0;
+    return ++reading->steps % STEPS_MAX > 0 && reading->read < READ_MAX;
 }
 
 static void on_window(struct reading *reading)
 {
-    uint64_t last = 0;
+    reading->enough = !take_slots(reading);
+    react(reading);
+}
 
-    if (take_slots(reading, &last) ||
-        turn(reading, is_last(reading, last) ? 0 : last))
+static void go_further(struct reading *reading)
+{
+    uint64_t next = is_last(reading, reading->last) ? 0 : reading->last;
+
+    if (!reading->enough || turn(reading, next))
         look(reading);
     else
-        ask_reactions(reading);
+        finish(reading);
 }
 
 /* ---- reactions */
@@ -483,28 +502,43 @@ struct reacted {
     struct history_found *found;
 };
 
-static void ask_reacted(struct reading *reading, struct history_found *found)
+static uint64_t number_of(const struct history_found *found)
+{
+    struct entry entry = {.seq = 0};
+
+    entry_parse_id(found->id, &entry);
+    return entry.seq;
+}
+
+static void ask_reactions(struct reading *reading, struct history_found *found)
 {
     struct reacted *reacted = arena_alloc(&reading->arena, sizeof(*reacted));
-    struct entry entry;
 
-    if (!entry_parse_id(found->id, &entry))
-        return;
     *reacted = (struct reacted){.reading = reading, .found = found};
-    struct span argv[] = {SPAN("HKEYS"),
-                          key_beside(reading, "reactions", entry.seq)};
+    struct span argv[] = {
+        SPAN("HKEYS"), keys_beside(&reading->arena, "reactions",
+                                   reading->history->room, number_of(found))};
     ask(reading, argv, 2, on_reactions, reacted);
 }
 
-static void ask_reactions(struct reading *reading)
+/* A few messages at a time: all of a page might be more than it may have. */
+static void react(struct reading *reading)
 {
-    for (size_t i = 0; i < reading->count; i++)
-        if (has_reactions(&reading->found[i]))
-            ask_reacted(reading, &reading->found[i]);
-    if (reading->waiting > 0)
-        ask_member(reading, finish);
-    else
-        finish(reading);
+    size_t asked = 0;
+    size_t at = reading->reacted;
+
+    for (; at < reading->count && asked < REACTED_MAX; at++)
+        if (has_reactions(&reading->found[at])) {
+            ask_reactions(reading, &reading->found[at]);
+            asked++;
+        }
+    reading->reacting = at;
+    if (asked > 0) {
+        ask_member(reading, on_reacted);
+        return;
+    }
+    reading->reacted = at;
+    go_further(reading);
 }
 
 static void on_reactions(void *arg, int status, const struct redisReply *reply)
@@ -523,6 +557,23 @@ static void on_reactions(void *arg, int status, const struct redisReply *reply)
         found->reaction_count = reply->elements;
     }
     answered(reading, status);
+}
+
+/* A page ends where it has more bytes than it may have. */
+static void on_reacted(struct reading *reading)
+{
+    for (; reading->reacted < reading->reacting; reading->reacted++) {
+        struct history_found *found = &reading->found[reading->reacted];
+        for (size_t i = 0; i < found->reaction_count; i++)
+            reading->bytes -= (int64_t)found->reactions[i].len;
+        if (found->reaction_count == 0 || reading->bytes > 0)
+            continue;
+        reading->count = ++reading->reacted;
+        reading->last = number_of(found);
+        reading->enough = true;
+        break;
+    }
+    react(reading);
 }
 
 /* ---- the end */

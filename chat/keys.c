@@ -80,3 +80,16 @@ struct span keys_rooms(struct arena *arena, struct span user)
 {
     return name(arena, "rooms", user);
 }
+
+struct span keys_beside(struct arena *arena, const char *type, struct span room,
+                        uint64_t number)
+{
+    return key_name(arena, CHAT_PREFIX, type, room,
+                    arena_printf(arena, "%.*s:%llu", (int)room.len, room.ptr,
+                                 (unsigned long long)number));
+}
+
+struct span keys_roster(struct arena *arena, struct span user)
+{
+    return key_name(arena, CHAT_PREFIX, "roster", user, user);
+}

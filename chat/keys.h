@@ -20,6 +20,9 @@ struct span keys_once(struct arena *arena, struct span room, struct span user,
 /* The messages that mention a member, by number. */
 struct span keys_mentions(struct arena *arena, struct span room,
                           struct span user);
+/* What hangs on one message of a room, by its number. */
+struct span keys_beside(struct arena *arena, const char *type, struct span room,
+                        uint64_t number);
 /* Of a partition: the public rooms in it. */
 struct span keys_public(struct arena *arena, uint32_t partition);
 /* Of a partition: rooms that keep entries for a time; write.lua names it, too.
@@ -36,6 +39,8 @@ struct span keys_wake(struct arena *arena, uint32_t partition);
 /* Of a user, in that one's partition. */
 struct span keys_user(struct arena *arena, struct span user);
 struct span keys_sessions(struct arena *arena, struct span user);
+/* Where it is connected: common/roster.h. */
+struct span keys_roster(struct arena *arena, struct span user);
 /* The rooms of a user: all of them, perhaps with some that it is not in.
    index.lua names those that it was in beside it. */
 struct span keys_rooms(struct arena *arena, struct span user);

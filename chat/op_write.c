@@ -77,11 +77,7 @@ static void finish(struct op *op, const struct write *write, int status)
 
 static void on_written(struct write *write, int status)
 {
-    struct op *op = write->arg;
-
-    if (status == 0 && op->client)
-        client_stop_typing(op_client(op), write->room);
-    finish(op, write, status);
+    finish(write->arg, write, status);
 }
 
 /* ---- send, edit, delete, react */
@@ -95,6 +91,15 @@ static void go(struct op *op)
         op_fail_by(op, err);
     else
         client->writing++;
+}
+
+/* Who sends is ready: what it types from here on is something else. */
+static void go_send(struct op *op)
+{
+    const struct write *write = op->data;
+
+    client_stop_typing(op_client(op), write->room);
+    go(op);
 }
 
 /* NULL: answered. */
@@ -145,7 +150,7 @@ void op_send(struct op *op, const struct json_value *values)
     add_number(write, &values[OP_REPLY_TO]);
     write->args[write->arg_count++] =
         names_mentioned(&op->arena, values[OP_TEXT].text, write->user);
-    op_when_allowed(op, go);
+    op_when_allowed(op, go_send);
 }
 
 void op_edit(struct op *op, const struct json_value *values)

@@ -15,8 +15,8 @@
 #include "common/roster.h"
 
 struct chat;
-struct client;
 struct presence;
+struct watch;
 
 #define PRESENCE_MEMBERS_MAX 1000
 
@@ -39,11 +39,9 @@ void presence_enter(struct presence *presence, struct here *here,
 void presence_change(struct here *here, struct span user, bool is_away);
 void presence_leave(struct here *here);
 
-/* The client is told who is there of the room, now and from now on. */
-void presence_look(struct presence *presence, struct client *client,
-                   struct room *room);
-/* One watch fewer that looks. */
-void presence_unlook(struct presence *presence, struct room *room);
+/* Its client is told who is there of the room, from the next turn on. */
+void presence_look(struct presence *presence, struct watch *watch);
+void presence_unlook(struct presence *presence, struct watch *watch);
 /* Somebody came into the room, or went out of it. */
 void presence_member(struct presence *presence, struct room *room,
                      const struct entry *entry);

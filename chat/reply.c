@@ -10,6 +10,24 @@ bool reply_number(const struct redisReply *reply, uint64_t *out)
     return span_to_u64(reply_text(reply), UINT64_MAX, out);
 }
 
+static size_t size_flat(const struct redisReply *reply)
+{
+    size_t size = reply_text(reply).len;
+
+    for (size_t i = 0; i < reply->elements; i++)
+        size += reply_text(reply->element[i]).len;
+    return size;
+}
+
+size_t reply_size(const struct redisReply *reply)
+{
+    size_t size = reply_text(reply).len;
+
+    for (size_t i = 0; i < reply->elements; i++)
+        size += size_flat(reply->element[i]);
+    return size;
+}
+
 struct span reply_refusal(const struct redisReply *reply)
 {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 1)

@@ -15,6 +15,8 @@ static inline struct span reply_text(const struct redisReply *reply)
                ? (struct span){reply->str, reply->len}
                : (struct span){NULL, 0};
 }
+/* Bytes of its texts, and of those in it, two deep. */
+size_t reply_size(const struct redisReply *reply);
 /* An integer, or a text that is one. */
 bool reply_number(const struct redisReply *reply, uint64_t *out);
 

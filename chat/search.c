@@ -71,8 +71,9 @@ static void stop_at(struct search *search, uint64_t before)
 {
     struct span room = search->rooms[search->at];
 
-    search->next = arena_printf(search->arena, "%.*s:%llu", (int)room.len,
-                                room.ptr, (unsigned long long)before);
+    search->next =
+        arena_printf(search->arena, "%.*s:%llu:%zu", (int)room.len, room.ptr,
+                     (unsigned long long)before, search->at);
 }
 
 static int read_page(struct search *search)
@@ -131,6 +132,8 @@ static bool take_page(struct search *search, const struct history *history)
             return false;
         }
     }
+    if (history->next) /* there may be no message at all */
+        search->before = history->next;
     return true;
 }
 
@@ -159,22 +162,37 @@ static void on_page(struct history *history, int status)
     go_on(search);
 }
 
-/* False: the cursor names no room of these. */
+/* Where the room is that the cursor names, or was until the user left it. */
+static void find_room(struct search *search, struct span room, uint64_t at)
+{
+    while (search->at < search->room_count &&
+           !span_eq(search->rooms[search->at], room))
+        search->at++;
+    if (search->at < search->room_count)
+        return;
+    search->at = at < search->room_count ? (size_t)at : search->room_count;
+    search->before = NUMBER_MAX;
+}
+
+/* False: it is no cursor of these rooms. */
 static bool start_at(struct search *search)
 {
     struct span rest = search->cursor;
     struct span room;
+    struct span before;
+    uint64_t at;
 
     search->before = NUMBER_MAX;
     if (!rest.ptr)
         return true;
-    if (!span_cut(&rest, ':', &room) ||
-        !span_to_u64(rest, NUMBER_MAX, &search->before))
+    if (!span_cut(&rest, ':', &room) || !span_cut(&rest, ':', &before) ||
+        !span_to_u64(before, NUMBER_MAX, &search->before) ||
+        !span_to_u64(rest, UINT32_MAX, &at))
         return false;
-    while (search->at < search->room_count &&
-           !span_eq(search->rooms[search->at], room))
-        search->at++;
-    return !search->room.ptr || search->at == 0;
+    if (search->room.ptr)
+        return span_eq(room, search->room);
+    find_room(search, room, at);
+    return true;
 }
 
 static void on_index(void *arg, int status, const struct redisReply *reply)

@@ -101,7 +101,7 @@ static void drop(struct watch *watch)
     list_remove(&watch->of_client);
     watches->count--;
     if (watch->roster)
-        presence_unlook(watch->client->chat->presence, watch->room);
+        presence_unlook(watch->client->chat->presence, watch);
     room_drop_watcher(watch->room);
     room_leave(watch->room);
     mem_free(watch);
@@ -129,8 +129,8 @@ void watch_remove(struct watch *watch)
     step(client);
 }
 
-struct watch *watch_add(struct client *client, struct room *room,
-                        uint64_t after, bool roster)
+void watch_add(struct client *client, struct room *room, uint64_t after,
+               bool roster)
 {
     struct watches *watches = &client->watches;
     struct watch *watch = mem_zalloc(MEM_CONN, sizeof(*watch));
@@ -145,8 +145,9 @@ struct watch *watch_add(struct client *client, struct room *room,
                   room->signals.next);
     list_append(&watches->all, &watch->of_client);
     watches->count++;
+    list_init(&watch->newcomer);
     if (roster)
-        presence_look(client->chat->presence, client, room);
+        presence_look(client->chat->presence, watch);
     if (!watches->catchup) {
         watches->catchup = mem_zalloc(MEM_CONN, sizeof(struct catchup));
         watches->catchup->client = client;
@@ -155,7 +156,6 @@ struct watch *watch_add(struct client *client, struct room *room,
     list_append(&watches->catchup->behind, &watch->behind);
     if (watches->catchup->behind.next == &watch->behind)
         step(client);
-    return watch;
 }
 
 /* ---- catching up */
@@ -288,22 +288,23 @@ static void on_chunk(struct chunk_wait *wait, int status,
     struct catchup *catchup = LIST_ENTRY(wait, struct catchup, chunk_wait);
     struct watch *watch =
         LIST_ENTRY(catchup->behind.next, struct watch, behind);
+    struct client *client = catchup->client;
     uint64_t before = watch->have;
 
     catchup->waits_chunk = false;
     if (status < 0) {
-        client_end(catchup->client, OPS_CODE_OVERLOAD,
+        client_end(client, OPS_CODE_OVERLOAD,
                    "what was missed cannot be read now");
         return;
     }
-    if (catchup->client->watches.reader.stream)
+    if (client->watches.reader.stream)
         write_chunk(watch, chunk);
     if (watch->have == before && chunk->last.offset > before)
-        tell_gone(watch, "reset");
+        tell_gone(watch, "reset"); /* which may be the end of the client */
     else if (watch->have == before)
         await_room(catchup,
                    watch); /* it was read too early, or Redis lost it */
-    step(catchup->client);
+    step(client);
 }
 
 void watches_drained(struct watches *watches)

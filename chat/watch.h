@@ -21,7 +21,8 @@ struct watch {
     struct fanout_follow base; /* once it is live */
     struct fanout_follow signals;
     struct list of_client;
-    struct list behind; /* of those that catch up, or alone */
+    struct list behind;   /* of those that catch up, or alone */
+    struct list newcomer; /* presence.c's */
     struct client *client;
     struct room *room;
     uint64_t have; /* the last number it has had; until it is live */
@@ -47,8 +48,8 @@ void watches_drained(struct watches *watches);
 struct watch *watches_find(const struct watches *watches,
                            const struct room *room);
 /* The room is known, and after is one to go on from. */
-struct watch *watch_add(struct client *client, struct room *room,
-                        uint64_t after, bool roster);
+void watch_add(struct client *client, struct room *room, uint64_t after,
+               bool roster);
 void watch_remove(struct watch *watch);
 /* All that has passed in the room is written now, then it is removed. */
 void watch_finish(struct watch *watch);

@@ -22,6 +22,7 @@
 #define YOUNG_MS 10000 /* of an entry whose worker may not be known yet */
 #define GONE_MS 4000   /* since a worker was seen last */
 #define WORKERS_MAX 1024
+#define LEFT_MAX 20000 /* that have left, and Redis does not know it yet */
 
 struct worker {
     char id[128];
@@ -29,10 +30,18 @@ struct worker {
     uint64_t seen_ms;
 };
 
+/* One that has left: until Redis knows it. */
+struct leaver {
+    struct list node;
+    struct roster_entry entry; /* its texts are the leaver's */
+};
+
 struct roster {
     struct roster_options options;
     struct wheel_timer beat;
     struct list entries;
+    struct list left; /* leavers that Redis did not take */
+    size_t left_count;
     struct worker *workers;
     size_t worker_count;
     unsigned beats, sweeping;
@@ -44,6 +53,8 @@ static void on_nodes(void *arg, int status, const struct node *nodes,
                      size_t count);
 static void on_rosters(void *arg, int status, const struct redisReply *reply);
 static void on_taken_off(void *arg, int status, const struct redisReply *reply);
+static void forget_leaver(struct leaver *leaver);
+static void on_left(void *arg, int status, const struct redisReply *reply);
 
 static uint64_t now_of(const struct roster *roster)
 {
@@ -66,6 +77,7 @@ struct roster *roster_open(const struct roster_options *options)
 
     roster->options = *options;
     list_init(&roster->entries);
+    list_init(&roster->left);
     roster->workers = mem_zalloc(MEM_APP, WORKERS_MAX * sizeof(struct worker));
     wheel_start(wheel_of(roster), &roster->beat, BEAT_MS, on_beat);
     return roster;
@@ -74,6 +86,8 @@ struct roster *roster_open(const struct roster_options *options)
 void roster_close(struct roster *roster)
 {
     wheel_stop(wheel_of(roster), &roster->beat);
+    for (struct list *node; (node = list_pop(&roster->left));)
+        forget_leaver(LIST_ENTRY(node, struct leaver, node));
     mem_free(roster->workers);
     mem_free(roster);
 }
@@ -160,13 +174,19 @@ static struct span selector_of(const struct roster_entry *entry)
     return (struct span){entry->selector, entry->selector_len};
 }
 
-/* What Redis does not take now is told when the link is there again. */
-static void tell(struct roster_entry *entry, const char *how)
+static int tell(struct roster_entry *entry, const char *how, redis_reply_cb cb,
+                void *arg)
 {
-    call(entry->roster, how,
-         (struct span){entry->subscriber, entry->subscriber_len},
-         (struct span){entry->said, entry->said_len}, selector_of(entry),
-         ignore, NULL);
+    return call(entry->roster, how,
+                (struct span){entry->subscriber, entry->subscriber_len},
+                (struct span){entry->said, entry->said_len}, selector_of(entry),
+                cb, arg);
+}
+
+/* What Redis does not take now is told when the link is there again. */
+static void tell_entry(struct roster_entry *entry)
+{
+    tell(entry, "enter", ignore, NULL);
 }
 
 static char *copy(struct span text)
@@ -204,23 +224,71 @@ void roster_enter(struct roster *roster, struct roster_entry *entry,
     memcpy(entry->subscriber, subscriber.ptr, subscriber.len);
     list_append(&roster->entries, &entry->node);
     buf_deinit(&said);
-    tell(entry, "enter");
+    tell_entry(entry);
+}
+
+static void forget_leaver(struct leaver *leaver)
+{
+    mem_free(leaver->entry.selector);
+    mem_free(leaver->entry.said);
+    mem_free(leaver);
+}
+
+/* The oldest goes where there are too many: then it is there for LIFE yet. */
+static void keep_leaver(struct roster *roster, struct leaver *leaver)
+{
+    if (roster->left_count == LEFT_MAX) {
+        forget_leaver(LIST_ENTRY(list_pop(&roster->left), struct leaver, node));
+        roster->left_count--;
+    }
+    list_append(&roster->left, &leaver->node);
+    roster->left_count++;
+}
+
+static void tell_leaver(struct leaver *leaver)
+{
+    if (tell(&leaver->entry, "leave", on_left, leaver) < 0)
+        keep_leaver(leaver->entry.roster, leaver);
+}
+
+static void on_left(void *arg, int status, const struct redisReply *reply)
+{
+    struct leaver *leaver = arg;
+
+    (void)reply;
+    if (status < 0)
+        keep_leaver(leaver->entry.roster, leaver);
+    else
+        forget_leaver(leaver);
 }
 
 void roster_leave(struct roster_entry *entry)
 {
-    tell(entry, "leave");
+    struct leaver *leaver = mem_zalloc(MEM_CONN, sizeof(*leaver));
+
     list_remove(&entry->node);
-    mem_free(entry->selector);
-    mem_free(entry->said);
+    leaver->entry = *entry;
     entry->selector = entry->said = NULL;
+    tell_leaver(leaver);
+}
+
+static void tell_left(struct roster *roster)
+{
+    struct list left;
+
+    list_init(&left);
+    list_move(&roster->left, &left);
+    roster->left_count = 0;
+    for (struct list *node; (node = list_pop(&left));)
+        tell_leaver(LIST_ENTRY(node, struct leaver, node));
 }
 
 static void renew(struct roster *roster)
 {
+    tell_left(roster);
     for (struct list *n = roster->entries.next; n != &roster->entries;
          n = n->next)
-        tell(LIST_ENTRY(n, struct roster_entry, node), "enter");
+        tell_entry(LIST_ENTRY(n, struct roster_entry, node));
 }
 
 void roster_set_live(struct roster *roster, bool live)

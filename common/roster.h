@@ -10,9 +10,9 @@
  * others may know of it.
  *
  * An entry is renewed while its worker lives, and told again after Redis was
- * away; entries of workers that are gone are swept by the others, one of which
- * tells that they have left.  So a roster is exact but for the seconds until a
- * death is seen.
+ * away, as is that one has left meanwhile; entries of workers that are gone are
+ * swept by the others, one of which tells that they have left.  So a roster is
+ * exact but for the seconds until a death is seen.
  *
  * Keys: <prefix>:roster:{pNNN}:<selector>, a field for each subscriber, in the
  * field '' a version that counts its changes and, while it has nobody, in the

@@ -366,6 +366,7 @@ def test_what_one_wrote_is_found(redis):
 USERS = "{p002}"
 USER, SESSIONS, INDEX, LEFT, ERASURES = ["ch:%s:%s:bob" % (what, USERS) for what in
                                          ("user", "sessions", "rooms", "left")] + ["ch:erasures:" + USERS]
+ROSTER = "ch:roster:%s:bob" % USERS
 
 
 def test_the_index_knows_what_one_has_left(redis):
@@ -402,7 +403,8 @@ def test_who_is_deleted_is_noted_until_nothing_is_left(redis):
     same(register([USER], "kept"), [1])
     session([USER, SESSIONS], "open", "s.1", 1 << 40, "phone", 100, 0, "ch:wake:" + USERS, "bob")
     same(session([USER, SESSIONS], "look", "s.1")[0], 1)
-    same(user([USER, SESSIONS, ERASURES], "show")[1:], [1, "s.1", "%d phone" % (1 << 40)])
+    redis.cli("HSET", ROSTER, "-", 123)
+    same(user([USER, SESSIONS, ROSTER], "show")[1:], [1, "123", "s.1", "%d phone" % (1 << 40)])
     for room in ("one", "two"):
         index([INDEX, USER], "add", room, 10, 0)
     index([INDEX, USER], "remove", "one", 1 << 52, 1)
@@ -431,7 +433,7 @@ def test_who_is_deleted_is_noted_until_nothing_is_left(redis):
     erasure([ERASURES], "none", "bob", "two")
     same(erasure([ERASURES], "take", 60000), ["bob"])
     same(erasure([ERASURES], "take", 60000), [])
-    same([redis.cli("EXISTS", key) for key in (INDEX, LEFT, ERASURES, SESSIONS)], [0, 0, 0, 0])
+    same([redis.cli("EXISTS", key) for key in (INDEX, LEFT, ERASURES, SESSIONS, ROSTER)], [0, 0, 0, 0, 0])
     same(redis.cli("HKEYS", USER), ["deleted"])
 
 

@@ -147,7 +147,8 @@ def test_an_export_has_ones_own_and_nothing_of_others(chat):
         dora.get("leave", room=left)
         ann.say(left, "of-ann, too")
         dora.say(direct, "to ann")
-    lines = export(chat, "dora", phone)
+    lines = eventually(lambda: (found := export(chat, "dora", phone)) and found[0].get("last_seen_at") and found,
+                       "the end of her connection")
     same(some(lines, "user", "name", "kind"), [("dora", "registered")])
     same(sorted(some(lines, "session", "device", "current")), [("phone", True), ("tab", False)])
     same(some(lines, "room", "room", "name"), [(room, "tea"), (direct, ""), (left, None)])

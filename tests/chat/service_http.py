@@ -1,8 +1,10 @@
 """service_http.py - the chat over HTTP: all that a bot needs."""
+import itertools
+import json
 import os
 import random
 
-from kit import SOAK, Client, chat, eventually, main, same
+from kit import SOAK, Client, chat, eventually, main, redis, same
 
 SEED = int(os.environ.get("LAB_SEED", random.randrange(1 << 30) if SOAK else 1))
 
@@ -194,6 +196,62 @@ def test_pages_of_any_size_from_anywhere_are_as_the_log_says(chat):
              [{key: model[n][key] for key in ("text", "reactions")} for n in expected], tail)
         rest = below[:-limit] if how == "before" else [n for n in of if n > (expected or [at])[-1]]
         assert page["next"] or not rest, (tail, page)
+
+
+def test_a_page_ends_where_it_has_enough_bytes_of_reactions(chat, redis):  # pylint: disable=redefined-outer-name
+    room = chat.room("ann")
+    with Client(chat, "ann") as ann:
+        numbers = [ann.say(room, "n%d" % n)["seq"] for n in range(40)]
+    log = next(key for key in redis.cli("KEYS", "ch:log:*") if key.endswith(room))
+    for number in numbers[::2]:
+        key = log.replace("ch:log", "ch:reactions") + ":%d" % number
+        redis.cli("HSET", key, *itertools.chain(*(("e%029d ann" % n, "1 1") for n in range(1000))))
+        redis.cli("HSET", log.replace("ch:log", "ch:changes"), number, "0 1")
+    for how, at in (("before", numbers[-1] + 1), ("after", 0)):
+        seen, pages = [], 0
+        while at is not None:
+            answer = chat.call("ann", "GET", "/v1/rooms/%s/messages?limit=200&%s=%d" % (room, how, at), status=200)
+            assert sum(len(item["reactions"]) for item in answer["items"]) <= 20000
+            seen = answer["items"] + seen if how == "before" else seen + answer["items"]
+            at, pages = answer["next"], pages + 1
+        same([item["seq"] for item in seen], numbers)
+        same([len(item["reactions"]) for item in seen], [1000, 0] * 20)
+        assert pages >= 4, pages
+
+
+def test_words_are_found_behind_much_that_is_no_message(chat):
+    room, later = chat.room("ann", name="noise"), chat.room("ann", name="later")
+    with Client(chat, "ann") as ann:
+        ann.say(room, "a needle")
+        ann.say(later, "another needle")
+        target = ann.say(room, "hello")["seq"]
+        for n in range(4200):
+            ann.send(json.dumps({"id": 100000 + n, "op": "react", "room": room, "target": target, "emoji": "x",
+                                 "on": n % 2 == 0, "client_id": "r%d" % n}))
+            if n % 50 == 49:
+                ann.get("sync")
+    found, tail, pages = [], "", 0
+    while tail is not None and pages < 20:
+        page = chat.call("ann", "GET", "/v1/search?q=needle" + tail, status=200)
+        found += [item["text"] for item in page["items"]]
+        tail, pages = page["next"] and "&cursor=" + page["next"], pages + 1
+    same((sorted(found), tail), (["a needle", "another needle"], None))
+
+
+def test_a_search_goes_on_behind_a_room_that_was_left(chat):
+    rooms = [chat.room("ann", name="r%d" % n) for n in range(4)]
+    with Client(chat, "ann") as ann:
+        for room in rooms:
+            ann.say(room, "needle in " + room)
+        page = chat.call("ann", "GET", "/v1/search?q=needle&limit=1", status=200)
+        first = page["items"][0]["room"]
+        ann.ask("leave", room=first)
+        found = [first]
+        while page["next"]:
+            page = chat.call("ann", "GET", "/v1/search?q=needle&limit=1&cursor=" + page["next"], status=200)
+            found += [item["room"] for item in page["items"]]
+    same(sorted(found), sorted(rooms))
+    chat.call("ann", "GET", "/v1/search?q=needle&cursor=:5", status=422)
 
 
 def test_threads(chat):

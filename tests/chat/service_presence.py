@@ -1,8 +1,10 @@
 """service_presence.py - who is there, who types: told to those alone who asked."""
+import contextlib
 import itertools
+import json
 import time
 
-from kit import Chat, Client, chat, directory, eventually, main, redis, same
+from kit import Chat, Client, Redis, chat, directory, eventually, main, redis, same
 
 
 def states(client, count):
@@ -69,6 +71,58 @@ def test_a_second_one_who_looks_hears_what_is_known(chat):
         states(ann, 2)
         bob.get("watch", room=room, roster=True)
         same(states(bob, 2), {"ann": "online", "bob": "online"})
+
+
+CROWD = """
+local me = redis.call('HGET', KEYS[1], 'ann')
+for i = 1, 600 do
+  local name = string.format('u%04d', i)
+  redis.call('HSET', KEYS[1], name, (string.gsub(me, ' o ', ' m ')))
+  redis.call('ZADD', KEYS[2], 0, name)
+  for part = 0, 127 do redis.call('HSET', string.format('ch:roster:{p%03d}:', part) .. name, '-', 1700000000000) end
+end
+"""
+
+
+def test_who_looks_and_does_not_read_is_ended(redis, directory):
+    """In the middle of what it is told, which ends what it looks at."""
+    chat = Chat(redis, directory, "--max-kept", "65536")
+    room = chat.room("ann", "bob")
+    keys = [next(k for k in redis.cli("KEYS", "ch:%s:*" % what) if k.endswith(room)) for what in ("members", "names")]
+    redis.cli("EVAL", CROWD, 2, *keys)
+    with Client(chat, "bob") as bob, Client(chat, "ann") as ann:
+        bob.get("watch", room=room, roster=True)
+        same(len(states(bob, 602)), 602)
+        while "chat_sockets 2" in chat.get("/metrics").text:
+            with contextlib.suppress(OSError):
+                for op in ({"op": "unwatch"}, {"op": "watch", "roster": True}):  # and is told of all of them
+                    ann.send(json.dumps({"id": 1, "room": room} | op))
+            bob.get("presence", state="away")
+            bob.get("presence", state="online")
+        bob.get("presence", state="away")
+        bob.until("presence", user="ann", state="offline")
+    chat.close()
+
+
+def test_who_looks_while_redis_is_away_hears_when_it_is_back(directory):
+    store = Redis(appendfsync="always")
+    server = Chat(store, directory)
+    room = server.room("ann", "bob", "cat")
+    with Client(server, "bob") as bob, Client(server, "ann") as ann:
+        bob.get("watch", room=room, roster=True)
+        bob.until("presence", user="ann", state="online")
+        ann.get("watch", room=room)
+        store.kill()
+        ann.get("unwatch", room=room)
+        ann.get("watch", room=room, roster=True)
+        bob.close()
+        store.start()
+        server.wait_ready()
+        seen = {}
+        while seen != {"ann": "online", "bob": "offline", "cat": "offline"}:
+            seen |= states(ann, 1)
+    server.close()
+    store.close()
 
 
 def test_typing_and_receipts_are_told_in_small_rooms_alone(redis, directory):
@@ -152,7 +206,7 @@ def test_typing_is_over_in_the_end(chat):
                 bob.get("typing", room=rooms[0], on=True)
             heard(True)
             bob.say(rooms[1], "this is another room")
-            bob.say(rooms[0], "done")
+            bob.get("delete", room=rooms[0], target=bob.say(rooms[0], "done")["seq"], client_id="d")
             heard(False)
             bob.get("typing", room=rooms[0], on=True)
             bob.get("typing", room=rooms[1], on=False)

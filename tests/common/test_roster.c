@@ -222,6 +222,30 @@ static void test_entries_are_told_again_when_the_link_is_back(void **state)
     roster_leave(&bench->entry);
 }
 
+/* Not taken, or taken and never answered. */
+static void
+test_who_left_while_redis_was_away_leaves_when_it_is_back(void **state)
+{
+    struct bench *bench = *state;
+
+    enter(bench);
+    bench->redis.refuse = UV_ENOTCONN;
+    roster_leave(&bench->entry);
+    assert_int_equal(bench->redis.sent, 1);
+    bench->redis.refuse = 0;
+    roster_set_live(bench->roster, true);
+    assert_int_equal(bench->redis.sent, 2);
+    assert_changed(bench, "leave id me\nann\nT\n{}");
+    fake_redis_answer(&bench->redis, 0, fake_number(1)); /* of entering */
+    fake_redis_answer(&bench->redis, UV_ETIMEDOUT, NULL);
+    roster_set_live(bench->roster, true);
+    assert_int_equal(bench->redis.sent, 3);
+    assert_changed(bench, "leave id me\nann\nT\n{}");
+    fake_redis_answer(&bench->redis, 0, fake_number(1));
+    roster_set_live(bench->roster, true);
+    assert_int_equal(bench->redis.sent, 3);
+}
+
 /* What Redis does not take meanwhile is told then. */
 static void test_entries_are_renewed(void **state)
 {
@@ -419,6 +443,7 @@ int main(void)
         TEST(test_entry_is_told_when_it_comes_and_goes),
         TEST(test_subscriber_may_have_the_longest_id),
         TEST(test_entries_are_told_again_when_the_link_is_back),
+        TEST(test_who_left_while_redis_was_away_leaves_when_it_is_back),
         TEST(test_entries_are_renewed),
         TEST(test_change_is_heard),
         TEST(test_roster_is_read_by_its_keys),
