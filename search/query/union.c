@@ -21,7 +21,6 @@
 /* A term in the window. */
 struct bounded {
     struct clause *clause;
-    uint32_t block; /* that bound is of; UINT32_MAX: of none yet */
     float bound;
 };
 
@@ -29,7 +28,6 @@ struct united {
     struct bounded terms[UNION_MAX]; /* by bound in the window, rising */
     double sums[UNION_MAX];          /* of bounds up to it */
     size_t count, essential;         /* essential: the first one that is */
-    const uint8_t *norms;
     struct top *top;
     uint32_t docs[PIECE]; /* candidates */
     double scores[PIECE];
@@ -40,54 +38,6 @@ struct united {
 
 /* ---- a window */
 
-/* All of a short list are here. */
-static float bound_of_short(const struct united *united,
-                            const struct clause *clause)
-{
-    const struct postings *postings = &clause->postings;
-    float best = 0;
-
-    for (uint32_t i = 0; i < postings->len; i++) {
-        float score = score_of(&clause->score, postings->freqs[i],
-                               united->norms[postings->docs[i]]);
-        best = score > best ? score : best;
-    }
-    return best;
-}
-
-static bool set_short_bound(const struct united *united, struct bounded *term,
-                            uint32_t from, uint32_t *last)
-{
-    const struct postings *postings = &term->clause->postings;
-
-    *last = postings->docs[postings->len - 1];
-    if (term->block == UINT32_MAX)
-        term->bound = bound_of_short(united, term->clause);
-    term->block = 0;
-    return *last >= from;
-}
-
-/* Of the block that a document from on would be in; false: none is left. */
-static bool set_bound(const struct united *united, struct bounded *term,
-                      uint32_t from, uint32_t *last)
-{
-    const struct postings *postings = &term->clause->postings;
-    const struct list_impact *impacts;
-
-    if (postings->block_count == 0)
-        return set_short_bound(united, term, from, last);
-    uint32_t block = postings_block_of(postings, from);
-    if (block == postings->block_count)
-        return false;
-    *last = postings_block_last(postings, block);
-    if (block == term->block)
-        return true;
-    term->block = block;
-    size_t count = postings_impacts(postings, block, &impacts);
-    term->bound = score_bound(&term->clause->score, impacts, count);
-    return true;
-}
-
 /* The document behind the window; terms that are used up go. */
 static uint32_t set_bounds(struct united *united, uint32_t from)
 {
@@ -97,7 +47,7 @@ static uint32_t set_bounds(struct united *united, uint32_t from)
     for (size_t i = 0; i < united->count; i++) {
         struct bounded term = united->terms[i];
         uint32_t last;
-        if (!set_bound(united, &term, from, &last))
+        if (!clause_bound(term.clause, from, &term.bound, &last))
             continue;
         united->terms[kept++] = term;
         if (last < end)
@@ -150,8 +100,7 @@ static void collect_one(struct united *united, struct clause *clause,
 
     for (; postings_doc(postings) < end; postings_next(postings)) {
         uint32_t doc = postings_doc(postings);
-        double score = (double)score_of(&clause->score, postings_freq(postings),
-                                        united->norms[doc]);
+        double score = clause_score(clause);
         if (!may_come(united, score))
             continue;
         united->docs[united->found] = doc;
@@ -167,8 +116,7 @@ static void add_scores(struct united *united, struct clause *clause,
     for (; postings_doc(postings) < end; postings_next(postings)) {
         uint32_t doc = postings_doc(postings);
         uint32_t place = doc - from;
-        double score = (double)score_of(&clause->score, postings_freq(postings),
-                                        united->norms[doc]);
+        double score = clause_score(clause);
         uint64_t bit = UINT64_C(1) << place % 64;
         if (united->seen[place / 64] & bit)
             united->sum[place] += score;
@@ -220,8 +168,7 @@ static void add_term(struct united *united, size_t term)
         if (score + united->sums[term] <= threshold)
             continue;
         if (postings_seek(postings, doc) == doc)
-            score += (double)score_of(&clause->score, postings_freq(postings),
-                                      united->norms[doc]);
+            score += clause_score(clause);
         united->docs[kept] = doc;
         united->scores[kept++] = score;
     }
@@ -245,18 +192,16 @@ static void take_piece(struct united *united, uint32_t from, uint32_t end)
     keep(united);
 }
 
-void union_top(struct clause *const *clauses, size_t count,
-               const uint8_t *norms, uint32_t docs, struct top *top)
+void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
+               struct top *top)
 {
     struct united *united = mem_alloc(MEM_JOB, sizeof(*united));
 
     assert(count > 0 && count <= UNION_MAX);
     united->count = count;
-    united->norms = norms;
     united->top = top;
     for (size_t i = 0; i < count; i++)
-        united->terms[i] =
-            (struct bounded){.clause = clauses[i], .block = UINT32_MAX};
+        united->terms[i] = (struct bounded){.clause = clauses[i]};
     for (uint32_t from = 0, end; from < docs && united->count; from = end) {
         end = set_bounds(united, from);
         if (united->count == 0 || !split(united))

@@ -11,20 +11,14 @@
  */
 #pragma once
 
-#include "search/query/postings.h"
-#include "search/query/score.h"
+#include "search/query/clause.h"
 #include "search/query/top.h"
 
 #define UNION_MAX 1024 /* terms, as Lucene's clauses */
 
-struct clause {
-    struct postings postings;
-    struct score score;
-};
-
 /*
  * clauses: 1 to UNION_MAX, at their first documents, which are below docs; used
- * up.  norms: of all documents.
+ * up.
  */
-void union_top(struct clause *const *clauses, size_t count,
-               const uint8_t *norms, uint32_t docs, struct top *top);
+void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
+               struct top *top);

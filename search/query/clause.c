@@ -1,0 +1,84 @@
+/* clause.c - see clause.h. */
+#include "search/query/clause.h"
+
+#define NO_BLOCK UINT32_MAX
+#define LOOKED_AT 8 /* blocks; more of them: any document's bound */
+
+void clause_init(struct clause *clause, const uint8_t *norms)
+{
+    clause->norms = norms;
+    clause->bound_block = NO_BLOCK;
+    clause->bound = 0;
+}
+
+/* All of a short list are here. */
+static float bound_of_short(const struct clause *clause)
+{
+    const struct postings *postings = &clause->postings;
+    float best = 0;
+
+    for (uint32_t i = 0; i < postings->len; i++) {
+        float score = score_of(&clause->score, postings->freqs[i],
+                               clause->norms[postings->docs[i]]);
+        best = score > best ? score : best;
+    }
+    return best;
+}
+
+static float bound_of(struct clause *clause, uint32_t block)
+{
+    const struct postings *postings = &clause->postings;
+    const struct list_impact *impacts;
+
+    if (block == clause->bound_block)
+        return clause->bound;
+    clause->bound_block = block;
+    if (postings->block_count) {
+        size_t count = postings_impacts(postings, block, &impacts);
+        clause->bound = score_bound(&clause->score, impacts, count);
+    } else {
+        clause->bound = bound_of_short(clause);
+    }
+    return clause->bound;
+}
+
+bool clause_bound(struct clause *clause, uint32_t from, float *bound,
+                  uint32_t *last)
+{
+    const struct postings *postings = &clause->postings;
+    uint32_t block = 0;
+    uint32_t end = postings->docs[postings->len - 1];
+
+    if (postings->block_count) {
+        block = postings_block_of(postings, from);
+        if (block == postings->block_count)
+            return false;
+        end = postings_block_last(postings, block);
+    }
+    if (end < from)
+        return false;
+    *bound = bound_of(clause, block);
+    *last = end;
+    return true;
+}
+
+float clause_bound_up_to(struct clause *clause, uint32_t from, uint32_t last)
+{
+    const struct postings *postings = &clause->postings;
+    float best;
+    uint32_t end;
+
+    if (!clause_bound(clause, from, &best, &end))
+        return 0;
+    for (unsigned i = 1; end < last; i++) {
+        uint32_t block = clause->bound_block + 1;
+        if (postings->block_count == 0 || block == postings->block_count)
+            return best;
+        if (i == LOOKED_AT)
+            return clause->score.weight;
+        float bound = bound_of(clause, block);
+        best = bound > best ? bound : best;
+        end = postings_block_last(postings, block);
+    }
+    return best;
+}

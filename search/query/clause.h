@@ -1,0 +1,37 @@
+/*
+ * clause.h - a term of a query: where it is, what it is worth, and the most
+ * that it can be worth ahead.
+ */
+#pragma once
+
+#include "search/query/postings.h"
+#include "search/query/score.h"
+
+struct clause {
+    struct postings postings; /* the caller's to set, with score */
+    struct score score;
+    const uint8_t *norms; /* of all documents */
+    uint32_t bound_block; /* that bound is of */
+    float bound;
+};
+
+/* Postings and score are set. */
+void clause_init(struct clause *clause, const uint8_t *norms);
+
+/* What it adds to the document at the cursor. */
+static inline double clause_score(struct clause *clause)
+{
+    uint32_t doc = postings_doc(&clause->postings);
+
+    return (double)score_of(&clause->score, postings_freq(&clause->postings),
+                            clause->norms[doc]);
+}
+
+/*
+ * The most that it adds to any document of the block that one from on would be
+ * in; *last is the block's last one.  False: no block is left.
+ */
+bool clause_bound(struct clause *clause, uint32_t from, float *bound,
+                  uint32_t *last);
+/* The most that it adds to any document from on up to last. */
+float clause_bound_up_to(struct clause *clause, uint32_t from, uint32_t last);

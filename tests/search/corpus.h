@@ -1,0 +1,39 @@
+/*
+ * corpus.h - random posting lists, and all documents scored one by one: what
+ * the fast ways are compared with.
+ */
+#pragma once
+
+#include "search/query/clause.h"
+#include "search/query/top.h"
+
+#define CORPUS_DOCS 6000
+#define CORPUS_TERMS 12
+
+struct corpus_list {
+    uint32_t docs[CORPUS_DOCS], freqs[CORPUS_DOCS];
+    size_t count;
+    struct buf bytes;
+};
+
+struct corpus {
+    uint8_t norms[CORPUS_DOCS];
+    struct corpus_list lists[CORPUS_TERMS];
+    size_t terms;
+    struct clause clauses[CORPUS_TERMS];
+    struct clause *order[CORPUS_TERMS]; /* of the clauses; may be changed */
+    struct top_hit expected[CORPUS_DOCS], found[CORPUS_DOCS];
+};
+
+/* most_every: a term may be as rare as one in so many documents. */
+void corpus_make(struct corpus *corpus, size_t terms, uint32_t most_every);
+void corpus_free(struct corpus *corpus);
+/* All cursors at their first documents. */
+void corpus_rewind(struct corpus *corpus, const struct bits_kernel *kernel);
+
+/* Into expected, of documents that have at least so many terms; how many there
+   are, which is not more than most. */
+size_t corpus_score(struct corpus *corpus, size_t at_least, size_t most);
+/* found is expected. */
+void corpus_assert(const struct corpus *corpus, const struct top *top,
+                   size_t expected);

@@ -1,0 +1,94 @@
+/*
+ * test_best.c - the best documents that have any or all of some terms, beside
+ * all documents scored one by one.
+ */
+#include <stdlib.h>
+
+#include "search/query/intersection.h"
+#include "search/query/union.h"
+#include "tests/search/corpus.h"
+#include "tests/test.h"
+
+#define RUNS 300
+
+static const size_t mosts[] = {1, 10, 100, CORPUS_DOCS};
+
+static struct top ask(struct corpus *corpus, bool all, size_t most,
+                      const struct bits_kernel *kernel)
+{
+    struct top top;
+
+    corpus_rewind(corpus, kernel);
+    top_init(&top, corpus->found, most);
+    if (all)
+        intersection_top(corpus->order, corpus->terms, &top);
+    else
+        union_top(corpus->order, corpus->terms, CORPUS_DOCS, &top);
+    top_sort(&top);
+    return top;
+}
+
+static void check(struct corpus *corpus, bool all,
+                  const struct bits_kernel *kernel)
+{
+    size_t most = mosts[random() % (long)COUNT(mosts)];
+    struct top top = ask(corpus, all, most, kernel);
+
+    corpus_assert(corpus, &top,
+                  corpus_score(corpus, all ? corpus->terms : 1, most));
+    if (!all)
+        return;
+    corpus_rewind(corpus, kernel);
+    assert_int_equal(intersection_count(corpus->order, corpus->terms),
+                     corpus_score(corpus, corpus->terms, CORPUS_DOCS));
+}
+
+static void run(bool all, uint32_t most_every)
+{
+    const struct bits_kernel *kernels[2];
+    size_t count = bits_kernels(kernels);
+    struct corpus *corpus = malloc(sizeof(*corpus));
+
+    for (size_t i = 0; i < RUNS; i++) {
+        size_t most = random() % 3 ? 3 : CORPUS_TERMS;
+        corpus_make(corpus, 1 + (size_t)random() % most, most_every);
+        check(corpus, all, kernels[i % count]);
+        corpus_free(corpus);
+    }
+    free(corpus);
+}
+
+static void test_best_of_a_union_are_those_of_all(void **state)
+{
+    (void)state;
+    run(false, 3000);
+}
+
+static void test_best_of_an_intersection_are_those_of_all(void **state)
+{
+    (void)state;
+    run(true, 3000);
+    run(true, 10); /* many have all */
+}
+
+static void test_nothing_is_kept_where_nothing_is_asked_for(void **state)
+{
+    struct top top;
+
+    (void)state;
+    top_init(&top, NULL, 0);
+    top_sort(&top);
+    assert_int_equal(top.count, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_best_of_a_union_are_those_of_all),
+        cmocka_unit_test(test_best_of_an_intersection_are_those_of_all),
+        cmocka_unit_test(test_nothing_is_kept_where_nothing_is_asked_for),
+    };
+
+    srandom(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
