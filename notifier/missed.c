@@ -156,7 +156,9 @@ static void put_entry(struct out *out, struct follow *follow,
     struct log_id place = entry->place;
     struct message *message = message_of(entry->message);
 
-    if (place.epoch != follow->have.epoch) { /* it began again meanwhile */
+    if (follow->have.epoch == 0) { /* it began meanwhile */
+        follow->have.epoch = place.epoch;
+    } else if (place.epoch != follow->have.epoch) { /* it began again */
         follow->lost_from = follow->have.offset + 1;
         follow->have = (struct log_id){place.epoch, 0};
         tell_lost(out, follow);

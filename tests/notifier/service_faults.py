@@ -239,6 +239,22 @@ def test_slow_reader_of_a_log_is_closed_and_comes_back_whole(redis):
     server.close()
 
 
+def test_a_topic_that_begins_while_another_one_is_read_has_no_gap(redis):
+    server = start(redis, "--max-kept", "4k")
+    data = "x" * 16000
+    with Stream(server, "a", "b") as stream:
+        last = stream.id
+    for n in range(900):
+        publish(server, "a", "%d %s" % (n, data))
+    with Stream(server, "a", "b", last=last) as again:  # which has more to read than the system keeps for it
+        again.take(1)
+        publish(server, "b", "first")
+        events = again.take(900)
+    same([(event.type, event.data.split()[0]) for event in events],
+         [("message", str(n)) for n in range(1, 900)] + [("message", "first")])
+    server.close()
+
+
 def test_slow_reader_of_a_state_has_the_newest(redis, directory):
     topics = write_file(directory, "topics.json", '[{"pattern": "prices/{s}", "mode": "state"}]')
     server = start(redis, "--topics", topics, "--max-kept", "4k")
