@@ -11,6 +11,26 @@ static uint32_t at_most(uint32_t most)
     return (uint32_t)random() % (most + 1);
 }
 
+/* Close to each other, so that phrases are there. */
+static void make_positions(struct corpus_list *list)
+{
+    size_t at = 0;
+
+    list->position_count = 0;
+    for (size_t i = 0; i < list->count; i++)
+        list->position_count += list->freqs[i];
+    list->positions = malloc(list->position_count * sizeof(list->positions[0]));
+    for (size_t i = 0; i < list->count; i++) {
+        uint32_t position = at_most(4);
+        list->index[list->docs[i]] = i;
+        list->first[list->docs[i]] = at;
+        for (uint32_t j = 0; j < list->freqs[i]; j++) {
+            list->positions[at++] = position;
+            position += 1 + at_most(2);
+        }
+    }
+}
+
 static void make_list(struct corpus *corpus, struct corpus_list *list,
                       uint32_t most_every)
 {
@@ -29,11 +49,17 @@ static void make_list(struct corpus *corpus, struct corpus_list *list,
         list->docs[0] = at_most(CORPUS_DOCS - 1);
         list->freqs[list->count++] = 1;
     }
+    make_positions(list);
+    struct list_source source = {.docs = list->docs,
+                                 .freqs = list->freqs,
+                                 .count = list->count,
+                                 .positions = list->positions,
+                                 .position_count = list->position_count,
+                                 .norms = corpus->norms};
     buf_init(&list->bytes, MEM_APP);
-    list_append(&list->bytes, &(struct list_source){.docs = list->docs,
-                                                    .freqs = list->freqs,
-                                                    .count = list->count,
-                                                    .norms = corpus->norms});
+    buf_init(&list->places, MEM_APP);
+    list_append(&list->bytes, &source);
+    list_append_positions(&list->places, &source);
 }
 
 /* Few lengths, so that many documents have the same score. */
@@ -46,10 +72,17 @@ void corpus_make(struct corpus *corpus, size_t terms, uint32_t most_every)
         make_list(corpus, &corpus->lists[term], most_every);
 }
 
+static void free_list(struct corpus_list *list)
+{
+    buf_deinit(&list->bytes);
+    buf_deinit(&list->places);
+    free(list->positions);
+}
+
 void corpus_free(struct corpus *corpus)
 {
     for (size_t term = 0; term < corpus->terms; term++)
-        buf_deinit(&corpus->lists[term].bytes);
+        free_list(&corpus->lists[term]);
 }
 
 void corpus_rewind(struct corpus *corpus, const struct bits_kernel *kernel)
@@ -106,4 +139,84 @@ void corpus_assert(const struct corpus *corpus, const struct top *top,
         assert_int_equal(corpus->found[i].doc, corpus->expected[i].doc);
         assert_true(corpus->found[i].score == corpus->expected[i].score);
     }
+}
+
+/* ---- phrases */
+
+void corpus_phrase(struct corpus *corpus, const struct bits_kernel *kernel,
+                   const uint32_t *offsets, struct phrase_term *terms)
+{
+    struct score score = {.weight = 0};
+
+    corpus_rewind(corpus, kernel);
+    for (size_t i = 0; i < corpus->terms; i++) {
+        float weight = score.weight + corpus->clauses[i].score.weight;
+        score = corpus->clauses[i].score;
+        score.weight = weight;
+    }
+    for (size_t i = 0; i < corpus->terms; i++) {
+        const struct corpus_list *list = &corpus->lists[i];
+        terms[i].clause = corpus->clauses[i];
+        terms[i].clause.score = score;
+        terms[i].offset = offsets[i];
+        places_init(&terms[i].places, kernel, list->places.ptr,
+                    (uint32_t)list->position_count);
+    }
+}
+
+static bool has_at(const struct corpus_list *list, uint32_t doc,
+                   uint32_t position)
+{
+    size_t from = list->first[doc];
+
+    for (size_t j = from; j < from + list->freqs[list->index[doc]]; j++)
+        if (list->positions[j] == position)
+            return true;
+    return false;
+}
+
+/* All have the document. */
+static uint32_t occurrences(const struct corpus *corpus, uint32_t doc,
+                            const struct phrase_term *terms)
+{
+    const struct corpus_list *list = &corpus->lists[0];
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < list->freqs[list->index[doc]]; i++) {
+        uint32_t start = list->positions[list->first[doc] + i];
+        size_t term = 0;
+        while (term < corpus->terms &&
+               has_at(&corpus->lists[term], doc, start + terms[term].offset))
+            term++;
+        found += term == corpus->terms;
+    }
+    return found;
+}
+
+static bool is_in(const struct corpus_list *list, uint32_t doc)
+{
+    size_t i = list->index[doc];
+
+    return i < list->count && list->docs[i] == doc;
+}
+
+size_t corpus_score_phrase(struct corpus *corpus,
+                           const struct phrase_term *terms, size_t most)
+{
+    struct top top;
+
+    top_init(&top, corpus->expected, CORPUS_DOCS);
+    for (size_t i = 0; i < corpus->lists[0].count; i++) {
+        uint32_t doc = corpus->lists[0].docs[i];
+        size_t term = 0;
+        while (term < corpus->terms && is_in(&corpus->lists[term], doc))
+            term++;
+        uint32_t freq =
+            term == corpus->terms ? occurrences(corpus, doc, terms) : 0;
+        if (freq)
+            top_add(&top, doc,
+                    score_of(&terms[0].clause.score, freq, corpus->norms[doc]));
+    }
+    top_sort(&top);
+    return top.count < most ? top.count : most;
 }

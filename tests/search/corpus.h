@@ -5,6 +5,7 @@
 #pragma once
 
 #include "search/query/clause.h"
+#include "search/query/phrase.h"
 #include "search/query/top.h"
 
 #define CORPUS_DOCS 6000
@@ -12,8 +13,12 @@
 
 struct corpus_list {
     uint32_t docs[CORPUS_DOCS], freqs[CORPUS_DOCS];
+    size_t index[CORPUS_DOCS]; /* of each document, by its number */
+    size_t first[CORPUS_DOCS]; /* its first position */
     size_t count;
-    struct buf bytes;
+    uint32_t *positions;
+    size_t position_count;
+    struct buf bytes, places;
 };
 
 struct corpus {
@@ -30,6 +35,13 @@ void corpus_make(struct corpus *corpus, size_t terms, uint32_t most_every);
 void corpus_free(struct corpus *corpus);
 /* All cursors at their first documents. */
 void corpus_rewind(struct corpus *corpus, const struct bits_kernel *kernel);
+
+/* The terms as a phrase, with these offsets; of the caller's memory. */
+void corpus_phrase(struct corpus *corpus, const struct bits_kernel *kernel,
+                   const uint32_t *offsets, struct phrase_term *terms);
+/* Into expected, of documents that have it. */
+size_t corpus_score_phrase(struct corpus *corpus,
+                           const struct phrase_term *terms, size_t most);
 
 /* Into expected, of documents that have at least so many terms; how many there
    are, which is not more than most. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "search/query/intersection.h"
+#include "search/query/phrase.h"
 #include "search/query/union.h"
 #include "tests/search/corpus.h"
 #include "tests/test.h"
@@ -47,7 +48,7 @@ static void run(bool all, uint32_t most_every)
 {
     const struct bits_kernel *kernels[2];
     size_t count = bits_kernels(kernels);
-    struct corpus *corpus = malloc(sizeof(*corpus));
+    struct corpus *corpus = calloc(1, sizeof(*corpus));
 
     for (size_t i = 0; i < RUNS; i++) {
         size_t most = random() % 3 ? 3 : CORPUS_TERMS;
@@ -71,6 +72,41 @@ static void test_best_of_an_intersection_are_those_of_all(void **state)
     run(true, 10); /* many have all */
 }
 
+static void check_phrase(struct corpus *corpus,
+                         const struct bits_kernel *kernel)
+{
+    static struct phrase_term terms[CORPUS_TERMS];
+    size_t most = mosts[random() % (long)COUNT(mosts)];
+    uint32_t offsets[CORPUS_TERMS];
+    struct top top;
+
+    for (uint32_t i = 0; i < CORPUS_TERMS; i++)
+        offsets[i] = i + (i > 1 && random() % 4 == 0); /* or a stop word */
+    corpus_phrase(corpus, kernel, offsets, terms);
+    size_t all = corpus_score_phrase(corpus, terms, CORPUS_DOCS);
+    assert_int_equal(phrase_count(terms, corpus->terms), all);
+    corpus_phrase(corpus, kernel, offsets, terms);
+    top_init(&top, corpus->found, most);
+    phrase_top(terms, corpus->terms, &top);
+    top_sort(&top);
+    corpus_assert(corpus, &top, all < most ? all : most);
+}
+
+static void test_best_of_a_phrase_are_those_of_all(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t count = bits_kernels(kernels);
+    struct corpus *corpus = calloc(1, sizeof(*corpus));
+
+    (void)state;
+    for (size_t i = 0; i < 60; i++) {
+        corpus_make(corpus, 1 + (size_t)random() % 3, i % 2 ? 3000 : 10);
+        check_phrase(corpus, kernels[i % count]);
+        corpus_free(corpus);
+    }
+    free(corpus);
+}
+
 static void test_nothing_is_kept_where_nothing_is_asked_for(void **state)
 {
     struct top top;
@@ -86,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_best_of_a_union_are_those_of_all),
         cmocka_unit_test(test_best_of_an_intersection_are_those_of_all),
+        cmocka_unit_test(test_best_of_a_phrase_are_those_of_all),
         cmocka_unit_test(test_nothing_is_kept_where_nothing_is_asked_for),
     };
 

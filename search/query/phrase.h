@@ -1,0 +1,26 @@
+/*
+ * phrase.h - the best documents that have some terms one behind the other.
+ *
+ * In two steps: documents that have all terms, and of those that can still come
+ * in by how often the rarest of them is there, the positions.  A phrase scores
+ * as a term would that occurs as often and weighs as all of its terms together,
+ * as Lucene has it.
+ */
+#pragma once
+
+#include "search/query/clause.h"
+#include "search/query/places.h"
+#include "search/query/top.h"
+
+#define PHRASE_MAX 64 /* terms */
+
+struct phrase_term {
+    struct clause clause; /* its score is the phrase's: the same of all */
+    struct places places;
+    uint32_t offset; /* from the phrase's first term, in positions */
+};
+
+/* terms: 1 to PHRASE_MAX, at their first documents; used up. */
+void phrase_top(struct phrase_term *terms, size_t count, struct top *top);
+/* How many documents have it. */
+uint32_t phrase_count(struct phrase_term *terms, size_t count);
