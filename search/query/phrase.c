@@ -164,7 +164,7 @@ void phrase_top(struct phrase_term *terms, size_t count, struct top *top)
     for (uint32_t doc = seek_all(&matcher, postings_doc(lead));
          doc != POSTINGS_END;) {
         if (block != lead->block && !block_may_come(&matcher, doc, top)) {
-            doc = postings_seek(lead, lead->docs[lead->len - 1]);
+            postings_seek(lead, lead->docs[lead->len - 1]);
         } else {
             block = lead->block;
             try_document(&matcher, doc, top);

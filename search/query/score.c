@@ -4,20 +4,24 @@
 #include "search/index/norm.h"
 #include "search/query/score.h"
 
-void score_init(struct score *score, const struct score_facts *facts)
+void score_lengths_init(struct score_lengths *lengths, float k1, float b,
+                        double average)
 {
-    double docs = (double)facts->docs;
-    double having = (double)facts->having;
-    double idf = log(1 + (docs - having + 0.5) / (having + 0.5));
-
-    score->weight = facts->boost * (float)idf;
     for (unsigned norm = 0; norm < SCORE_NORMS; norm++) {
         double length = norm_length((uint8_t)norm);
-        double k =
-            (double)facts->k1 *
-            (1 - (double)facts->b + (double)facts->b * length / facts->average);
-        score->inverse[norm] = (float)(1 / k);
+        double k = (double)k1 * (1 - (double)b + (double)b * length / average);
+        lengths->inverse[norm] = (float)(1 / k);
     }
+}
+
+void score_init(struct score *score, const struct score_lengths *lengths,
+                float boost, uint64_t docs, uint64_t having)
+{
+    double idf =
+        log(1 + ((double)docs - (double)having + 0.5) / ((double)having + 0.5));
+
+    score->weight = boost * (float)idf;
+    score->lengths = lengths;
 }
 
 float score_bound(const struct score *score, const struct list_impact *impacts,

@@ -17,24 +17,26 @@
 
 #define SCORE_NORMS 256
 
-struct score {
-    float weight;
+/* What lengths do in a field: the same for all its terms. */
+struct score_lengths {
     float inverse[SCORE_NORMS]; /* by norm */
 };
+void score_lengths_init(struct score_lengths *lengths, float k1, float b,
+                        double average);
 
-struct score_facts {
-    float k1, b, boost;
-    uint64_t docs;   /* N */
-    uint64_t having; /* n */
-    double average;  /* length */
+struct score {
+    float weight;
+    const struct score_lengths *lengths; /* borrowed */
 };
-void score_init(struct score *score, const struct score_facts *facts);
+/* docs: N; having: n. */
+void score_init(struct score *score, const struct score_lengths *lengths,
+                float boost, uint64_t docs, uint64_t having);
 
 static inline float score_of(const struct score *score, uint32_t freq,
                              uint8_t norm)
 {
     return score->weight -
-           score->weight / (1.0F + (float)freq * score->inverse[norm]);
+           score->weight / (1.0F + (float)freq * score->lengths->inverse[norm]);
 }
 
 /* No document of these impacts has more. */

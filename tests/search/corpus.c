@@ -87,16 +87,13 @@ void corpus_free(struct corpus *corpus)
 
 void corpus_rewind(struct corpus *corpus, const struct bits_kernel *kernel)
 {
+    score_lengths_init(&corpus->lengths, 1.2F, 0.75F, 30);
     for (size_t term = 0; term < corpus->terms; term++) {
         struct clause *clause = &corpus->clauses[term];
         const struct corpus_list *list = &corpus->lists[term];
         corpus->order[term] = clause;
-        score_init(&clause->score, &(struct score_facts){.k1 = 1.2F,
-                                                         .b = 0.75F,
-                                                         .boost = 1,
-                                                         .docs = CORPUS_DOCS,
-                                                         .having = list->count,
-                                                         .average = 30});
+        score_init(&clause->score, &corpus->lengths, 1, CORPUS_DOCS,
+                   list->count);
         if (list->count == 1)
             postings_init_single(&clause->postings, list->docs[0],
                                  list->freqs[0]);

@@ -23,6 +23,7 @@ struct corpus_list {
 
 struct corpus {
     uint8_t norms[CORPUS_DOCS];
+    struct score_lengths lengths;
     struct corpus_list lists[CORPUS_TERMS];
     size_t terms;
     struct clause clauses[CORPUS_TERMS];
