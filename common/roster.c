@@ -238,7 +238,9 @@ static void forget_leaver(struct leaver *leaver)
 static void keep_leaver(struct roster *roster, struct leaver *leaver)
 {
     if (roster->left_count == LEFT_MAX) {
-        forget_leaver(LIST_ENTRY(list_pop(&roster->left), struct leaver, node));
+        struct list *oldest = roster->left.next;
+        list_remove(oldest);
+        forget_leaver(LIST_ENTRY(oldest, struct leaver, node));
         roster->left_count--;
     }
     list_append(&roster->left, &leaver->node);
