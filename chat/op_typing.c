@@ -8,7 +8,6 @@
  * Nothing is kept of it: who hears it hears it now.
  */
 #include "chat/op_internal.h"
-#include "common/clock.h"
 
 #define TYPING_MS 6000
 #define AGAIN_MS 2000 /* in which it is not told again */

@@ -22,7 +22,6 @@
 #include "common/buf.h"
 
 #define DICT_BLOCK 16
-#define DICT_TERM_MAX 32766 /* bytes, as Lucene's */
 
 /* What a term is in its field. */
 struct dict_entry {

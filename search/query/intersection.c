@@ -3,9 +3,6 @@
 
 #include "search/query/intersection.h"
 
-/* Sums of floats are rounded: a bound is made larger by more than that. */
-#define ROUNDING (1 + 1e-9)
-
 struct intersected {
     struct clause **clauses; /* the rarest first */
     size_t count;
@@ -33,9 +30,9 @@ static void set_rests(struct intersected *all, uint32_t from, uint32_t last)
 {
     all->rests[all->count] = 0;
     for (size_t i = all->count; i-- > 0;)
-        all->rests[i] =
-            all->rests[i + 1] +
-            (double)clause_bound_up_to(all->clauses[i], from, last) * ROUNDING;
+        all->rests[i] = all->rests[i + 1] + (double)clause_bound_up_to(
+                                                all->clauses[i], from, last) *
+                                                SCORE_ROUNDING;
 }
 
 static bool may_come(const struct intersected *all, double score, size_t next)
@@ -80,15 +77,6 @@ static void look_up(struct intersected *all, size_t which)
     all->found = kept;
 }
 
-static void keep(struct intersected *all)
-{
-    for (size_t i = 0; i < all->found; i++) {
-        float score = (float)all->scores[i];
-        if (score > top_threshold(all->top))
-            top_add(all->top, all->docs[i], score);
-    }
-}
-
 /* To a document that is not before any term's: false: there is none. */
 static bool align(struct intersected *all)
 {
@@ -118,7 +106,7 @@ static void take_block(struct intersected *all)
     collect(all);
     for (size_t i = 1; i < all->count && all->found > 0; i++)
         look_up(all, i);
-    keep(all);
+    top_add_all(all->top, all->docs, all->scores, all->found);
 }
 
 void intersection_top(struct clause **clauses, size_t count, struct top *top)

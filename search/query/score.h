@@ -16,6 +16,8 @@
 #include "search/index/list.h"
 
 #define SCORE_NORMS 256
+/* Sums are rounded: a bound that is one is made larger by more than that. */
+#define SCORE_ROUNDING (1 + 1e-9)
 
 /* What lengths do in a field: the same for all its terms. */
 struct score_lengths {

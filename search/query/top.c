@@ -54,6 +54,14 @@ void top_add(struct top *top, uint32_t doc, float score)
     sink(top, hit);
 }
 
+void top_add_all(struct top *top, const uint32_t *docs, const double *scores,
+                 size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((float)scores[i] > top_threshold(top))
+            top_add(top, docs[i], (float)scores[i]);
+}
+
 static int compare(const void *a, const void *b)
 {
     const struct top_hit *one = a;

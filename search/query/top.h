@@ -32,5 +32,8 @@ static inline float top_threshold(const struct top *top)
 
 /* It needs more than the threshold. */
 void top_add(struct top *top, uint32_t doc, float score);
+/* Those that need to be in; docs rise. */
+void top_add_all(struct top *top, const uint32_t *docs, const double *scores,
+                 size_t count);
 /* The best first; nothing is added any more. */
 void top_sort(struct top *top);

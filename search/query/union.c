@@ -3,7 +3,7 @@
  *
  *   a window -- set_bounds(), split() --> skipped, or a piece at a time
  *   collect() those of the essential terms --> complete() by the others
- *   --> keep()
+ *   --> top_add_all()
  */
 #include <assert.h>
 #include <string.h>
@@ -15,9 +15,6 @@
     2048 /* documents of a window at a time: scores in the L1 cache \
           */
 #define SEEN_WORDS (PIECE / 64)
-/* Sums of floats are rounded: a bound is made larger by more than that. */
-#define ROUNDING (1 + 1e-9)
-
 /* A term in the window. */
 struct bounded {
     struct clause *clause;
@@ -74,7 +71,7 @@ static bool split(struct united *united)
     for (size_t i = united->count; i-- > 0;)
         united->sums[i] = 0;
     for (size_t i = 0; i < united->count; i++) {
-        sum += (double)terms[i].bound * ROUNDING;
+        sum += (double)terms[i].bound * SCORE_ROUNDING;
         united->sums[i] = sum;
         if (united->essential == united->count &&
             sum > (double)top_threshold(united->top))
@@ -175,21 +172,12 @@ static void add_term(struct united *united, size_t term)
     united->found = kept;
 }
 
-static void keep(struct united *united)
-{
-    for (size_t i = 0; i < united->found; i++) {
-        float score = (float)united->scores[i];
-        if (score > top_threshold(united->top))
-            top_add(united->top, united->docs[i], score);
-    }
-}
-
 static void take_piece(struct united *united, uint32_t from, uint32_t end)
 {
     collect(united, from, end);
     for (size_t i = united->essential; i-- > 0 && united->found > 0;)
         add_term(united, i);
-    keep(united);
+    top_add_all(united->top, united->docs, united->scores, united->found);
 }
 
 void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
