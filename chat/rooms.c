@@ -381,6 +381,7 @@ static void lose(struct room *room, const struct room_head *head)
     rooms->options.events->on_lost(rooms->options.arg, room);
     if (head)
         begin(room, head);
+    room->again = true; /* what was heard of while it was read */
 }
 
 /* The entry that had passed last when it was asked for must be the first of
@@ -459,6 +460,8 @@ static void on_log(void *arg, int status, const struct redisReply *reply)
     room->reading = room->again = false;
     if (status == 0)
         status = take_reply(room, reply);
+    again = again || room->again;
+    room->again = false;
     if (status == UV_ENOENT)
         tell(room, status);
     else if (status < 0)
