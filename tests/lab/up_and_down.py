@@ -200,6 +200,22 @@ def test_up_starts_a_redis_that_died(tree):
     same(request(tree.port("shortener"), "POST", "/v1/links", {"url": "https://example.com/"}).status, 201)
 
 
+def test_up_repairs_what_redis_died_in(tree):
+    """It would cut off the SET alone, and do whatever follows with the MULTI at the start after the next."""
+    tree.lab("up", "-d", "shortener")
+    os.kill(tree.running()["redis"], signal.SIGKILL)
+    eventually(lambda: "redis" not in tree.running(), "the end of Redis")
+    path = os.path.join(tree.dir, "var", "redis", "appendonlydir", "appendonly.aof.1.incr.aof")
+    with open(path, "ab") as file:
+        size = file.tell()
+        file.write(b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$1\r\n1\r\n*3\r\n$3\r\nSET\r\n$4")
+    tree.lab("up", "-d", "shortener")
+    with open(path, "rb") as file:
+        file.seek(size)
+        assert b"half" not in file.read()
+    same(request(tree.port("shortener"), "POST", "/v1/links", {"url": "https://example.com/"}).status, 201)
+
+
 def test_status_counts_no_zombie_as_running(tree):
     tree.lab("status")
     zombie = subprocess.Popen(["true"])  # pylint: disable=consider-using-with
