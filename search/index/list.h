@@ -33,7 +33,6 @@
 #include "search/index/patched.h"
 
 #define LIST_BLOCK BITS_BLOCK
-#define LIST_FREQ_MAX 255 /* of an impact: so often, or more often */
 
 struct list_block {
     uint32_t last;    /* document */
@@ -54,7 +53,7 @@ struct list_places {
 _Static_assert(sizeof(struct list_places) == 8, "as in a segment");
 
 struct list_impact {
-    uint8_t freq, norm;
+    uint8_t freq, norm; /* freq: as norm.h has lengths, rounded up */
 };
 
 /* What is to be written: rising documents, and what they have. */

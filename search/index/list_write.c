@@ -1,5 +1,6 @@
 /* list_write.c - see list.h. */
 #include "search/index/list.h"
+#include "search/index/norm.h"
 #include "search/index/varint.h"
 
 #define NORMS 256
@@ -25,12 +26,10 @@ static void append_impacts(struct buf *out, const struct list_source *source,
     uint8_t best = 0;
 
     for (size_t i = from; i < from + len; i++) {
-        uint32_t freq = source->freqs[i];
+        uint8_t freq = norm_above(source->freqs[i]);
         uint8_t norm = source->norms[source->docs[i]];
-        if (freq > LIST_FREQ_MAX)
-            freq = LIST_FREQ_MAX;
         if (freq > most[norm])
-            most[norm] = (uint8_t)freq;
+            most[norm] = freq;
     }
     for (size_t norm = 0; norm < NORMS; norm++) {
         if (most[norm] <= best)

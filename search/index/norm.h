@@ -7,7 +7,8 @@
 
 #include <stdint.h>
 
-#define NORM_FREE 24 /* lengths that are their own norm */
+#define NORM_FREE 24               /* lengths that are their own norm */
+#define NORM_LENGTH_MAX 2013265944 /* the length of norm 255 */
 
 static inline uint8_t norm_of(uint32_t length)
 {
@@ -28,4 +29,13 @@ static inline uint32_t norm_length(uint8_t norm)
     uint32_t bits = norm - NORM_FREE;
     uint32_t shift = bits >> 3;
     return NORM_FREE + (shift ? ((bits & 7) | 8) << (shift - 1) : bits);
+}
+
+/* The least norm whose length is not below this one, of at most
+   NORM_LENGTH_MAX. */
+static inline uint8_t norm_above(uint32_t length)
+{
+    uint8_t norm = norm_of(length);
+
+    return (uint8_t)(norm + (norm_length(norm) < length));
 }

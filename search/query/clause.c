@@ -1,14 +1,56 @@
 /* clause.c - see clause.h. */
 #include "search/query/clause.h"
 
+#define LANES 8
 #define NO_BLOCK UINT32_MAX
 #define LOOKED_AT 8 /* blocks; more of them: any document's bound */
+
+typedef float lanes
+    __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
 void clause_init(struct clause *clause, const uint8_t *norms)
 {
     clause->norms = norms;
     clause->bound_block = NO_BLOCK;
     clause->bound = 0;
+}
+
+/* Scores of what stands there: how often, for its length. */
+static void finish(const struct clause *clause, size_t count, float *scores)
+{
+    lanes weight = (lanes){0} + clause->score.weight;
+    lanes *all = (lanes *)scores;
+
+    for (size_t i = 0; i < (count + LANES - 1) / LANES; i++)
+        all[i] = weight - weight / (1.0F + all[i]);
+}
+
+static float often(const struct clause *clause, uint32_t at)
+{
+    const struct postings *postings = &clause->postings;
+    uint8_t norm = clause->norms[postings->docs[at]];
+
+    return (float)(int32_t)postings->freqs[at] *
+           clause->score.lengths->inverse[norm];
+}
+
+void clause_scores(struct clause *clause, uint32_t count, float *scores)
+{
+    postings_freqs(&clause->postings);
+    for (uint32_t i = 0; i < count; i++)
+        scores[i] = often(clause, clause->postings.at + i);
+    finish(clause, count, scores);
+}
+
+void clause_scores_at(struct clause *clause, const uint8_t *at, size_t count,
+                      float *scores)
+{
+    if (count == 0)
+        return;
+    postings_freqs(&clause->postings);
+    for (size_t i = 0; i < count; i++)
+        scores[i] = often(clause, at[i]);
+    finish(clause, count, scores);
 }
 
 /* All of a short list are here. */
@@ -64,11 +106,14 @@ bool clause_bound(struct clause *clause, uint32_t from, float *bound,
 
 float clause_bound_up_to(struct clause *clause, uint32_t from, uint32_t last)
 {
-    const struct postings *postings = &clause->postings;
+    struct postings *postings = &clause->postings;
     float best;
     uint32_t end;
 
-    if (!clause_bound(clause, from, &best, &end))
+    if (postings->block_count == 0)
+        postings_seek(postings, from);
+    if (postings_doc(postings) > last ||
+        !clause_bound(clause, from, &best, &end))
         return 0;
     for (unsigned i = 1; end < last; i++) {
         uint32_t block = clause->bound_block + 1;

@@ -27,6 +27,13 @@ static inline double clause_score(struct clause *clause)
                             clause->norms[doc]);
 }
 
+/* What it adds to each of so many documents of the block, from the cursor on.
+ */
+void clause_scores(struct clause *clause, uint32_t count, float *scores);
+/* The same of those at so many places of the block. */
+void clause_scores_at(struct clause *clause, const uint8_t *at, size_t count,
+                      float *scores);
+
 /*
  * The most that it adds to any document of the block that one from on would be
  * in; *last is the block's last one.  False: no block is left.

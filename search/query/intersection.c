@@ -1,16 +1,25 @@
-/* intersection.c - see intersection.h. */
+/*
+ * intersection.c - see intersection.h.
+ *
+ *   take_block() -- the lead's documents that can still come in --> look_up()
+ *   in one term after the other --> top_add_all()
+ */
 #include <assert.h>
+#include <string.h>
 
 #include "search/query/intersection.h"
+#include "search/query/match.h"
 
 struct intersected {
     struct clause **clauses; /* the rarest first */
     size_t count;
     struct top *top;
     double rests[INTERSECTION_MAX + 1]; /* bounds of the terms from it on */
-    uint32_t docs[LIST_BLOCK];          /* candidates */
-    double scores[LIST_BLOCK];
+    uint32_t docs[LIST_BLOCK + 1];      /* candidates */
+    double scores[LIST_BLOCK + 1];
+    float run[LIST_BLOCK];
     size_t found;
+    struct match match;
 };
 
 static void put_in_order(struct clause **clauses, size_t count)
@@ -35,9 +44,10 @@ static void set_rests(struct intersected *all, uint32_t from, uint32_t last)
                                                 SCORE_ROUNDING;
 }
 
-static bool may_come(const struct intersected *all, double score, size_t next)
+/* What a candidate must be above, with what the terms from next on may add. */
+static double least_of(const struct intersected *all, size_t next)
 {
-    return score + all->rests[next] > (double)top_threshold(all->top);
+    return (double)top_threshold(all->top) - all->rests[next];
 }
 
 /* The rest of the block that the lead is in. */
@@ -45,34 +55,38 @@ static void collect(struct intersected *all)
 {
     struct clause *lead = all->clauses[0];
     struct postings *postings = &lead->postings;
+    const uint32_t *docs = postings->docs + postings->at;
+    uint32_t count = postings->len - postings->at;
+    double least = least_of(all, 1);
 
     all->found = 0;
-    for (; postings->at < postings->len; postings->at++) {
-        double score = clause_score(lead);
-        if (!may_come(all, score, 1))
-            continue;
-        all->docs[all->found] = postings_doc(postings);
-        all->scores[all->found++] = score;
+    clause_scores(lead, count, all->run);
+    for (uint32_t i = 0; i < count; i++) {
+        all->docs[all->found] = docs[i];
+        all->scores[all->found] = (double)all->run[i];
+        all->found += (double)all->run[i] > least;
     }
-    postings->at--; /* at its last one: postings_next() goes on */
 }
 
 static void look_up(struct intersected *all, size_t which)
 {
     struct clause *clause = all->clauses[which];
+    struct match *match = &all->match;
+    double least = least_of(all, which + 1);
+    size_t count = all->found;
     size_t kept = 0;
 
-    for (size_t i = 0; i < all->found; i++) {
-        uint32_t doc = all->docs[i];
-        double score = all->scores[i];
-        if (!may_come(all, score, which) ||
-            postings_seek(&clause->postings, doc) != doc)
-            continue;
-        score += clause_score(clause);
-        if (!may_come(all, score, which + 1))
-            continue;
-        all->docs[kept] = doc;
-        all->scores[kept++] = score;
+    for (size_t from = 0; from < count;) {
+        size_t found =
+            match_block(match, &clause->postings, all->docs, count, &from);
+        clause_scores_at(clause, match->at, found, all->run);
+        for (size_t i = 0; i < found; i++) {
+            size_t at = match->which[i];
+            double score = all->scores[at] + (double)all->run[i];
+            all->docs[kept] = all->docs[at];
+            all->scores[kept] = score;
+            kept += score > least;
+        }
     }
     all->found = kept;
 }
@@ -96,13 +110,10 @@ static bool align(struct intersected *all)
 static void take_block(struct intersected *all)
 {
     struct postings *lead = &all->clauses[0]->postings;
-    uint32_t last = lead->docs[lead->len - 1];
 
-    set_rests(all, postings_doc(lead), last);
-    if (!may_come(all, 0, 0)) {
-        postings_seek(lead, last);
+    set_rests(all, postings_doc(lead), lead->docs[lead->len - 1]);
+    if (least_of(all, 0) >= 0)
         return;
-    }
     collect(all);
     for (size_t i = 1; i < all->count && all->found > 0; i++)
         look_up(all, i);
@@ -114,32 +125,49 @@ void intersection_top(struct clause **clauses, size_t count, struct top *top)
     struct intersected all = {.clauses = clauses, .count = count, .top = top};
 
     assert(count > 0 && count <= INTERSECTION_MAX);
+    match_init(&all.match);
     put_in_order(clauses, count);
     while (align(&all)) {
+        struct postings *lead = &clauses[0]->postings;
         take_block(&all);
-        postings_next(&clauses[0]->postings);
+        postings_pass(lead, lead->len - lead->at);
     }
+}
+
+/* Of the lead's block, from the cursor on. */
+static size_t count_block(struct intersected *all)
+{
+    const struct postings *lead = &all->clauses[0]->postings;
+    size_t count = lead->len - lead->at;
+
+    memcpy(all->docs, lead->docs + lead->at, count * sizeof(all->docs[0]));
+    for (size_t i = 1; i < all->count && count > 0; i++) {
+        size_t kept = 0;
+        for (size_t from = 0; from < count;) {
+            size_t found = match_block(&all->match, &all->clauses[i]->postings,
+                                       all->docs, count, &from);
+            for (size_t j = 0; j < found; j++)
+                all->docs[kept++] = all->docs[all->match.which[j]];
+        }
+        count = kept;
+    }
+    return count;
 }
 
 uint32_t intersection_count(struct clause **clauses, size_t count)
 {
-    uint32_t found = 0;
-    uint32_t doc;
+    struct intersected all = {.clauses = clauses, .count = count};
+    size_t found = 0;
 
     assert(count > 0 && count <= INTERSECTION_MAX);
     put_in_order(clauses, count);
-    struct postings *lead = &clauses[0]->postings;
     if (count == 1)
-        return lead->count;
-    for (doc = postings_doc(lead); doc != POSTINGS_END;) {
-        size_t i = 1;
-        uint32_t next = doc;
-        while (i < count &&
-               (next = postings_seek(&clauses[i]->postings, doc)) == doc)
-            i++;
-        if (i == count)
-            found++;
-        doc = i == count ? postings_next(lead) : postings_seek(lead, next);
+        return clauses[0]->postings.count;
+    match_init(&all.match);
+    while (align(&all)) {
+        struct postings *lead = &clauses[0]->postings;
+        found += count_block(&all);
+        postings_pass(lead, lead->len - lead->at);
     }
-    return found;
+    return (uint32_t)found;
 }

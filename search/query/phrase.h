@@ -18,6 +18,12 @@ struct phrase_term {
     struct clause clause; /* its score is the phrase's: the same of all */
     struct places places;
     uint32_t offset; /* from the phrase's first term, in positions */
+    const struct phrase_term *twin; /* the same term, before it; or NULL */
+    /* Of the block at the cursor, the number of each document's first position;
+       block: which one that is. */
+    uint32_t block, first[LIST_BLOCK];
+    /* Of each candidate: the number of its first position, and how many. */
+    uint32_t found_first[LIST_BLOCK], found_freq[LIST_BLOCK];
 };
 
 /* terms: 1 to PHRASE_MAX, at their first documents; used up. */

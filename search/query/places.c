@@ -55,12 +55,20 @@ void places_read(struct places *places, uint32_t first, uint32_t freq,
                  uint32_t *positions)
 {
     uint32_t position = 0;
+    uint32_t last = first + freq;
 
-    for (uint32_t i = 0; i < freq; i++) {
-        uint32_t at = first + i;
-        if (i == 0 || at % LIST_BLOCK == 0)
-            load(places, at / LIST_BLOCK);
-        position += places->steps[at % LIST_BLOCK];
-        positions[i] = position;
+    while (first < last) {
+        uint32_t from = first % LIST_BLOCK;
+        uint32_t count = last - first;
+        if (count > LIST_BLOCK - from)
+            count = LIST_BLOCK - from;
+        load(places, first / LIST_BLOCK);
+        const uint32_t *steps = places->steps + from;
+        for (uint32_t i = 0; i < count; i++) {
+            position += steps[i];
+            positions[i] = position;
+        }
+        positions += count;
+        first += count;
     }
 }

@@ -50,6 +50,12 @@ static void read_short(struct postings *postings, const unsigned char *at,
     postings->has_freqs = true;
 }
 
+static void end_block(struct postings *postings)
+{
+    for (uint32_t i = 0; i < POSTINGS_STEP; i++)
+        postings->docs[postings->len + i] = POSTINGS_END;
+}
+
 static void load(struct postings *postings, uint32_t block)
 {
     struct list_block entry = block_at(postings, block);
@@ -66,7 +72,7 @@ static void load(struct postings *postings, uint32_t block)
     else
         postings->kernel->unpack_rising(postings->bits + entry.bits,
                                         entry.doc_width, base, postings->docs);
-    postings->docs[postings->len] = POSTINGS_END;
+    end_block(postings);
 }
 
 static void init_short(struct postings *postings)
@@ -75,7 +81,7 @@ static void init_short(struct postings *postings)
     postings->block = 0;
     postings->at = 0;
     postings->len = postings->count;
-    postings->docs[postings->len] = POSTINGS_END;
+    end_block(postings);
 }
 
 void postings_init(struct postings *postings, const struct bits_kernel *kernel,
@@ -84,6 +90,7 @@ void postings_init(struct postings *postings, const struct bits_kernel *kernel,
     const unsigned char *at = list;
 
     postings->kernel = kernel;
+    postings->list = list;
     postings->count = count;
     postings->block_count = (uint32_t)list_blocks(count);
     if (postings->block_count == 0) {
@@ -102,6 +109,7 @@ void postings_init(struct postings *postings, const struct bits_kernel *kernel,
 void postings_init_single(struct postings *postings, uint32_t doc,
                           uint32_t freq)
 {
+    postings->list = NULL;
     postings->count = 1;
     init_short(postings);
     postings->docs[0] = doc;
@@ -132,15 +140,10 @@ uint32_t postings_freq(struct postings *postings)
     return postings_freqs(postings)[postings->at];
 }
 
-uint32_t postings_first_place(struct postings *postings)
+uint32_t postings_block_places(const struct postings *postings)
 {
-    const uint32_t *freqs = postings_freqs(postings);
-    uint32_t place =
-        postings->block_count ? block_at(postings, postings->block).places : 0;
-
-    for (uint32_t i = 0; i < postings->at; i++)
-        place += freqs[i];
-    return place;
+    return postings->block_count ? block_at(postings, postings->block).places
+                                 : 0;
 }
 
 /* ---- moving */
@@ -171,20 +174,17 @@ uint32_t postings_block_of(const struct postings *postings, uint32_t target)
     return to;
 }
 
-/* How many of the block lie before target: no branch depends on them. */
+/* How many of the block lie before target, which is not past its last one. */
 static uint32_t before(const struct postings *postings, uint32_t target)
 {
     const uint32_t *docs = postings->docs + postings->at;
-    uint32_t left = postings->len - postings->at;
-    const uint32_t *from = docs;
+    uint32_t count = 0;
 
-    while (left > 1) {
-        uint32_t half = left / 2;
-        from += from[half - 1] < target ? half : 0;
-        left -= half;
-    }
-    return postings->at + (uint32_t)(from - docs) +
-           (left && *from < target ? 1 : 0);
+    while (docs[POSTINGS_STEP - 1] < target)
+        docs += POSTINGS_STEP;
+    for (uint32_t i = 0; i < POSTINGS_STEP; i++)
+        count += docs[i] < target;
+    return (uint32_t)(docs - postings->docs) + count;
 }
 
 static uint32_t end(struct postings *postings)
@@ -209,18 +209,35 @@ uint32_t postings_seek(struct postings *postings, uint32_t target)
     return postings_doc(postings);
 }
 
+void postings_rewind(struct postings *postings)
+{
+    if (postings->block_count && postings->block != 0)
+        load(postings, 0);
+    postings->block = postings->at = 0;
+}
+
+uint32_t postings_run(const struct postings *postings, uint32_t end)
+{
+    bool all = postings->len && postings->docs[postings->len - 1] < end;
+
+    return (all ? postings->len : before(postings, end)) - postings->at;
+}
+
+void postings_pass(struct postings *postings, uint32_t count)
+{
+    postings->at += count;
+    if (postings->at < postings->len)
+        return;
+    if (postings->block + 1 < postings->block_count)
+        load(postings, postings->block + 1);
+    else
+        end(postings);
+}
+
 uint32_t postings_next(struct postings *postings)
 {
-    if (postings->at + 1 < postings->len) {
-        postings->at++;
-        return postings_doc(postings);
-    }
-    if (postings->at < postings->len &&
-        postings->block + 1 < postings->block_count) {
-        load(postings, postings->block + 1);
-        return postings_doc(postings);
-    }
-    return end(postings);
+    postings_pass(postings, 1);
+    return postings_doc(postings);
 }
 
 /* ---- bounds */

@@ -9,16 +9,19 @@
 #include "search/index/list.h"
 
 #define POSTINGS_END UINT32_MAX /* behind the last document */
+#define POSTINGS_STEP 8         /* documents that are passed over at once */
 
 struct postings {
     const struct bits_kernel *kernel;
+    const void *list; /* NULL: of a single document */
     const unsigned char *blocks, *impacts, *bits;
     uint32_t count, impact_count;
     uint32_t block_count; /* 0: a short list, all of which is here */
     uint32_t block;       /* whose documents are here */
     uint32_t at, len;
     bool has_freqs;
-    uint32_t docs[LIST_BLOCK + 1]; /* and POSTINGS_END behind the last one */
+    /* And POSTINGS_END behind the last one, as often as a step is long. */
+    uint32_t docs[LIST_BLOCK + POSTINGS_STEP];
     uint32_t freqs[LIST_BLOCK];
 };
 
@@ -38,10 +41,15 @@ static inline uint32_t postings_doc(const struct postings *postings)
 /* To the first document that is not before target; not backwards. */
 uint32_t postings_seek(struct postings *postings, uint32_t target);
 uint32_t postings_next(struct postings *postings);
+/* How many documents of the block, from the cursor on, are before end. */
+uint32_t postings_run(const struct postings *postings, uint32_t end);
+/* To the first one again. */
+void postings_rewind(struct postings *postings);
+/* Past so many documents of the block. */
+void postings_pass(struct postings *postings, uint32_t count);
 
-/* The number of the first position of the document at the cursor, among all
-   of the term. */
-uint32_t postings_first_place(struct postings *postings);
+/* The number of the first position of the block's first document. */
+uint32_t postings_block_places(const struct postings *postings);
 
 /* How often the document at the cursor has it. */
 uint32_t postings_freq(struct postings *postings);

@@ -11,6 +11,7 @@ void score_lengths_init(struct score_lengths *lengths, float k1, float b,
         double length = norm_length((uint8_t)norm);
         double k = (double)k1 * (1 - (double)b + (double)b * length / average);
         lengths->inverse[norm] = (float)(1 / k);
+        lengths->length[norm] = (float)length;
     }
 }
 
@@ -27,13 +28,13 @@ void score_init(struct score *score, const struct score_lengths *lengths,
 float score_bound(const struct score *score, const struct list_impact *impacts,
                   size_t count)
 {
-    float best = 0;
+    const struct score_lengths *lengths = score->lengths;
+    float best = 0; /* freq * inverse: the score rises with it */
 
     for (size_t i = 0; i < count; i++) {
-        float found = impacts[i].freq == LIST_FREQ_MAX
-                          ? score->weight
-                          : score_of(score, impacts[i].freq, impacts[i].norm);
+        float found = lengths->length[impacts[i].freq] *
+                      lengths->inverse[impacts[i].norm];
         best = found > best ? found : best;
     }
-    return best;
+    return score->weight - score->weight / (1.0F + best);
 }

@@ -22,6 +22,7 @@
 /* What lengths do in a field: the same for all its terms. */
 struct score_lengths {
     float inverse[SCORE_NORMS]; /* by norm */
+    float length[SCORE_NORMS];
 };
 void score_lengths_init(struct score_lengths *lengths, float k1, float b,
                         double average);

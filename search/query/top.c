@@ -11,7 +11,7 @@ static bool is_worse(struct top_hit a, struct top_hit b)
 
 void top_init(struct top *top, struct top_hit *hits, size_t most)
 {
-    *top = (struct top){.hits = hits, .most = most};
+    *top = (struct top){.hits = hits, .most = most, .least = -1};
 }
 
 static void rise(struct top *top, size_t at)

@@ -20,14 +20,15 @@ struct top_hit {
 struct top {
     struct top_hit *hits; /* room for most */
     size_t count, most;
+    float least; /* what a document needs more than while there is room */
 };
 
 void top_init(struct top *top, struct top_hit *hits, size_t most);
 
-/* A document needs more than this; below any score: there is room. */
+/* A document needs more than this. */
 static inline float top_threshold(const struct top *top)
 {
-    return top->count < top->most ? -1.0F : top->hits[0].score;
+    return top->count < top->most ? top->least : top->hits[0].score;
 }
 
 /* It needs more than the threshold. */

@@ -6,15 +6,17 @@
  *   --> top_add_all()
  */
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "search/query/union.h"
 
-#define PIECE                                                       \
-    2048 /* documents of a window at a time: scores in the L1 cache \
-          */
-#define SEEN_WORDS (PIECE / 64)
+#define LOOKED_AT 8 /* blocks of the rarest term, before all else */
+/* Documents of a window at a time: their scores are in the L1 cache. */
+#define PIECE 2048
+#define WORD 64
+#define SEEN_WORDS (PIECE / WORD)
 /* A term in the window. */
 struct bounded {
     struct clause *clause;
@@ -26,32 +28,46 @@ struct united {
     double sums[UNION_MAX];          /* of bounds up to it */
     size_t count, essential;         /* essential: the first one that is */
     struct top *top;
-    uint32_t docs[PIECE]; /* candidates */
-    double scores[PIECE];
+    uint32_t docs[PIECE + 1]; /* candidates, and what may be none */
+    double scores[PIECE + 1];
     size_t found;
-    double sum[PIECE]; /* by document of the piece */
-    uint64_t seen[SEEN_WORDS];
+    double sum[PIECE];         /* by document of the piece; else 0 */
+    uint64_t seen[SEEN_WORDS]; /* else 0 */
+    float run[LIST_BLOCK];     /* scores of a term's documents in a block */
 };
 
 /* ---- a window */
 
-/* The document behind the window; terms that are used up go. */
-static uint32_t set_bounds(struct united *united, uint32_t from)
+/*
+ * The last document of the window: of the terms that were essential in the one
+ * before, no block ends in it.  Terms that are used up go.
+ */
+static uint32_t end_window(struct united *united, uint32_t from)
 {
-    uint32_t end = POSTINGS_END;
+    uint32_t end = POSTINGS_END - 1;
     size_t kept = 0;
+    size_t essential = united->essential;
 
+    if (essential == united->count) /* the window was passed over */
+        essential--;
     for (size_t i = 0; i < united->count; i++) {
         struct bounded term = united->terms[i];
         uint32_t last;
         if (!clause_bound(term.clause, from, &term.bound, &last))
             continue;
         united->terms[kept++] = term;
-        if (last < end)
+        if (i >= essential && last < end)
             end = last;
     }
     united->count = kept;
-    return end + 1;
+    return end;
+}
+
+static void set_bounds(struct united *united, uint32_t from, uint32_t last)
+{
+    for (size_t i = 0; i < united->count; i++)
+        united->terms[i].bound =
+            clause_bound_up_to(united->terms[i].clause, from, last);
 }
 
 /* False: nothing of the window can come in. */
@@ -82,69 +98,82 @@ static bool split(struct united *united)
 
 /* ---- candidates: documents of the essential terms */
 
-/* Whether it can come in with what the others may add. */
-static bool may_come(const struct united *united, double score)
+/* What a candidate must be above, with what the others may add to it. */
+static double least_of(const struct united *united)
 {
     double rest = united->essential ? united->sums[united->essential - 1] : 0;
 
-    return score + rest > (double)top_threshold(united->top);
+    return (double)top_threshold(united->top) - rest;
 }
 
 static void collect_one(struct united *united, struct clause *clause,
                         uint32_t end)
 {
     struct postings *postings = &clause->postings;
+    double least = least_of(united);
+    size_t found = 0;
 
-    for (; postings_doc(postings) < end; postings_next(postings)) {
-        uint32_t doc = postings_doc(postings);
-        double score = clause_score(clause);
-        if (!may_come(united, score))
-            continue;
-        united->docs[united->found] = doc;
-        united->scores[united->found++] = score;
+    while (postings_doc(postings) < end) {
+        uint32_t count = postings_run(postings, end);
+        const uint32_t *docs = postings->docs + postings->at;
+        clause_scores(clause, count, united->run);
+        for (uint32_t i = 0; i < count; i++) {
+            double score = (double)united->run[i];
+            united->docs[found] = docs[i];
+            united->scores[found] = score;
+            found += score > least;
+        }
+        postings_pass(postings, count);
     }
+    united->found = found;
 }
 
 static void add_scores(struct united *united, struct clause *clause,
                        uint32_t from, uint32_t end)
 {
     struct postings *postings = &clause->postings;
+    uint64_t *seen = united->seen;
 
-    for (; postings_doc(postings) < end; postings_next(postings)) {
-        uint32_t doc = postings_doc(postings);
-        uint32_t place = doc - from;
-        double score = clause_score(clause);
-        uint64_t bit = UINT64_C(1) << place % 64;
-        if (united->seen[place / 64] & bit)
-            united->sum[place] += score;
-        else
-            united->sum[place] = score;
-        united->seen[place / 64] |= bit;
+    while (postings_doc(postings) < end) {
+        uint32_t count = postings_run(postings, end);
+        const uint32_t *docs = postings->docs + postings->at;
+        clause_scores(clause, count, united->run);
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t place = docs[i] - from;
+            united->sum[place] += (double)united->run[i];
+            seen[place / WORD] |= UINT64_C(1) << place % WORD;
+        }
+        postings_pass(postings, count);
     }
 }
 
 static void collect_seen(struct united *united, uint32_t from)
 {
-    for (uint32_t word = 0; word < SEEN_WORDS; word++)
+    double least = least_of(united);
+    size_t found = 0;
+
+    for (uint32_t word = 0; word < SEEN_WORDS; word++) {
         for (uint64_t bits = united->seen[word]; bits; bits &= bits - 1) {
-            uint32_t place = word * 64 + (uint32_t)__builtin_ctzll(bits);
-            if (!may_come(united, united->sum[place]))
-                continue;
-            united->docs[united->found] = from + place;
-            united->scores[united->found++] = united->sum[place];
+            uint32_t place = word * WORD + (uint32_t)__builtin_ctzll(bits);
+            double score = united->sum[place];
+            united->docs[found] = from + place;
+            united->scores[found] = score;
+            found += score > least;
+            united->sum[place] = 0;
         }
+        united->seen[word] = 0;
+    }
+    united->found = found;
 }
 
 static void collect(struct united *united, uint32_t from, uint32_t end)
 {
-    united->found = 0;
     for (size_t i = united->essential; i < united->count; i++)
         postings_seek(&united->terms[i].clause->postings, from);
     if (united->count - united->essential == 1) {
         collect_one(united, united->terms[united->essential].clause, end);
         return;
     }
-    memset(united->seen, 0, sizeof(united->seen));
     for (size_t i = united->essential; i < united->count; i++)
         add_scores(united, united->terms[i].clause, from, end);
     collect_seen(united, from);
@@ -180,6 +209,39 @@ static void take_piece(struct united *united, uint32_t from, uint32_t end)
     top_add_all(united->top, united->docs, united->scores, united->found);
 }
 
+/*
+ * What the first documents of the rarest term that has enough of them get from
+ * it alone is what the best get at least: so nothing that is worse is looked at
+ * from the beginning.
+ */
+static void set_least(struct united *united)
+{
+    struct top *top = united->top;
+    struct clause *rarest = NULL;
+
+    for (size_t i = 0; i < united->count; i++) {
+        struct clause *clause = united->terms[i].clause;
+        if (clause->postings.count >= top->most &&
+            (!rarest || clause->score.weight > rarest->score.weight))
+            rarest = clause;
+    }
+    if (!rarest || united->count == 1)
+        return;
+    struct postings *postings = &rarest->postings;
+    for (unsigned i = 0; i < LOOKED_AT && postings->at < postings->len; i++) {
+        uint32_t count = postings->len;
+        clause_scores(rarest, count, united->run);
+        for (uint32_t j = 0; j < count; j++)
+            united->scores[j] = (double)united->run[j];
+        top_add_all(top, postings->docs, united->scores, count);
+        postings_pass(postings, count);
+    }
+    if (top->count == top->most)
+        top->least = nextafterf(top->hits[0].score, -1);
+    top->count = 0;
+    postings_rewind(postings);
+}
+
 void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
                struct top *top)
 {
@@ -188,12 +250,28 @@ void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
     assert(count > 0 && count <= UNION_MAX);
     united->count = count;
     united->top = top;
+    united->essential = 0;
+    memset(united->sum, 0, sizeof(united->sum));
+    memset(united->seen, 0, sizeof(united->seen));
     for (size_t i = 0; i < count; i++)
         united->terms[i] = (struct bounded){.clause = clauses[i]};
+    set_least(united);
     for (uint32_t from = 0, end; from < docs && united->count; from = end) {
-        end = set_bounds(united, from);
-        if (united->count == 0 || !split(united))
+        end = end_window(united, from) + 1;
+        if (united->count == 0)
+            break;
+        if (end > docs)
+            end = docs;
+        set_bounds(united, from, end - 1);
+        if (!split(united))
             continue;
+        uint32_t shorter = end_window(united, from) + 1;
+        if (shorter < end) { /* others are essential */
+            end = shorter;
+            set_bounds(united, from, end - 1);
+            if (!split(united))
+                continue;
+        }
         for (uint32_t at = from, to; at < end; at = to) {
             to = end - at < PIECE ? end : at + PIECE;
             take_piece(united, at, to);

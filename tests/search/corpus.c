@@ -146,14 +146,15 @@ void corpus_phrase(struct corpus *corpus, const struct bits_kernel *kernel,
     struct score score = {.weight = 0};
 
     corpus_rewind(corpus, kernel);
-    for (size_t i = 0; i < corpus->terms; i++) {
-        float weight = score.weight + corpus->clauses[i].score.weight;
-        score = corpus->clauses[i].score;
+    for (size_t i = 0; i < corpus->word_count; i++) {
+        const struct clause *clause = &corpus->clauses[corpus->words[i]];
+        float weight = score.weight + clause->score.weight;
+        score = clause->score;
         score.weight = weight;
     }
-    for (size_t i = 0; i < corpus->terms; i++) {
-        const struct corpus_list *list = &corpus->lists[i];
-        terms[i].clause = corpus->clauses[i];
+    for (size_t i = 0; i < corpus->word_count; i++) {
+        const struct corpus_list *list = &corpus->lists[corpus->words[i]];
+        terms[i].clause = corpus->clauses[corpus->words[i]];
         terms[i].clause.score = score;
         terms[i].offset = offsets[i];
         places_init(&terms[i].places, kernel, list->places.ptr,
@@ -176,16 +177,17 @@ static bool has_at(const struct corpus_list *list, uint32_t doc,
 static uint32_t occurrences(const struct corpus *corpus, uint32_t doc,
                             const struct phrase_term *terms)
 {
-    const struct corpus_list *list = &corpus->lists[0];
+    const struct corpus_list *list = &corpus->lists[corpus->words[0]];
     uint32_t found = 0;
 
     for (uint32_t i = 0; i < list->freqs[list->index[doc]]; i++) {
         uint32_t start = list->positions[list->first[doc] + i];
         size_t term = 0;
-        while (term < corpus->terms &&
-               has_at(&corpus->lists[term], doc, start + terms[term].offset))
+        while (term < corpus->word_count &&
+               has_at(&corpus->lists[corpus->words[term]], doc,
+                      start + terms[term].offset))
             term++;
-        found += term == corpus->terms;
+        found += term == corpus->word_count;
     }
     return found;
 }
@@ -200,16 +202,18 @@ static bool is_in(const struct corpus_list *list, uint32_t doc)
 size_t corpus_score_phrase(struct corpus *corpus,
                            const struct phrase_term *terms, size_t most)
 {
+    const struct corpus_list *list = &corpus->lists[corpus->words[0]];
     struct top top;
 
     top_init(&top, corpus->expected, CORPUS_DOCS);
-    for (size_t i = 0; i < corpus->lists[0].count; i++) {
-        uint32_t doc = corpus->lists[0].docs[i];
+    for (size_t i = 0; i < list->count; i++) {
+        uint32_t doc = list->docs[i];
         size_t term = 0;
-        while (term < corpus->terms && is_in(&corpus->lists[term], doc))
+        while (term < corpus->word_count &&
+               is_in(&corpus->lists[corpus->words[term]], doc))
             term++;
         uint32_t freq =
-            term == corpus->terms ? occurrences(corpus, doc, terms) : 0;
+            term == corpus->word_count ? occurrences(corpus, doc, terms) : 0;
         if (freq)
             top_add(&top, doc,
                     score_of(&terms[0].clause.score, freq, corpus->norms[doc]));

@@ -28,6 +28,8 @@ struct corpus {
     size_t terms;
     struct clause clauses[CORPUS_TERMS];
     struct clause *order[CORPUS_TERMS]; /* of the clauses; may be changed */
+    size_t words[CORPUS_TERMS],
+        word_count; /* of a phrase: the terms' numbers */
     struct top_hit expected[CORPUS_DOCS], found[CORPUS_DOCS];
 };
 
@@ -37,7 +39,7 @@ void corpus_free(struct corpus *corpus);
 /* All cursors at their first documents. */
 void corpus_rewind(struct corpus *corpus, const struct bits_kernel *kernel);
 
-/* The terms as a phrase, with these offsets; of the caller's memory. */
+/* The words as a phrase, with these offsets; of the caller's memory. */
 void corpus_phrase(struct corpus *corpus, const struct bits_kernel *kernel,
                    const uint32_t *offsets, struct phrase_term *terms);
 /* Into expected, of documents that have it. */

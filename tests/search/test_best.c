@@ -82,12 +82,16 @@ static void check_phrase(struct corpus *corpus,
 
     for (uint32_t i = 0; i < CORPUS_TERMS; i++)
         offsets[i] = i + (i > 1 && random() % 4 == 0); /* or a stop word */
+    corpus->word_count = 1 + (size_t)random() % 4;
+    for (size_t i = 0; i < corpus->word_count; i++)
+        corpus->words[i] =
+            random() % 3 ? i % corpus->terms : (size_t)random() % corpus->terms;
     corpus_phrase(corpus, kernel, offsets, terms);
     size_t all = corpus_score_phrase(corpus, terms, CORPUS_DOCS);
-    assert_int_equal(phrase_count(terms, corpus->terms), all);
+    assert_int_equal(phrase_count(terms, corpus->word_count), all);
     corpus_phrase(corpus, kernel, offsets, terms);
     top_init(&top, corpus->found, most);
-    phrase_top(terms, corpus->terms, &top);
+    phrase_top(terms, corpus->word_count, &top);
     top_sort(&top);
     corpus_assert(corpus, &top, all < most ? all : most);
 }

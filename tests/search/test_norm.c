@@ -30,11 +30,26 @@ static void test_norms_are_lucenes(void **state)
     assert_int_equal(norm_of(UINT32_MAX >> 1), 255);
 }
 
+static void test_norm_above_is_the_shortest_not_below(void **state)
+{
+    uint32_t step = 1;
+
+    (void)state;
+    for (uint32_t length = 0; length < NORM_LENGTH_MAX; length += step) {
+        uint8_t norm = norm_above(length);
+        assert_true(norm_length(norm) >= length);
+        assert_true(norm == 0 || norm_length((uint8_t)(norm - 1)) < length);
+        step += length > 100000 ? step / 64 : 0;
+    }
+    assert_int_equal(norm_above(NORM_LENGTH_MAX), 255);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_norm_is_the_longest_not_above),
         cmocka_unit_test(test_norms_are_lucenes),
+        cmocka_unit_test(test_norm_above_is_the_shortest_not_below),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,105 @@
+/* test_match.c - which of some documents a cursor has, beside a look at each.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/query/match.h"
+#include "tests/test.h"
+
+#define DOCS 60000
+#define RUNS 400
+
+struct given {
+    uint32_t docs[DOCS], freqs[DOCS];
+    bool has[DOCS];
+    uint8_t norms[DOCS];
+    struct list_source list;
+};
+
+/* Some parts are dense, some are sparse, some are empty. */
+static void make(struct given *given, struct buf *bytes)
+{
+    static const long everies[] = {1, 2, 9, 40, 700, DOCS};
+    long every = 1;
+
+    given->list = (struct list_source){
+        .docs = given->docs, .freqs = given->freqs, .norms = given->norms};
+    for (uint32_t doc = 0; doc < DOCS; doc++) {
+        if (random() % 3000 == 0)
+            every = everies[random() % (long)COUNT(everies)];
+        given->has[doc] = random() % every == 0;
+        if (!given->has[doc])
+            continue;
+        given->docs[given->list.count] = doc;
+        given->freqs[given->list.count++] = 1 + (uint32_t)(doc % 7);
+    }
+    buf_init(bytes, MEM_APP);
+    list_append(bytes, &given->list);
+}
+
+static uint32_t ask(const struct given *given, struct match *match,
+                    struct postings *postings, uint32_t next)
+{
+    uint32_t docs[LIST_BLOCK];
+    size_t count = 1 + (size_t)random() % LIST_BLOCK;
+    long step = 1 + random() % 60;
+    size_t seen = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        docs[i] = next + (uint32_t)(random() % step);
+        next = docs[i] + 1;
+    }
+    for (size_t from = 0; from < count;) {
+        size_t before = from;
+        size_t found = match_block(match, postings, docs, count, &from);
+        assert_true(from > before);
+        for (size_t i = 0; i < found; i++) {
+            size_t which = match->which[i];
+            for (; seen < which; seen++)
+                assert_false(docs[seen] < DOCS && given->has[docs[seen]]);
+            assert_int_equal(seen++, which);
+            assert_int_equal(postings->docs[match->at[i]], docs[which]);
+            assert_int_equal(postings_freqs(postings)[match->at[i]],
+                             1 + docs[which] % 7);
+        }
+    }
+    for (; seen < count; seen++)
+        assert_false(docs[seen] < DOCS && given->has[docs[seen]]);
+    return next;
+}
+
+static void test_matches_are_those_of_each(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t kinds = bits_kernels(kernels);
+    struct given *given = calloc(1, sizeof(*given));
+    struct postings postings;
+    struct match match;
+    struct buf bytes;
+
+    (void)state;
+    for (size_t i = 0; i < RUNS; i++) {
+        if (i % 20 == 0)
+            make(given, &bytes);
+        if (given->list.count == 0)
+            continue;
+        postings_init(&postings, kernels[i % kinds], bytes.ptr,
+                      (uint32_t)given->list.count);
+        match_init(&match);
+        for (uint32_t next = (uint32_t)(random() % 100); next < DOCS;)
+            next = ask(given, &match, &postings, next);
+        if (i % 20 == 19)
+            buf_deinit(&bytes);
+    }
+    free(given);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matches_are_those_of_each),
+    };
+
+    srandom(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
