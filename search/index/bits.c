@@ -1,7 +1,8 @@
 /* bits.c - see bits.h. */
+#include <pthread.h>
 #include <string.h>
 
-#include "search/index/bits.h"
+#include "search/index/bits_set.h"
 
 #define WORD 32
 
@@ -61,12 +62,34 @@ static void unpack_rising_scalar(const void *in, unsigned width, uint32_t base,
         base = out[i] += base + 1;
 }
 
+/* ---- sets */
+
+struct bits_by_byte bits_by_byte;
+
+static void fill_by_byte(void)
+{
+    struct bits_by_byte *by = &bits_by_byte;
+
+    for (unsigned byte = 0; byte < 256; byte++)
+        for (unsigned bit = 0; bit < 8; bit++)
+            if (byte >> bit & 1)
+                by->numbers[byte][by->count[byte]++] = bit;
+}
+
+static size_t each_scalar(const void *words, size_t count, uint32_t base,
+                          uint32_t *out)
+{
+    return bits_each(words, count, base, out);
+}
+
 size_t bits_kernels(const struct bits_kernel *kernels[2])
 {
-    static const struct bits_kernel scalar = {"scalar", unpack_scalar,
-                                              unpack_rising_scalar};
+    static const struct bits_kernel scalar = {
+        "scalar", unpack_scalar, unpack_rising_scalar, each_scalar};
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     size_t count = 0;
 
+    pthread_once(&once, fill_by_byte);
 #ifdef SEARCH_AVX2
     if (__builtin_cpu_supports("avx2"))
         kernels[count++] = &bits_avx2;

@@ -26,6 +26,11 @@ struct bits_kernel {
        one's before being base: out[i] = out[i - 1] + in[i] + 1. */
     void (*unpack_rising)(const void *in, unsigned width, uint32_t base,
                           uint32_t out[BITS_BLOCK]);
+    /* The numbers of the bits that are set in count words of 64, the lowest
+       first, base being the first one's; out: room for all of them and for
+       BITS_LANES more, which may be written to.  How many they are. */
+    size_t (*each)(const void *words, size_t count, uint32_t base,
+                   uint32_t *out);
 };
 
 extern const struct bits_kernel bits_avx2; /* needs a processor that has it */

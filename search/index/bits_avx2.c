@@ -2,15 +2,14 @@
  * bits_avx2.c - eight numbers at a time, by the compiler's vectors; compiled
  * for processors that have AVX2, and called on those alone.
  */
-#include "search/index/bits.h"
+#include "search/index/bits_set.h"
 
 #define ROWS (BITS_BLOCK / BITS_LANES)
 #define WORD 32
 #define INLINE static inline __attribute__((always_inline))
 
-typedef uint32_t lanes __attribute__((vector_size(32)));
-typedef uint32_t unaligned_lanes
-    __attribute__((vector_size(32), aligned(1), may_alias));
+typedef bits_lanes lanes;
+typedef bits_unaligned unaligned_lanes;
 
 INLINE lanes row_of(const unaligned_lanes *in, unsigned row, unsigned width)
 {
@@ -96,4 +95,11 @@ static void unpack_rising_avx2(const void *in, unsigned width, uint32_t base,
     by_width[width].rising(in, base, out);
 }
 
-const struct bits_kernel bits_avx2 = {"avx2", unpack_avx2, unpack_rising_avx2};
+static size_t each_avx2(const void *words, size_t count, uint32_t base,
+                        uint32_t *out)
+{
+    return bits_each(words, count, base, out);
+}
+
+const struct bits_kernel bits_avx2 = {"avx2", unpack_avx2, unpack_rising_avx2,
+                                      each_avx2};

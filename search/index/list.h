@@ -12,10 +12,13 @@
  *             whatever the length of the average document (S. Ding, T. Suel:
  *             "Faster Top-k Document Retrieval Using Block-Max Indexes", 2011,
  *             keep the score itself)
- *   documents of a full block: gaps, packed, then frequencies - 1, patched; of
- *             a short one, varints: gap * 2, + 1 where the frequency is 1, else
- *             the frequency behind it.  A gap is how many documents lie between
- *             one and the one before it.
+ *   documents of a full block: gaps, packed; or, where that is not longer or
+ *             at most LIST_SET_WORDS, a set: a bit for each document in words
+ *             of 64, from the word on that the document behind the block before
+ *             would be in.  Then frequencies - 1, patched.
+ *             Of a short one, varints: gap * 2, + 1 where the frequency is 1,
+ *             else the frequency behind it.
+ *             A gap is how many documents lie between two neighbours.
  *
  * Positions are a stream of their own: those of all documents one behind the
  * other, each less the one before it in its document; 256 in a block, patched,
@@ -33,13 +36,15 @@
 #include "search/index/patched.h"
 
 #define LIST_BLOCK BITS_BLOCK
+#define LIST_SET 64 /* instead of a width: its documents are a set of bits */
+#define LIST_SET_WORDS 8 /* a set that is no longer is one in any case */
 
 struct list_block {
     uint32_t last;    /* document */
     uint32_t bits;    /* where its documents are, from the end of the impacts */
     uint32_t impacts; /* the number of its first one */
     uint32_t places;  /* the number of its first position */
-    uint8_t doc_width;
+    uint8_t doc_width; /* or LIST_SET */
     struct patched freqs;
     uint8_t unused; /* 0 */
 };
@@ -65,6 +70,13 @@ struct list_source {
     size_t position_count;
     const uint8_t *norms; /* of all documents of the segment, by number */
 };
+
+/* The words of the set of a block: behind is the document behind the block
+   before, or 0. */
+static inline size_t list_set_words(uint32_t behind, uint32_t last)
+{
+    return last / 64 - behind / 64 + 1;
+}
 
 /* Of a short one 0. */
 static inline size_t list_blocks(size_t count)

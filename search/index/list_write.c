@@ -1,4 +1,6 @@
 /* list_write.c - see list.h. */
+#include <string.h>
+
 #include "search/index/list.h"
 #include "search/index/norm.h"
 #include "search/index/varint.h"
@@ -58,9 +60,25 @@ static void append_short(struct buf *out, const struct list_source *source,
     }
 }
 
+static void append_set(struct buf *out, const uint32_t *docs, uint32_t behind,
+                       size_t words)
+{
+    size_t size = words * sizeof(uint64_t);
+    unsigned char *bytes = (unsigned char *)buf_reserve(out, size);
+
+    memset(bytes, 0, size);
+    for (size_t i = 0; i < LIST_BLOCK; i++) {
+        uint32_t bit = docs[i] - behind / 64 * 64;
+        bytes[bit / 8] = (unsigned char)(bytes[bit / 8] | 1U << bit % 8);
+    }
+    buf_commit(out, size);
+}
+
 static void append_full(struct buf *out, const struct list_source *source,
                         size_t from, struct list_block *block)
 {
+    uint32_t behind = from ? source->docs[from - 1] + 1 : 0;
+    size_t words = list_set_words(behind, block->last);
     uint32_t gaps[LIST_BLOCK];
     uint32_t freqs[LIST_BLOCK];
 
@@ -69,9 +87,15 @@ static void append_full(struct buf *out, const struct list_source *source,
         freqs[i] = source->freqs[from + i] - 1;
     }
     block->doc_width = (uint8_t)bits_width(gaps, LIST_BLOCK);
-    bits_pack(gaps, block->doc_width,
-              buf_reserve(out, bits_size(block->doc_width)));
-    buf_commit(out, bits_size(block->doc_width));
+    if (words <= LIST_SET_WORDS ||
+        words * sizeof(uint64_t) <= bits_size(block->doc_width)) {
+        block->doc_width = LIST_SET;
+        append_set(out, source->docs + from, behind, words);
+    } else {
+        bits_pack(gaps, block->doc_width,
+                  buf_reserve(out, bits_size(block->doc_width)));
+        buf_commit(out, bits_size(block->doc_width));
+    }
     block->freqs = patched_append(out, freqs);
 }
 

@@ -33,6 +33,12 @@ uint32_t postings_block_last(const struct postings *postings, uint32_t block)
                     offsetof(struct list_block, last));
 }
 
+/* The document behind the block before, or 0. */
+static uint32_t behind_before(const struct postings *postings, uint32_t block)
+{
+    return block ? postings_block_last(postings, block - 1) + 1 : 0;
+}
+
 /* ---- a block's documents */
 
 static void read_short(struct postings *postings, const unsigned char *at,
@@ -59,8 +65,7 @@ static void end_block(struct postings *postings)
 static void load(struct postings *postings, uint32_t block)
 {
     struct list_block entry = block_at(postings, block);
-    uint32_t base =
-        block ? postings_block_last(postings, block - 1) : UINT32_MAX;
+    uint32_t behind = behind_before(postings, block);
     uint32_t left = postings->count - block * LIST_BLOCK;
 
     postings->block = block;
@@ -68,10 +73,15 @@ static void load(struct postings *postings, uint32_t block)
     postings->len = left < LIST_BLOCK ? left : LIST_BLOCK;
     postings->has_freqs = false;
     if (left < LIST_BLOCK)
-        read_short(postings, postings->bits + entry.bits, base);
+        read_short(postings, postings->bits + entry.bits, behind - 1);
+    else if (entry.doc_width == LIST_SET)
+        postings->kernel->each(postings->bits + entry.bits,
+                               list_set_words(behind, entry.last),
+                               behind / 64 * 64, postings->docs);
     else
         postings->kernel->unpack_rising(postings->bits + entry.bits,
-                                        entry.doc_width, base, postings->docs);
+                                        entry.doc_width, behind - 1,
+                                        postings->docs);
     end_block(postings);
 }
 
@@ -119,6 +129,17 @@ void postings_init_single(struct postings *postings, uint32_t doc,
 
 /* ---- frequencies */
 
+/* Of a full block that is here. */
+static size_t docs_size(const struct postings *postings,
+                        const struct list_block *entry)
+{
+    if (entry->doc_width != LIST_SET)
+        return bits_size(entry->doc_width);
+    return list_set_words(behind_before(postings, postings->block),
+                          entry->last) *
+           sizeof(uint64_t);
+}
+
 const uint32_t *postings_freqs(struct postings *postings)
 {
     struct list_block entry;
@@ -127,7 +148,7 @@ const uint32_t *postings_freqs(struct postings *postings)
         return postings->freqs;
     entry = block_at(postings, postings->block);
     patched_read(postings->kernel,
-                 postings->bits + entry.bits + bits_size(entry.doc_width),
+                 postings->bits + entry.bits + docs_size(postings, &entry),
                  entry.freqs, postings->freqs);
     for (size_t i = 0; i < LIST_BLOCK; i++)
         postings->freqs[i]++;
@@ -187,7 +208,7 @@ static uint32_t before(const struct postings *postings, uint32_t target)
     return (uint32_t)(docs - postings->docs) + count;
 }
 
-static uint32_t end(struct postings *postings)
+static uint32_t finish(struct postings *postings)
 {
     postings->block = postings->block_count;
     postings->at = postings->len;
@@ -201,7 +222,7 @@ uint32_t postings_seek(struct postings *postings, uint32_t target)
     if (postings->block_count && postings->block < postings->block_count) {
         uint32_t block = postings_block_of(postings, target);
         if (block == postings->block_count)
-            return end(postings);
+            return finish(postings);
         if (block != postings->block)
             load(postings, block);
     }
@@ -231,13 +252,65 @@ void postings_pass(struct postings *postings, uint32_t count)
     if (postings->block + 1 < postings->block_count)
         load(postings, postings->block + 1);
     else
-        end(postings);
+        finish(postings);
 }
 
 uint32_t postings_next(struct postings *postings)
 {
     postings_pass(postings, 1);
     return postings_doc(postings);
+}
+
+/* ---- sets */
+
+/* A block that is one, and whole, and wholly before end: not even its documents
+   are read.  False: it is another. */
+static bool set_block(const struct postings *postings, uint32_t block,
+                      uint32_t from, uint32_t end, uint64_t *words)
+{
+    struct list_block entry = block_at(postings, block);
+    uint32_t behind = behind_before(postings, block);
+
+    if (entry.doc_width != LIST_SET || entry.last >= end || behind < from)
+        return false;
+    const unsigned char *set = postings->bits + entry.bits;
+    size_t count = list_set_words(behind, entry.last);
+    words += (behind - from) / 64;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t word;
+        memcpy(&word, set + i * sizeof(word), sizeof(word));
+        words[i] |= word;
+    }
+    return true;
+}
+
+static void set_each(struct postings *postings, uint32_t from, uint32_t end,
+                     uint64_t *words)
+{
+    uint32_t count = postings_run(postings, end);
+    const uint32_t *docs = postings->docs + postings->at;
+
+    for (uint32_t i = 0; i < count; i++)
+        words[(docs[i] - from) / 64] |= UINT64_C(1) << docs[i] % 64;
+    postings->at += count;
+}
+
+void postings_set(struct postings *postings, uint32_t from, uint32_t end,
+                  uint64_t *words)
+{
+    while (postings_doc(postings) < end) {
+        set_each(postings, from, end, words);
+        if (postings->at < postings->len)
+            return;
+        uint32_t block = postings->block + 1;
+        while (block < postings->block_count &&
+               set_block(postings, block, from, end, words))
+            block++;
+        if (block < postings->block_count)
+            load(postings, block);
+        else
+            finish(postings);
+    }
 }
 
 /* ---- bounds */

@@ -48,6 +48,14 @@ void postings_rewind(struct postings *postings);
 /* Past so many documents of the block. */
 void postings_pass(struct postings *postings, uint32_t count);
 
+/*
+ * The bit of each document from the cursor on that is before end, in words of
+ * 64, whose first bit is from's, which is a multiple of 64 and not behind the
+ * cursor; the cursor goes behind them.
+ */
+void postings_set(struct postings *postings, uint32_t from, uint32_t end,
+                  uint64_t *words);
+
 /* The number of the first position of the block's first document. */
 uint32_t postings_block_places(const struct postings *postings);
 

@@ -37,11 +37,12 @@ static void check(struct corpus *corpus, bool all,
 
     corpus_assert(corpus, &top,
                   corpus_score(corpus, all ? corpus->terms : 1, most));
-    if (!all)
-        return;
     corpus_rewind(corpus, kernel);
-    assert_int_equal(intersection_count(corpus->order, corpus->terms),
-                     corpus_score(corpus, corpus->terms, CORPUS_DOCS));
+    uint32_t count =
+        all ? intersection_count(corpus->order, corpus->terms)
+            : union_count(corpus->order, corpus->terms, CORPUS_DOCS);
+    assert_int_equal(
+        count, corpus_score(corpus, all ? corpus->terms : 1, CORPUS_DOCS));
 }
 
 static void run(bool all, uint32_t most_every)

@@ -114,6 +114,31 @@ static void test_bits_lie_where_the_format_says(void **state)
                                                          : 0);
 }
 
+static void test_bits_of_a_set_are_its_numbers(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t kinds = bits_kernels(kernels);
+    uint32_t found[8 * 64 + BITS_LANES];
+    uint64_t words[8];
+
+    (void)state;
+    for (size_t run = 0; run < 200; run++) {
+        long every = 1 + random() % 20;
+        for (size_t i = 0; i < COUNT(words); i++) {
+            words[i] = 0;
+            for (unsigned bit = 0; bit < 64; bit++)
+                words[i] |= (uint64_t)(random() % every == 0) << bit;
+        }
+        size_t count =
+            kernels[run % kinds]->each(words, COUNT(words), 640, found);
+        size_t seen = 0;
+        for (uint32_t bit = 0; bit < 64 * COUNT(words); bit++)
+            if (words[bit / 64] >> bit % 64 & 1)
+                assert_int_equal(found[seen++], 640 + bit);
+        assert_int_equal(seen, count);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +146,7 @@ int main(void)
         cmocka_unit_test(test_what_is_packed_is_read_by_each_kernel),
         cmocka_unit_test(test_rising_numbers_are_sums_of_gaps),
         cmocka_unit_test(test_first_number_may_be_zero),
+        cmocka_unit_test(test_bits_of_a_set_are_its_numbers),
         cmocka_unit_test(test_bits_lie_where_the_format_says),
     };
 

@@ -1,12 +1,13 @@
-/* test_match.c - which of some documents a cursor has, beside a look at each.
- */
+/* test_match.c - which of some documents a cursor has, and how many two have,
+ * beside a look at each. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "search/query/match.h"
+#include "search/query/union.h"
 #include "tests/test.h"
 
-#define DOCS 60000
+#define DOCS 150000
 #define RUNS 400
 
 struct given {
@@ -94,10 +95,37 @@ static void test_matches_are_those_of_each(void **state)
     free(given);
 }
 
+static void test_count_of_a_union_is_that_of_each(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t kinds = bits_kernels(kernels);
+    struct given *given = calloc(2, sizeof(*given));
+    struct clause clauses[2];
+    struct clause *order[2] = {&clauses[0], &clauses[1]};
+    struct buf bytes[2];
+
+    (void)state;
+    for (size_t run = 0; run < 30; run++) {
+        uint32_t expected = 0;
+        for (size_t i = 0; i < 2; i++) {
+            make(&given[i], &bytes[i]);
+            postings_init(&clauses[i].postings, kernels[run % kinds],
+                          bytes[i].ptr, (uint32_t)given[i].list.count);
+        }
+        for (uint32_t doc = 0; doc < DOCS; doc++)
+            expected += given[0].has[doc] || given[1].has[doc];
+        assert_int_equal(union_count(order, 2, DOCS), expected);
+        buf_deinit(&bytes[0]);
+        buf_deinit(&bytes[1]);
+    }
+    free(given);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matches_are_those_of_each),
+        cmocka_unit_test(test_count_of_a_union_is_that_of_each),
     };
 
     srandom(1);
