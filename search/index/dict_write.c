@@ -43,21 +43,12 @@ static void begin_block(struct dict_writer *writer, struct span term,
     writer->last.len = 0;
 }
 
-static size_t shared(struct span a, struct span b)
-{
-    size_t len = 0;
-
-    while (len < a.len && len < b.len && a.ptr[len] == b.ptr[len])
-        len++;
-    return len;
-}
-
 void dict_writer_add(struct dict_writer *writer, struct span term,
                      const struct dict_entry *entry)
 {
     if (writer->count++ % DICT_BLOCK == 0)
         begin_block(writer, term, entry);
-    size_t same = shared(buf_span(&writer->last), term);
+    size_t same = dict_shared(buf_span(&writer->last), term);
     struct span rest = span_skip(term, same);
     varint_append(&writer->blocks, same);
     varint_append(&writer->blocks, rest.len);
