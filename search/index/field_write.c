@@ -1,5 +1,7 @@
 /* field_write.c - see field_write.h. */
 #include "search/index/field_write.h"
+#include <string.h>
+
 #include "search/index/dict.h"
 #include "search/index/norm.h"
 
@@ -44,12 +46,22 @@ void field_writer_add(struct field_writer *writer, struct span term,
     inverter_add(writer->inverter, term, doc, position);
 }
 
+/* Those without one are 0. */
+static void have_lengths(struct field_writer *writer, uint32_t docs)
+{
+    size_t more = docs - writer->lengths.len;
+
+    if (more == 0)
+        return;
+    memset(buf_reserve(&writer->lengths, more), 0, more);
+    buf_commit(&writer->lengths, more);
+}
+
 void field_writer_end(struct field_writer *writer, uint32_t doc,
                       uint32_t length)
 {
-    while (writer->lengths.len < doc)
-        buf_append_char(&writer->lengths, 0);
-    buf_append_char(&writer->lengths, (char)norm_of(length));
+    have_lengths(writer, doc);
+    buf_append_char(&writer->lengths, writer->full ? (char)norm_of(length) : 0);
     writer->totals.tokens += length;
     writer->totals.docs += length > 0;
 }
@@ -92,11 +104,12 @@ static void put_section(struct field_writer *writer, enum segment_kind kind,
 }
 
 void field_writer_put(struct field_writer *writer, struct segment_writer *out,
-                      uint32_t field)
+                      uint32_t field, uint32_t docs)
 {
     struct dict_writer *dict = &writer->dict;
 
     writer->out = out;
+    have_lengths(writer, docs);
     dict_writer_init(dict, MEM_APP, writer->full);
     segment_writer_begin(out, SEGMENT_LISTS, field);
     inverter_each(writer->inverter, put_term, writer);

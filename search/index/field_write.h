@@ -31,6 +31,6 @@ void field_writer_end(struct field_writer *writer, uint32_t doc,
 /* Bytes that it has, about. */
 size_t field_writer_size(const struct field_writer *writer);
 
-/* All of the documents so far; nothing is added any more. */
+/* Of a segment of so many documents; nothing is added any more. */
 void field_writer_put(struct field_writer *writer, struct segment_writer *out,
-                      uint32_t field);
+                      uint32_t field, uint32_t docs);

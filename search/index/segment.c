@@ -30,10 +30,18 @@ struct segment {
 const char *segment_kind_name(enum segment_kind kind)
 {
     static const char *const names[SEGMENT_KINDS] = {
-        [SEGMENT_SCHEMA] = "schema",    [SEGMENT_TERMS] = "terms",
-        [SEGMENT_INDEX] = "term index", [SEGMENT_KEYS] = "term keys",
-        [SEGMENT_LISTS] = "lists",      [SEGMENT_PLACES] = "positions",
-        [SEGMENT_LENGTHS] = "lengths",  [SEGMENT_TOTALS] = "totals",
+        [SEGMENT_SCHEMA] = "schema",
+        [SEGMENT_STORED] = "documents",
+        [SEGMENT_SOURCES] = "document index",
+        [SEGMENT_IDS] = "ids",
+        [SEGMENT_VALUES] = "values",
+        [SEGMENT_TERMS] = "terms",
+        [SEGMENT_INDEX] = "term index",
+        [SEGMENT_KEYS] = "term keys",
+        [SEGMENT_LISTS] = "lists",
+        [SEGMENT_PLACES] = "positions",
+        [SEGMENT_LENGTHS] = "lengths",
+        [SEGMENT_TOTALS] = "totals",
     };
 
     return kind < SEGMENT_KINDS ? names[kind] : "unknown";

@@ -25,7 +25,11 @@
 #define SEGMENT_NO_FIELD UINT32_MAX
 
 enum segment_kind {
-    SEGMENT_SCHEMA,  /* of the segment: no field */
+    SEGMENT_SCHEMA,  /* schema.h: a list; no field */
+    SEGMENT_STORED,  /* stored.h: blocks; no field */
+    SEGMENT_SOURCES, /* stored.h: index; no field */
+    SEGMENT_IDS,     /* ids.h; no field */
+    SEGMENT_VALUES,  /* values.h */
     SEGMENT_TERMS,   /* dict.h: blocks */
     SEGMENT_INDEX,   /* dict.h */
     SEGMENT_KEYS,    /* dict.h */

@@ -234,7 +234,7 @@ static void write_field(const struct place *place)
         field_writer_end(field, doc, position);
     }
     assert_true(field_writer_size(field) > 0);
-    field_writer_put(field, writer, 2);
+    field_writer_put(field, writer, 2, DOCS);
     field_writer_destroy(field);
     assert_int_equal(segment_writer_finish(writer, DOCS), 0);
 }

@@ -1,0 +1,43 @@
+/*
+ * builder.h - documents in JSON, one after the other, made into a segment.
+ *
+ *   builder_add() -- read() all of a document, or why it cannot be --> its
+ *   terms, values, source and id, in memory but for the source
+ *   builder_finish() -- the file
+ *
+ * A document that is refused leaves nothing behind.
+ */
+#pragma once
+
+#include "search/index/schema.h"
+
+#define BUILDER_SOURCE_MAX (16 << 20) /* bytes of a document */
+#define BUILDER_VALUES_MAX 100000     /* of a document */
+#define BUILDER_GAP 100               /* positions between values of a text */
+
+struct builder;
+
+/* How much of documents is kept. */
+struct builder_options {
+    bool no_source, no_values; /* for indexes that are only searched */
+};
+
+/* The schema is borrowed, and grows by what documents have.  NULL: errno. */
+struct builder *builder_create(const char *path, struct schema *schema,
+                               const struct builder_options *options);
+/* Nothing is there. */
+void builder_abandon(struct builder *builder);
+
+/*
+ * The next document, its number being how many there were.  False: it is none,
+ * and why says what is wrong with it.
+ */
+bool builder_add(struct builder *builder, struct span id, struct span source,
+                 char *why, size_t why_size);
+
+uint32_t builder_docs(const struct builder *builder);
+/* Bytes of memory, about. */
+size_t builder_size(const struct builder *builder);
+
+/* The segment is there and on the disk, or nothing: 0 or errno. */
+int builder_finish(struct builder *builder);

@@ -1,0 +1,18 @@
+/*
+ * date.h - dates as they are written, in milliseconds since 1970, UTC:
+ * 2024, 2024-02, 2024-02-29, 2024-02-29T13:05, …:07, …:07.123, each time with
+ * Z or an offset as +01:00, or with none for UTC; or milliseconds as digits.
+ */
+#pragma once
+
+#include "common/span.h"
+
+#define DATE_LAST INT64_C(253402300799999) /* of the year 9999; as far before \
+                                            */
+
+/* False: it is none. */
+bool date_parse(struct span text, int64_t *ms);
+
+#define DATE_MAX 32 /* bytes of a written date */
+/* As 2024-02-29T13:05:07.123Z; the bytes are in room. */
+struct span date_write(char room[DATE_MAX], int64_t ms);

@@ -1,0 +1,67 @@
+/*
+ * schema.h - the fields of an index: their names, what they hold, how texts
+ * become terms.
+ *
+ * As JSON it is Elasticsearch's mapping, objects flattened: {"properties":
+ * {"title": {"type": "text", "analyzer": "english", "fields": {"raw": {"type":
+ * "keyword"}}}}}.  What is there by itself is a field by the type that its
+ * first value has in JSON; a string a text, with a keyword .keyword beside it.
+ * Fields are only ever added, so a field's number means the same in all
+ * segments of an index.
+ */
+#pragma once
+
+#include "common/arena.h"
+#include "common/json.h"
+
+#define SCHEMA_FIELDS_MAX 1000 /* as Elasticsearch's limit */
+#define SCHEMA_NAME_MAX 256    /* bytes, with the dots of objects */
+#define SCHEMA_NONE UINT32_MAX
+
+enum schema_type {
+    SCHEMA_TEXT,    /* terms with positions, by an analyzer */
+    SCHEMA_KEYWORD, /* one term each */
+    SCHEMA_LONG,
+    SCHEMA_DOUBLE,
+    SCHEMA_DATE, /* milliseconds since 1970 */
+    SCHEMA_BOOLEAN,
+    SCHEMA_TYPES
+};
+
+struct schema_field {
+    struct span name, analyzer; /* analyzer: a name, or an object in JSON */
+    enum schema_type type;
+    uint32_t of;           /* the field whose values it has as well, or NONE */
+    uint32_t ignore_above; /* KEYWORD: bytes; longer ones are left out */
+    float k1, b;           /* of BM25 */
+};
+
+struct schema {
+    struct arena arena;
+    struct schema_field *fields; /* by number */
+    size_t count;
+    bool dynamic; /* fields that are not there are added as they come */
+};
+
+void schema_init(struct schema *schema);
+void schema_deinit(struct schema *schema);
+
+const char *schema_type_name(enum schema_type type);
+/* SCHEMA_NONE: there is none of the name. */
+uint32_t schema_find(const struct schema *schema, struct span name);
+/* Its number; a text has .keyword beside it.  SCHEMA_NONE: there are too many,
+   or the name is too long. */
+uint32_t schema_add(struct schema *schema, struct span name,
+                    enum schema_type type);
+
+/*
+ * Add what a mapping has.  False: errors say what is wrong with it, or that a
+ * field is another already; then nothing is added.
+ */
+bool schema_merge(struct schema *schema, const json_t *mapping,
+                  struct json_errors *errors);
+void schema_put(const struct schema *schema, struct json_writer *w);
+
+/* The same as a list by number, as segments keep it.  False: it is none. */
+void schema_put_list(const struct schema *schema, struct json_writer *w);
+bool schema_read_list(struct schema *schema, struct span json);
