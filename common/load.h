@@ -31,6 +31,9 @@ struct load_profile {
     bool (*accept)(struct load *load, const struct load_answer *answer);
     /* Before the clock starts: what the units need.  0 or UV_E*; may be NULL */
     int (*prepare)(struct load *load);
+    /* NULL: it speaks HTTP.  Else the length of the first whole answer of
+       bytes, whose body it sets; 0 for none yet, or UV_EPROTO. */
+    int64_t (*parse)(struct span bytes, struct load_answer *answer);
 };
 
 /* main() is this call; --help says what it takes. */

@@ -221,14 +221,23 @@ static void take_answer(struct load_conn *conn,
     }
 }
 
+static int64_t parse(const struct load *load, struct span bytes,
+                     struct load_answer *answer)
+{
+    *answer = (struct load_answer){0};
+    return load->profile->parse ? load->profile->parse(bytes, answer)
+                                : load_parse(bytes, false, answer);
+}
+
 /* Whole answers off bytes; the rest is kept. */
 static void take_answers(struct load_conn *conn, struct span bytes)
 {
+    const struct load *load = conn->load;
     struct load_answer answer;
     uint64_t now_us = clock_mono_us();
     int64_t used = 0;
 
-    while (bytes.len && (used = load_parse(bytes, false, &answer)) > 0) {
+    while (bytes.len && (used = parse(load, bytes, &answer)) > 0) {
         if (conn->count == 0) {
             used = UV_EPROTO; /* an answer to nothing */
             break;

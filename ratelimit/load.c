@@ -6,11 +6,15 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <uv.h>
 
 #include "common/load.h"
+#include "common/resp.h"
 
 #define JSON_TYPE SPAN("Content-Type: application/json\r\n")
-#define TEN 10 /* limits of one call */
+#define TEN 10       /* limits of one call */
+#define ITEMS_MAX 16 /* of an answer by RESP */
+#define RESP_MAX 1024
 
 static const struct {
     const char *name, *body;
@@ -123,6 +127,76 @@ static void ten(struct load *load, uint64_t n, struct buf *out)
     buf_deinit(&body);
 }
 
+/* ---- RESP: what redis-benchmark asks, and its peer */
+
+static void throttle(struct load *load, uint64_t n, struct buf *out)
+{
+    char key[32];
+    int len = snprintf(key, sizeof(key), "user:%" PRIu64, n % load_units(load));
+
+    resp_append(out,
+                (struct span[]){SPAN("CL.THROTTLE"),
+                                {key, (size_t)len},
+                                SPAN("1000000"),
+                                SPAN("100000000"),
+                                SPAN("1")},
+                5);
+}
+
+static void incr(struct load *load, uint64_t n, struct buf *out)
+{
+    char key[32];
+    int len =
+        snprintf(key, sizeof(key), "counter:%" PRIu64, n % load_units(load));
+
+    resp_append(out, (struct span[]){SPAN("INCR"), {key, (size_t)len}}, 2);
+}
+
+static bool take_line(struct span *rest, struct span *line)
+{
+    size_t len = span_find(*rest, '\n');
+
+    if (len == rest->len)
+        return false;
+    *line = (struct span){rest->ptr, len};
+    *rest = span_skip(*rest, len + 1);
+    return true;
+}
+
+/* A line, or "*n" and n lines. */
+static int64_t parse_resp(struct span bytes, struct load_answer *answer)
+{
+    struct span rest = bytes;
+    struct span line;
+    uint64_t more = 0;
+    bool whole = take_line(&rest, &line);
+
+    if (whole && line.len > 2 && line.ptr[0] == '*' &&
+        !span_to_u64((struct span){line.ptr + 1, line.len - 2}, ITEMS_MAX,
+                     &more))
+        return UV_EPROTO;
+    for (; whole && more > 0; more--)
+        whole = take_line(&rest, &line);
+    if (!whole)
+        return bytes.len > RESP_MAX ? UV_EPROTO : 0;
+    answer->body = (struct span){bytes.ptr, bytes.len - rest.len};
+    return (int64_t)answer->body.len;
+}
+
+static bool is_let_through(struct load *load, const struct load_answer *answer)
+{
+    (void)load;
+    return span_has_prefix(answer->body, SPAN("*5\r\n:0\r\n"));
+}
+
+static bool is_counted(struct load *load, const struct load_answer *answer)
+{
+    (void)load;
+    return span_has_prefix(answer->body, SPAN(":"));
+}
+
+/* ---- */
+
 static bool is_allowed(struct load *load, const struct load_answer *answer)
 {
     (void)load;
@@ -149,6 +223,10 @@ int main(int argc, char **argv)
         {"ten", "ten limits of one key in one call", ten, is_allowed,
          make_limits},
         {"spike", "calm and floods by turns", spike, is_decided, make_limits},
+        {"throttle", "CL.THROTTLE, at the RESP port", throttle, is_let_through,
+         NULL, parse_resp},
+        {"incr", "INCR, at a Redis: beside throttle", incr, is_counted, NULL,
+         parse_resp},
         {0},
     };
 
