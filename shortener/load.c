@@ -131,13 +131,14 @@ static void mixed(struct load *load, uint64_t n, struct buf *out)
 int main(int argc, char **argv)
 {
     static const struct load_profile profiles[] = {
-        {"hot", "one link, over and over", hot, is_redirect, prepare_one},
-        {"cold", "--units links in turn", cold, is_redirect, prepare_links},
+        {"hot", "one link, over and over", hot, is_redirect, prepare_one, NULL},
+        {"cold", "--units links in turn", cold, is_redirect, prepare_links,
+         NULL},
         {"popular", "--units links, a few of them most of the time", popular,
-         is_redirect, prepare_links},
-        {"create", "a new link each time", create, is_created, NULL},
+         is_redirect, prepare_links, NULL},
+        {"create", "a new link each time", create, is_created, NULL, NULL},
         {"mixed", "popular, and every fiftieth a new link", mixed, is_good,
-         prepare_links},
+         prepare_links, NULL},
         {0},
     };
 
