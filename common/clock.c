@@ -28,14 +28,15 @@ int64_t clock_wall_ms(void)
 
 void clock_format_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_LEN + 1])
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
+    int64_t part = wall_ms % 1000 + (wall_ms % 1000 < 0 ? 1000 : 0);
+    time_t seconds = (time_t)((wall_ms - part) / 1000);
     struct tm tm;
     char text[64];
 
     gmtime_r(&seconds, &tm);
     snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
              tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-             tm.tm_min, tm.tm_sec, (int)(wall_ms % 1000));
+             tm.tm_min, tm.tm_sec, (int)part);
     memcpy(out, text, CLOCK_RFC3339_LEN);
     out[CLOCK_RFC3339_LEN] = '\0';
 }

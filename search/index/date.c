@@ -1,7 +1,6 @@
 /* date.c - see date.h. */
-#include <stdio.h>
-
 #include "search/index/date.h"
+#include "common/clock.h"
 
 #define DAY_MS INT64_C(86400000)
 
@@ -138,22 +137,6 @@ bool date_parse(struct span text, int64_t *ms)
 
 struct span date_write(char room[DATE_MAX], int64_t ms)
 {
-    int64_t days = ms / DAY_MS - (ms % DAY_MS < 0);
-    int64_t rest = ms - days * DAY_MS;
-    int64_t year = 1970 + days / 366;
-    int64_t month = 12;
-
-    while (days_of(year + 1, 1, 1) <= days)
-        year++;
-    while (days_of(year, 1, 1) > days)
-        year--;
-    while (days_of(year, month, 1) > days)
-        month--;
-    int len = snprintf(
-        room, DATE_MAX, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lld.%03lldZ",
-        (long long)year, (long long)month,
-        (long long)(days - days_of(year, month, 1) + 1),
-        (long long)(rest / 3600000), (long long)(rest / 60000 % 60),
-        (long long)(rest / 1000 % 60), (long long)(rest % 1000));
-    return (struct span){room, len < DATE_MAX ? (size_t)len : DATE_MAX - 1};
+    clock_format_rfc3339(ms, room);
+    return (struct span){room, CLOCK_RFC3339_LEN};
 }

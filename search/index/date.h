@@ -7,12 +7,13 @@
 
 #include "common/span.h"
 
-#define DATE_LAST INT64_C(253402300799999) /* of the year 9999; as far before \
-                                            */
+#define DATE_LAST                                               \
+    INT64_C(253402300799999) /* of the year 9999; as far before \
+                              */
 
 /* False: it is none. */
 bool date_parse(struct span text, int64_t *ms);
 
-#define DATE_MAX 32 /* bytes of a written date */
-/* As 2024-02-29T13:05:07.123Z; the bytes are in room. */
+#define DATE_MAX 32 /* room of a written date */
+/* As 2024-02-29T13:05:07.123Z, from the year 0 to DATE_LAST; it is in room. */
 struct span date_write(char room[DATE_MAX], int64_t ms);
