@@ -1,6 +1,7 @@
 /* inverter.c - see inverter.h. */
 #include <assert.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "common/hash.h"
 #include "common/mem.h"
@@ -9,40 +10,68 @@
 #define PAGE_BITS 20 /* of a page's size: a slice lies in one */
 #define PAGE_SIZE (UINT32_C(1) << PAGE_BITS)
 #define PAGES_MAX 4096 /* 4 GiB: what 32 bits can name */
-#define SLICE_FIRST 8
-#define SLICE_MAX 16384
+#define SLICE_FIRST UINT32_C(8)
+#define SLICE_DOUBLED 11      /* times, at most */
 #define LINK sizeof(uint32_t) /* at a slice's end: the next one */
 #define BUCKETS_FIRST 4096
+#define WAITING 16      /* terms that are added at once */
+#define WAITING_TEXT 32 /* bytes of one; a longer one is added by itself */
 
 struct run {
     uint32_t first, at, end; /* end: of the slice, its link */
-    uint32_t slice;          /* bytes of it */
 };
 
+/* What most terms are told apart by, beside them. */
+struct head {
+    uint64_t first;
+    uint32_t rest;
+} __attribute__((packed, aligned(4)));
+#define HEAD sizeof(struct head)
+
+/* As long as a line of the cache. */
 struct term {
-    uint32_t text, len;
-    uint32_t hash;
+    uint32_t text;
+    uint16_t len;
+    uint8_t doc_slice, position_slice; /* how often slices have doubled */
+    struct head head;
     uint32_t doc, freq; /* of the document that is being read */
     uint32_t position;  /* of its last one there */
     uint32_t count, position_count;
     struct run docs, positions;
 };
+_Static_assert(sizeof(struct term) == 64, "one line");
+
+/* Of the table; number: of the term, + 1, 0 where there is none. */
+struct bucket {
+    uint32_t hash, number;
+};
+
+/* A term that is to be added, with others. */
+struct waiting {
+    uint32_t hash, doc, position, len;
+    struct head head;
+    char text[WAITING_TEXT];
+};
 
 struct inverter {
-    struct hash_key hash_key;
+    uint64_t seed; /* unknown to who sends documents */
     unsigned char *pages[PAGES_MAX];
     uint32_t next; /* free byte */
-    uint32_t *buckets;
+    struct bucket *buckets;
     size_t bucket_count; /* a power of two */
     struct term *terms;
     size_t count, cap;
+    struct waiting waiting[WAITING];
+    size_t waiting_count;
 };
 
 struct inverter *inverter_create(void)
 {
     struct inverter *inverter = mem_zalloc(MEM_APP, sizeof(*inverter));
 
-    inverter->hash_key = hash_random_key();
+    struct hash_key key = hash_random_key();
+
+    memcpy(&inverter->seed, &key, sizeof(inverter->seed));
     inverter->bucket_count = BUCKETS_FIRST;
     inverter->buckets =
         mem_zalloc(MEM_APP, BUCKETS_FIRST * sizeof(inverter->buckets[0]));
@@ -64,12 +93,7 @@ void inverter_destroy(struct inverter *inverter)
 size_t inverter_size(const struct inverter *inverter)
 {
     return inverter->next + inverter->cap * sizeof(struct term) +
-           inverter->bucket_count * sizeof(uint32_t);
-}
-
-size_t inverter_terms(const struct inverter *inverter)
-{
-    return inverter->count;
+           inverter->bucket_count * sizeof(struct bucket);
 }
 
 /* ---- bytes */
@@ -102,54 +126,53 @@ static uint32_t take(struct inverter *inverter, uint32_t size)
 
 static void begin_run(struct inverter *inverter, struct run *run)
 {
-    run->slice = SLICE_FIRST;
     run->first = run->at = take(inverter, SLICE_FIRST);
     run->end = run->first + SLICE_FIRST - (uint32_t)LINK;
 }
 
-static void add_byte(struct inverter *inverter, struct run *run,
+static void add_byte(struct inverter *inverter, struct run *run, uint8_t *slice,
                      unsigned char byte)
 {
     if (run->at == run->end) {
-        if (run->slice < SLICE_MAX)
-            run->slice *= 2;
-        uint32_t next = take(inverter, run->slice);
+        *slice = (uint8_t)(*slice + (*slice < SLICE_DOUBLED));
+        uint32_t next = take(inverter, SLICE_FIRST << *slice);
         memcpy(at(inverter, run->end), &next, LINK);
         run->at = next;
-        run->end = next + run->slice - (uint32_t)LINK;
+        run->end = next + (SLICE_FIRST << *slice) - (uint32_t)LINK;
     }
     *at(inverter, run->at++) = byte;
 }
 
 static void add_number(struct inverter *inverter, struct run *run,
-                       uint32_t number)
+                       uint8_t *slice, uint32_t number)
 {
     for (; number > 127; number >>= 7)
-        add_byte(inverter, run, (unsigned char)(number | 128));
-    add_byte(inverter, run, (unsigned char)number);
+        add_byte(inverter, run, slice, (unsigned char)(number | 128));
+    add_byte(inverter, run, slice, (unsigned char)number);
 }
 
 /* A run from its beginning. */
 struct reader {
     const struct inverter *inverter;
-    uint32_t at, end, slice;
+    uint32_t at, end;
+    uint8_t slice;
 };
 
 static struct reader reader_of(const struct inverter *inverter,
                                const struct run *run)
 {
     return (struct reader){inverter, run->first,
-                           run->first + SLICE_FIRST - (uint32_t)LINK,
-                           SLICE_FIRST};
+                           run->first + SLICE_FIRST - (uint32_t)LINK, 0};
 }
 
 static unsigned char read_byte(struct reader *reader)
 {
     if (reader->at == reader->end) {
-        if (reader->slice < SLICE_MAX)
-            reader->slice *= 2;
+        reader->slice =
+            (uint8_t)(reader->slice + (reader->slice < SLICE_DOUBLED));
         memcpy(&reader->at, at(reader->inverter, reader->end), LINK);
-        reader->end = reader->at + reader->slice - (uint32_t)LINK;
+        reader->end =
+            reader->at + (SLICE_FIRST << reader->slice) - (uint32_t)LINK;
     }
     return *at(reader->inverter, reader->at++);
 }
@@ -174,19 +197,23 @@ static void put(struct inverter *inverter, uint32_t hash, uint32_t number)
 {
     size_t bucket = hash & (inverter->bucket_count - 1);
 
-    while (inverter->buckets[bucket])
+    while (inverter->buckets[bucket].number)
         bucket = (bucket + 1) & (inverter->bucket_count - 1);
-    inverter->buckets[bucket] = number;
+    inverter->buckets[bucket] = (struct bucket){hash, number};
 }
 
 static void grow(struct inverter *inverter)
 {
+    struct bucket *old = inverter->buckets;
+    size_t count = inverter->bucket_count;
+
     inverter->bucket_count *= 2;
-    mem_free(inverter->buckets);
     inverter->buckets = mem_zalloc(MEM_APP, inverter->bucket_count *
                                                 sizeof(inverter->buckets[0]));
-    for (size_t i = 0; i < inverter->count; i++)
-        put(inverter, inverter->terms[i].hash, (uint32_t)i + 1);
+    for (size_t i = 0; i < count; i++)
+        if (old[i].number)
+            put(inverter, old[i].hash, old[i].number);
+    mem_free(old);
 }
 
 static struct span text_of(const struct inverter *inverter,
@@ -195,8 +222,17 @@ static struct span text_of(const struct inverter *inverter,
     return (struct span){(const char *)at(inverter, term->text), term->len};
 }
 
+/* 0 where it is shorter. */
+static struct head head_of(struct span text)
+{
+    struct head head = {0};
+
+    memcpy(&head, text.ptr, text.len < HEAD ? text.len : HEAD);
+    return head;
+}
+
 static struct term *add_term(struct inverter *inverter, struct span text,
-                             uint32_t hash)
+                             struct head head, uint32_t hash)
 {
     if (inverter->count == inverter->cap) {
         inverter->cap = inverter->cap ? inverter->cap * 2 : BUCKETS_FIRST;
@@ -205,61 +241,148 @@ static struct term *add_term(struct inverter *inverter, struct span text,
     }
     struct term *term = &inverter->terms[inverter->count++];
     *term = (struct term){.text = take(inverter, (uint32_t)text.len),
-                          .len = (uint32_t)text.len,
-                          .hash = hash};
+                          .len = (uint16_t)text.len,
+                          .head = head};
     memcpy(at(inverter, term->text), text.ptr, text.len);
     begin_run(inverter, &term->docs);
     begin_run(inverter, &term->positions);
     if (inverter->count * 2 > inverter->bucket_count)
         grow(inverter);
-    else
-        put(inverter, hash, (uint32_t)inverter->count);
+    put(inverter, hash, (uint32_t)inverter->count);
     return term;
 }
 
-static struct term *find(struct inverter *inverter, struct span text)
+/* Its number, + 1, or 0. */
+static uint32_t find(const struct inverter *inverter, struct span text,
+                     struct head head, uint32_t hash)
 {
-    uint32_t hash = (uint32_t)hash_bucket(&inverter->hash_key, text);
-    size_t bucket = hash & (inverter->bucket_count - 1);
+    size_t at = hash & (inverter->bucket_count - 1);
 
-    for (; inverter->buckets[bucket];
-         bucket = (bucket + 1) & (inverter->bucket_count - 1)) {
-        struct term *term = &inverter->terms[inverter->buckets[bucket] - 1];
-        if (term->hash == hash && span_eq(text_of(inverter, term), text))
-            return term;
+    for (; inverter->buckets[at].number;
+         at = (at + 1) & (inverter->bucket_count - 1)) {
+        struct bucket bucket = inverter->buckets[at];
+        if (bucket.hash != hash)
+            continue;
+        const struct term *term = &inverter->terms[bucket.number - 1];
+        if (term->head.first == head.first && term->head.rest == head.rest &&
+            term->len == text.len &&
+            (text.len <= HEAD || span_eq(text_of(inverter, term), text)))
+            return bucket.number;
     }
-    return add_term(inverter, text, hash);
+    return 0;
 }
 
 static void end_document(struct inverter *inverter, struct term *term)
 {
-    add_number(inverter, &term->docs, term->freq);
+    add_number(inverter, &term->docs, &term->doc_slice, term->freq);
     term->freq = 0;
+}
+
+static void add(struct inverter *inverter, struct term *term, uint32_t doc,
+                uint32_t position)
+{
+    if (term->freq && term->doc != doc)
+        end_document(inverter, term);
+    if (term->freq == 0) {
+        add_number(inverter, &term->docs, &term->doc_slice, doc - term->doc);
+        term->doc = doc;
+        term->position = 0;
+        term->count++;
+    }
+    add_number(inverter, &term->positions, &term->position_slice,
+               position - term->position);
+    term->position = position;
+    term->position_count++;
+    term->freq++;
+}
+
+/* ---- some terms at once: each one's place in memory is asked for while the
+   others are looked up */
+
+static struct span text_of_waiting(const struct waiting *waiting)
+{
+    return (struct span){waiting->text, waiting->len};
+}
+
+static void add_waiting(struct inverter *inverter)
+{
+    uint32_t numbers[WAITING] = {0};
+
+    for (size_t i = 0; i < inverter->waiting_count; i++) {
+        const struct waiting *waiting = &inverter->waiting[i];
+        size_t at = waiting->hash & (inverter->bucket_count - 1);
+        uint32_t number = inverter->buckets[at].number;
+        if (number)
+            __builtin_prefetch(&inverter->terms[number - 1]);
+    }
+    for (size_t i = 0; i < inverter->waiting_count; i++) {
+        const struct waiting *waiting = &inverter->waiting[i];
+        numbers[i] = find(inverter, text_of_waiting(waiting), waiting->head,
+                          waiting->hash);
+        if (numbers[i])
+            __builtin_prefetch(
+                at(inverter, inverter->terms[numbers[i] - 1].positions.at));
+    }
+    for (size_t i = 0; i < inverter->waiting_count; i++) {
+        const struct waiting *waiting = &inverter->waiting[i];
+        struct span text = text_of_waiting(waiting);
+        if (!numbers[i]) /* one before it may have been the same */
+            numbers[i] = find(inverter, text, waiting->head, waiting->hash);
+        struct term *term =
+            numbers[i] ? &inverter->terms[numbers[i] - 1]
+                       : add_term(inverter, text, waiting->head, waiting->hash);
+        add(inverter, term, waiting->doc, waiting->position);
+    }
+    inverter->waiting_count = 0;
+}
+
+/* It is longer than those that wait. */
+static void add_long(struct inverter *inverter, struct span text, uint32_t hash,
+                     uint32_t doc, uint32_t position)
+{
+    struct head head = head_of(text);
+
+    add_waiting(inverter);
+    uint32_t number = find(inverter, text, head, hash);
+    add(inverter,
+        number ? &inverter->terms[number - 1]
+               : add_term(inverter, text, head, hash),
+        doc, position);
 }
 
 void inverter_add(struct inverter *inverter, struct span text, uint32_t doc,
                   uint32_t position)
 {
     assert(text.len > 0 && text.len <= INVERTER_TERM_MAX);
-    struct term *term = find(inverter, text);
+    uint32_t hash =
+        (uint32_t)XXH3_64bits_withSeed(text.ptr, text.len, inverter->seed);
+    struct waiting *waiting = &inverter->waiting[inverter->waiting_count];
 
-    if (term->freq && term->doc != doc)
-        end_document(inverter, term);
-    if (term->freq == 0) {
-        add_number(inverter, &term->docs, doc - term->doc);
-        term->doc = doc;
-        term->position = 0;
-        term->count++;
+    if (text.len > WAITING_TEXT) {
+        add_long(inverter, text, hash, doc, position);
+        return;
     }
-    add_number(inverter, &term->positions, position - term->position);
-    term->position = position;
-    term->position_count++;
-    term->freq++;
+    __builtin_prefetch(&inverter->buckets[hash & (inverter->bucket_count - 1)]);
+    waiting->hash = hash;
+    waiting->head = head_of(text);
+    waiting->doc = doc;
+    waiting->position = position;
+    waiting->len = (uint32_t)text.len;
+    memcpy(waiting->text, text.ptr, text.len);
+    if (++inverter->waiting_count == WAITING)
+        add_waiting(inverter);
 }
 
 /* ---- all of them */
 
+size_t inverter_terms(struct inverter *inverter)
+{
+    add_waiting(inverter);
+    return inverter->count;
+}
+
 struct ordered {
+    uint64_t key; /* its first bytes, the first one the highest */
     struct span text;
     struct term *term;
 };
@@ -268,6 +391,11 @@ static int compare(const void *a, const void *b)
 {
     struct span one = ((const struct ordered *)a)->text;
     struct span two = ((const struct ordered *)b)->text;
+    uint64_t first = ((const struct ordered *)a)->key;
+    uint64_t second = ((const struct ordered *)b)->key;
+
+    if (first != second)
+        return first < second ? -1 : 1;
     size_t len = one.len < two.len ? one.len : two.len;
     int order = memcmp(one.ptr, two.ptr, len);
 
@@ -316,13 +444,15 @@ static void read_lists(const struct inverter *inverter, const struct term *term,
 
 void inverter_each(struct inverter *inverter, inverter_term_cb cb, void *arg)
 {
+    add_waiting(inverter);
     struct ordered *order =
         mem_alloc(MEM_APP, (inverter->count + 1) * sizeof(*order));
     struct lists lists = {0};
 
     for (size_t i = 0; i < inverter->count; i++) {
         struct term *term = &inverter->terms[i];
-        order[i] = (struct ordered){text_of(inverter, term), term};
+        order[i] = (struct ordered){__builtin_bswap64(term->head.first),
+                                    text_of(inverter, term), term};
     }
     qsort(order, inverter->count, sizeof(*order), compare);
     for (size_t i = 0; i < inverter->count; i++) {
