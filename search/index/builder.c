@@ -323,22 +323,6 @@ static struct column *column_of(struct builder *builder, uint32_t number)
     return column;
 }
 
-static struct analyzer *analyzer_for(struct span name)
-{
-    struct json_errors errors;
-    json_t *json = NULL;
-    struct analyzer *analyzer;
-
-    if (name.len == 0 || name.ptr[0] != '{')
-        return analyzer_of_name(name);
-    json_errors_init(&errors);
-    analyzer = json_read(name, &json, &errors) == 0
-                   ? analyzer_of_json(json, &errors)
-                   : NULL;
-    json_decref(json);
-    return analyzer;
-}
-
 static void on_token(void *arg, const struct token *token)
 {
     struct builder *builder = arg;
@@ -355,7 +339,7 @@ static void write_text(struct builder *builder, struct column *column,
     const struct schema_field *field = &builder->schema->fields[value->field];
 
     if (!column->analyzer)
-        column->analyzer = analyzer_for(field->analyzer);
+        column->analyzer = schema_analyzer(field);
     builder->writing = column;
     analyzer_run(column->analyzer, value->text, on_token, builder);
     column->position = column->last + BUILDER_GAP;
@@ -415,40 +399,62 @@ static void end_document(struct builder *builder)
     builder->docs++;
 }
 
+/* As its member says. */
+static struct span id_of(struct builder *builder, const json_t *json)
+{
+    const char *name = builder->options.id_field;
+    const json_t *id = name ? json_object_get(json, name) : NULL;
+
+    if (json_is_string(id) || json_is_integer(id))
+        return text_of(builder, id);
+    return arena_printf(&builder->arena, "%u", builder->docs);
+}
+
+static bool take(struct builder *builder, struct span id, struct span source,
+                 json_t *json)
+{
+    size_t fields = builder->schema->count;
+
+    if (!id.ptr)
+        id = id_of(builder, json);
+    if (id.len == 0 || id.len > IDS_LENGTH_MAX) {
+        snprintf(builder->why, builder->why_size,
+                 "its id is empty, or longer than %d bytes", IDS_LENGTH_MAX);
+        return false;
+    }
+    if (!read_node(builder, SPAN(""), json)) {
+        builder->schema->count = fields;
+        return false;
+    }
+    for (size_t i = 0; i < builder->value_count; i++)
+        write_value(builder, &builder->values[i]);
+    ids_writer_add(&builder->ids, id);
+    stored_writer_add(&builder->stored,
+                      builder->options.no_source ? SPAN("") : source);
+    end_document(builder);
+    return true;
+}
+
 bool builder_add(struct builder *builder, struct span id, struct span source,
                  char *why, size_t why_size)
 {
     struct json_errors errors;
     json_t *json = NULL;
+    bool fine = false;
 
     builder->why = why;
     builder->why_size = why_size;
     builder->value_count = 0;
     json_errors_init(&errors);
-    if (id.len == 0 || id.len > IDS_LENGTH_MAX ||
-        source.len > BUILDER_SOURCE_MAX) {
-        snprintf(why, why_size, "the id or the document is too long");
-        return false;
-    }
-    if (json_read(source, &json, &errors) < 0 || !json_is_object(json)) {
+    arena_init(&builder->arena, MEM_APP, 0);
+    if (source.len > BUILDER_SOURCE_MAX)
+        snprintf(why, why_size, "it is longer than %d bytes",
+                 BUILDER_SOURCE_MAX);
+    else if (json_read(source, &json, &errors) < 0 || !json_is_object(json))
         snprintf(why, why_size, "failed to parse: %s",
                  errors.count ? errors.at[0].detail : "it is no object");
-        json_decref(json);
-        return false;
-    }
-    arena_init(&builder->arena, MEM_APP, 0);
-    size_t fields = builder->schema->count;
-    bool fine = read_node(builder, SPAN(""), json);
-    if (!fine)
-        builder->schema->count = fields;
-    if (fine) {
-        for (size_t i = 0; i < builder->value_count; i++)
-            write_value(builder, &builder->values[i]);
-        ids_writer_add(&builder->ids, id);
-        stored_writer_add(&builder->stored,
-                          builder->options.no_source ? SPAN("") : source);
-        end_document(builder);
-    }
+    else
+        fine = take(builder, id, source, json);
     arena_deinit(&builder->arena);
     json_decref(json);
     return fine;

@@ -17,8 +17,10 @@
 
 struct builder;
 
-/* How much of documents is kept. */
 struct builder_options {
+    /* The member that is a document's id, where builder_add() is given none;
+       NULL, or not there: its number in the segment. */
+    const char *id_field;
     bool no_source, no_values; /* for indexes that are only searched */
 };
 
@@ -29,8 +31,8 @@ struct builder *builder_create(const char *path, struct schema *schema,
 void builder_abandon(struct builder *builder);
 
 /*
- * The next document, its number being how many there were.  False: it is none,
- * and why says what is wrong with it.
+ * The next document, its number being how many there were; id.ptr NULL: it has
+ * it.  False: it is none, and why says what is wrong with it.
  */
 bool builder_add(struct builder *builder, struct span id, struct span source,
                  char *why, size_t why_size);

@@ -60,8 +60,10 @@ static void have_lengths(struct field_writer *writer, uint32_t docs)
 void field_writer_end(struct field_writer *writer, uint32_t doc,
                       uint32_t length)
 {
+    uint8_t norm = writer->full ? norm_of(length) : 0;
+
     have_lengths(writer, doc);
-    buf_append_char(&writer->lengths, writer->full ? (char)norm_of(length) : 0);
+    buf_append_char(&writer->lengths, (char)norm);
     writer->totals.tokens += length;
     writer->totals.docs += length > 0;
 }

@@ -1,7 +1,6 @@
 /* schema.c - see schema.h. */
 #include <string.h>
 
-#include "search/index/analyzer.h"
 #include "search/index/schema.h"
 
 #define K1 1.2F
@@ -106,6 +105,23 @@ uint32_t schema_add(struct schema *schema, struct span name,
     field.ignore_above = IGNORE_ABOVE;
     add(schema, &field); /* or it has none */
     return number;
+}
+
+struct analyzer *schema_analyzer(const struct schema_field *field)
+{
+    struct span name = field->analyzer;
+    struct json_errors errors;
+    json_t *json = NULL;
+    struct analyzer *analyzer;
+
+    if (name.len == 0 || name.ptr[0] != '{')
+        return analyzer_of_name(name);
+    json_errors_init(&errors);
+    analyzer = json_read(name, &json, &errors) == 0
+                   ? analyzer_of_json(json, &errors)
+                   : NULL;
+    json_decref(json);
+    return analyzer;
 }
 
 /* ---- mappings */

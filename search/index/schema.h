@@ -13,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/json.h"
+#include "search/index/analyzer.h"
 
 #define SCHEMA_FIELDS_MAX 1000 /* as Elasticsearch's limit */
 #define SCHEMA_NAME_MAX 256    /* bytes, with the dots of objects */
@@ -49,6 +50,8 @@ void schema_deinit(struct schema *schema);
 const char *schema_type_name(enum schema_type type);
 /* SCHEMA_NONE: there is none of the name. */
 uint32_t schema_find(const struct schema *schema, struct span name);
+/* Of a text, the caller's; NULL: it was not checked by schema_merge(). */
+struct analyzer *schema_analyzer(const struct schema_field *field);
 /* Its number; a text has .keyword beside it.  SCHEMA_NONE: there are too many,
    or the name is too long. */
 uint32_t schema_add(struct schema *schema, struct span name,

@@ -108,7 +108,7 @@ static const char *read_foot(struct segment *segment)
     size_t end = segment->size - sizeof(*foot);
 
     memcpy(foot, segment->bytes + end, sizeof(*foot));
-    if (memcmp(foot->magic, SEGMENT_MAGIC, sizeof(foot->magic)))
+    if (memcmp(foot->magic, SEGMENT_MAGIC, sizeof(foot->magic)) != 0)
         return "its end is not a segment's";
     if (foot->own != XXH3_64bits(foot, offsetof(struct segment_foot, own)))
         return "its foot is damaged";

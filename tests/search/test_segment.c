@@ -147,11 +147,11 @@ static void test_damage_is_found_wherever_it_is(void **state)
     write_sections(place);
     char *bytes = read_all(place->path, &size);
     for (size_t i = 0; i<size; i += i> 4096 && i + 4096 < size ? 977 : 1) {
-        bytes[i] ^= (char)(1 << i % 8);
+        bytes[i] = (char)(bytes[i] ^ 1 << i % 8);
         write_all(place->other, bytes, size);
         assert_true(is_refused(place, why));
         assert_non_null(strstr(why, place->other));
-        bytes[i] ^= (char)(1 << i % 8);
+        bytes[i] = (char)(bytes[i] ^ 1 << i % 8);
     }
     write_all(place->other, bytes, size);
     assert_false(is_refused(place, why));

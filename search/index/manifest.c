@@ -1,0 +1,287 @@
+/* manifest.c - see manifest.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "search/index/manifest.h"
+
+#define VERSION 1
+#define SIZE_MOST (64 << 20) /* of the file */
+#define UNFINISHED MANIFEST_NAME ".unfinished"
+
+void manifest_init(struct manifest *manifest)
+{
+    *manifest = (struct manifest){.next = 1};
+    schema_init(&manifest->schema);
+}
+
+void manifest_deinit(struct manifest *manifest)
+{
+    schema_deinit(&manifest->schema);
+    mem_free(manifest->segments);
+}
+
+void manifest_name(struct manifest *manifest, const char *suffix,
+                   char name[MANIFEST_FILE_MAX])
+{
+    snprintf(name, MANIFEST_FILE_MAX, "%llu.%s",
+             (unsigned long long)manifest->next++, suffix);
+}
+
+void manifest_add(struct manifest *manifest, const char *file, uint32_t docs)
+{
+    struct manifest_segment segment = {.docs = docs};
+
+    snprintf(segment.file, sizeof(segment.file), "%s", file);
+    manifest->segments =
+        mem_realloc(MEM_APP, manifest->segments,
+                    (manifest->count + 1) * sizeof(manifest->segments[0]));
+    manifest->segments[manifest->count++] = segment;
+}
+
+/* ---- reading */
+
+/* errno 0: it is too large. */
+static bool read_file(const char *path, struct buf *out)
+{
+    struct stat stat;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = 1;
+
+    if (fd < 0)
+        return false;
+    errno = 0;
+    bool fine = fstat(fd, &stat) == 0 && stat.st_size <= SIZE_MOST;
+    while (fine && got > 0) {
+        got = read(fd, buf_reserve(out, 65536), 65536);
+        fine = got >= 0 && out->len <= SIZE_MOST;
+        if (got > 0)
+            buf_commit(out, (size_t)got);
+    }
+    close(fd);
+    return fine;
+}
+
+/* A name without a way out of the directory. */
+static bool take_name(const json_t *node, char name[MANIFEST_FILE_MAX])
+{
+    const char *text = json_string_value(node);
+
+    if (!text || strlen(text) >= MANIFEST_FILE_MAX || strchr(text, '/') ||
+        text[0] == '.')
+        return false;
+    snprintf(name, MANIFEST_FILE_MAX, "%s", text);
+    return true;
+}
+
+static bool take_segment(struct manifest *manifest, const json_t *node)
+{
+    char file[MANIFEST_FILE_MAX];
+    const json_t *live = json_object_get(node, "live");
+    json_int_t docs = json_integer_value(json_object_get(node, "docs"));
+
+    if (!take_name(json_object_get(node, "file"), file) || docs < 1 ||
+        docs > INT32_MAX || manifest->count == MANIFEST_SEGMENTS_MAX)
+        return false;
+    manifest_add(manifest, file, (uint32_t)docs);
+    return !live ||
+           take_name(live, manifest->segments[manifest->count - 1].live);
+}
+
+static bool take_schema(struct manifest *manifest, const json_t *node)
+{
+    char *text = json_dumps(node, JSON_COMPACT);
+    bool fine = text && schema_read_list(&manifest->schema, span_str(text));
+
+    mem_free(text);
+    return fine;
+}
+
+static bool take_all(struct manifest *manifest, const json_t *json)
+{
+    const json_t *segments = json_object_get(json, "segments");
+    const char *position = json_string_value(json_object_get(json, "position"));
+    const json_t *node;
+    size_t i;
+
+    if (json_integer_value(json_object_get(json, "version")) != VERSION ||
+        !json_is_array(segments) || !position ||
+        strlen(position) >= sizeof(manifest->position) ||
+        !take_schema(manifest, json_object_get(json, "schema")))
+        return false;
+    manifest->generation =
+        (uint64_t)json_integer_value(json_object_get(json, "generation"));
+    manifest->next =
+        (uint64_t)json_integer_value(json_object_get(json, "next"));
+    manifest->schema.dynamic = !json_is_false(json_object_get(json, "dynamic"));
+    snprintf(manifest->position, sizeof(manifest->position), "%s", position);
+    json_array_foreach(segments, i, node)
+    {
+        if (!take_segment(manifest, node))
+            return false;
+    }
+    return true;
+}
+
+bool manifest_load(struct manifest *manifest, const char *dir, char *why,
+                   size_t why_size)
+{
+    struct json_errors errors;
+    char path[PATH_MAX];
+    json_t *json = NULL;
+    struct buf text;
+
+    manifest_init(manifest);
+    snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, dir);
+    buf_init(&text, MEM_APP);
+    json_errors_init(&errors);
+    bool there = read_file(path, &text);
+    bool none = !there && errno == ENOENT;
+    bool fine = there && json_read(buf_span(&text), &json, &errors) == 0 &&
+                take_all(manifest, json);
+    if (!fine && !none)
+        snprintf(why, why_size, "%s: %s", path,
+                 there || !errno ? "it is no manifest of this version"
+                                 : strerror(errno));
+    json_decref(json);
+    buf_deinit(&text);
+    return fine || none;
+}
+
+/* ---- writing */
+
+static void put(const struct manifest *manifest, struct buf *out)
+{
+    struct json_writer w = {.out = out};
+
+    json_put_open(&w, '{');
+    json_put_key(&w, "version");
+    json_put_int(&w, VERSION);
+    json_put_key(&w, "generation");
+    json_put_int(&w, (int64_t)manifest->generation);
+    json_put_key(&w, "next");
+    json_put_int(&w, (int64_t)manifest->next);
+    json_put_key(&w, "position");
+    json_put_string(&w, span_str(manifest->position));
+    json_put_key(&w, "dynamic");
+    json_put_bool(&w, manifest->schema.dynamic);
+    json_put_key(&w, "schema");
+    schema_put_list(&manifest->schema, &w);
+    json_put_key(&w, "segments");
+    json_put_open(&w, '[');
+    for (size_t i = 0; i < manifest->count; i++) {
+        const struct manifest_segment *segment = &manifest->segments[i];
+        json_put_open(&w, '{');
+        json_put_key(&w, "file");
+        json_put_string(&w, span_str(segment->file));
+        json_put_key(&w, "docs");
+        json_put_int(&w, segment->docs);
+        if (segment->live[0]) {
+            json_put_key(&w, "live");
+            json_put_string(&w, span_str(segment->live));
+        }
+        json_put_close(&w, '}');
+    }
+    json_put_close(&w, ']');
+    json_put_close(&w, '}');
+}
+
+static int write_file(const char *path, struct span bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int err = 0;
+
+    if (fd < 0)
+        return errno;
+    while (bytes.len && !err) {
+        ssize_t done = write(fd, bytes.ptr, bytes.len);
+        if (done < 0 && errno != EINTR)
+            err = errno;
+        else if (done > 0)
+            bytes = span_skip(bytes, (size_t)done);
+    }
+    if (!err && fsync(fd) < 0)
+        err = errno;
+    close(fd);
+    return err;
+}
+
+static int sync_directory(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err;
+
+    if (fd < 0)
+        return errno;
+    err = fsync(fd) < 0 ? errno : 0;
+    close(fd);
+    return err;
+}
+
+int manifest_save(struct manifest *manifest, const char *dir)
+{
+    char unfinished[PATH_MAX];
+    char path[PATH_MAX];
+    struct buf text;
+
+    snprintf(unfinished, sizeof(unfinished), "%s/" UNFINISHED, dir);
+    snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, dir);
+    buf_init(&text, MEM_APP);
+    manifest->generation++;
+    put(manifest, &text);
+    int err = write_file(unfinished, buf_span(&text));
+    if (!err && rename(unfinished, path) < 0)
+        err = errno;
+    if (!err)
+        err = sync_directory(dir);
+    if (err)
+        manifest->generation--;
+    buf_deinit(&text);
+    return err;
+}
+
+/* ---- what is left behind */
+
+static bool is_used(const struct manifest *manifest, const char *name)
+{
+    if (strcmp(name, MANIFEST_NAME) == 0)
+        return true;
+    for (size_t i = 0; i < manifest->count; i++)
+        if (strcmp(name, manifest->segments[i].file) == 0 ||
+            strcmp(name, manifest->segments[i].live) == 0)
+            return true;
+    return false;
+}
+
+/* It has a name that only files of an index have. */
+static bool is_ours(const char *name)
+{
+    const char *dot = strchr(name, '.');
+
+    return strcmp(name, UNFINISHED) == 0 ||
+           (dot && dot > name &&
+            strspn(name, "0123456789-") == (size_t)(dot - name) &&
+            (strncmp(dot, ".segment", 8) == 0 ||
+             strncmp(dot, ".live", 5) == 0));
+}
+
+void manifest_clean(const struct manifest *manifest, const char *dir)
+{
+    DIR *open = opendir(dir);
+    char path[PATH_MAX];
+    struct dirent *entry;
+
+    while (open && (entry = readdir(open))) {
+        if (is_used(manifest, entry->d_name) || !is_ours(entry->d_name))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+        unlink(path);
+    }
+    if (open)
+        closedir(open);
+}

@@ -1,0 +1,50 @@
+/*
+ * manifest.h - which files an index is made of, in one small file that is
+ * replaced as a whole: so an index is always as one manifest says.
+ *
+ * In JSON: {"version": 1, "generation": 7, "next": 12, "position": "…",
+ * "schema": […], "segments": [{"file": "10.segment", "docs": 900, "live":
+ * "10-7.live"}, …]}.  next: the number that the next file gets; position: how
+ * far who writes has come, for it to know.  A segment that has deletions has a
+ * file of who is live (live.h).
+ */
+#pragma once
+
+#include "search/index/schema.h"
+
+#define MANIFEST_NAME "manifest"
+#define MANIFEST_SEGMENTS_MAX 4096
+#define MANIFEST_FILE_MAX 64 /* bytes of a file's name */
+#define MANIFEST_POSITION_MAX 256
+
+struct manifest_segment {
+    char file[MANIFEST_FILE_MAX], live[MANIFEST_FILE_MAX]; /* live: or "" */
+    uint32_t docs;
+};
+
+struct manifest {
+    uint64_t generation, next;
+    char position[MANIFEST_POSITION_MAX];
+    struct schema schema;
+    struct manifest_segment *segments;
+    size_t count;
+};
+
+/* An index with nothing in it. */
+void manifest_init(struct manifest *manifest);
+void manifest_deinit(struct manifest *manifest);
+
+/* Of a directory; where there is none, the index is empty.  False: why. */
+bool manifest_load(struct manifest *manifest, const char *dir, char *why,
+                   size_t why_size);
+/* The next generation is on the disk, and counts: 0 or errno. */
+int manifest_save(struct manifest *manifest, const char *dir);
+
+/* A name for a new file, that no other has had: NUMBER.suffix. */
+void manifest_name(struct manifest *manifest, const char *suffix,
+                   char name[MANIFEST_FILE_MAX]);
+/* docs: of the segment; live: "". */
+void manifest_add(struct manifest *manifest, const char *file, uint32_t docs);
+/* Files of a directory that are of no use to it: what was not finished, or was
+   replaced. */
+void manifest_clean(const struct manifest *manifest, const char *dir);
