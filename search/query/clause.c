@@ -28,7 +28,7 @@ static void finish(const struct clause *clause, size_t count, float *scores)
 static float often(const struct clause *clause, uint32_t at)
 {
     const struct postings *postings = &clause->postings;
-    uint8_t norm = clause->norms[postings->docs[at]];
+    uint8_t norm = clause->norms ? clause->norms[postings->docs[at]] : 0;
 
     return (float)(int32_t)postings->freqs[at] *
            clause->score.lengths->inverse[norm];
@@ -60,8 +60,8 @@ static float bound_of_short(const struct clause *clause)
     float best = 0;
 
     for (uint32_t i = 0; i < postings->len; i++) {
-        float score = score_of(&clause->score, postings->freqs[i],
-                               clause->norms[postings->docs[i]]);
+        float score = clause_score_of(clause, postings->docs[i],
+                                      (float)postings->freqs[i]);
         best = score > best ? score : best;
     }
     return best;

@@ -10,7 +10,7 @@
 struct clause {
     struct postings postings; /* the caller's to set, with score */
     struct score score;
-    const uint8_t *norms; /* of all documents */
+    const uint8_t *norms; /* of all documents; NULL: they are all 0 */
     uint32_t bound_block; /* that bound is of */
     float bound;
 };
@@ -18,13 +18,19 @@ struct clause {
 /* Postings and score are set. */
 void clause_init(struct clause *clause, const uint8_t *norms);
 
+/* What a document has that it is in so often. */
+static inline float clause_score_of(const struct clause *clause, uint32_t doc,
+                                    float freq)
+{
+    return score_of(&clause->score, freq,
+                    clause->norms ? clause->norms[doc] : 0);
+}
+
 /* What it adds to the document at the cursor. */
 static inline double clause_score(struct clause *clause)
 {
-    uint32_t doc = postings_doc(&clause->postings);
-
-    return (double)score_of(&clause->score, postings_freq(&clause->postings),
-                            clause->norms[doc]);
+    return (double)clause_score_of(clause, postings_doc(&clause->postings),
+                                   (float)postings_freq(&clause->postings));
 }
 
 /* What it adds to each of so many documents of the block, from the cursor on.

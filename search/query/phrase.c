@@ -14,8 +14,10 @@
 #define STEP 8 /* positions that are passed over at once */
 #define NO_BLOCK UINT32_MAX
 
-struct matcher {
+struct phrase {
     size_t count;
+    uint32_t slop;
+    struct phrase_term *terms;             /* in the order of the phrase */
     struct phrase_term *order[PHRASE_MAX]; /* the rarest first: it leads */
     uint32_t *starts, *positions;          /* room for cap each, and a step */
     size_t cap;
@@ -26,45 +28,48 @@ struct matcher {
 };
 
 /* A phrase may have a term several times: it is looked up once. */
-static void find_twins(struct matcher *matcher)
+static void find_twins(struct phrase *phrase)
 {
-    for (size_t i = 0; i < matcher->count; i++) {
-        struct phrase_term *term = matcher->order[i];
+    for (size_t i = 0; i < phrase->count; i++) {
+        struct phrase_term *term = phrase->order[i];
         const void *list = term->clause.postings.list;
         term->twin = NULL;
         for (size_t j = 0; j < i && list && !term->twin; j++)
-            if (matcher->order[j]->clause.postings.list == list)
-                term->twin = matcher->order[j];
+            if (phrase->order[j]->clause.postings.list == list)
+                term->twin = phrase->order[j];
     }
 }
 
-static struct matcher *create(struct phrase_term *terms, size_t count)
+struct phrase *phrase_open(struct phrase_term *terms, size_t count,
+                           uint32_t slop)
 {
-    struct matcher *matcher = mem_alloc(MEM_JOB, sizeof(*matcher));
+    struct phrase *phrase = mem_alloc(MEM_JOB, sizeof(*phrase));
 
     assert(count > 0 && count <= PHRASE_MAX);
-    matcher->count = count;
-    matcher->starts = matcher->positions = NULL;
-    matcher->cap = 0;
-    match_init(&matcher->match);
+    phrase->count = count;
+    phrase->slop = slop;
+    phrase->terms = terms;
+    phrase->starts = phrase->positions = NULL;
+    phrase->cap = 0;
+    match_init(&phrase->match);
     for (size_t i = 0; i < count; i++) {
         size_t j = i;
-        for (; j > 0 && matcher->order[j - 1]->clause.postings.count >
+        for (; j > 0 && phrase->order[j - 1]->clause.postings.count >
                             terms[i].clause.postings.count;
              j--)
-            matcher->order[j] = matcher->order[j - 1];
-        matcher->order[j] = &terms[i];
+            phrase->order[j] = phrase->order[j - 1];
+        phrase->order[j] = &terms[i];
         terms[i].block = NO_BLOCK;
     }
-    find_twins(matcher);
-    return matcher;
+    find_twins(phrase);
+    return phrase;
 }
 
-static void destroy(struct matcher *matcher)
+void phrase_close(struct phrase *phrase)
 {
-    mem_free(matcher->starts);
-    mem_free(matcher->positions);
-    mem_free(matcher);
+    mem_free(phrase->starts);
+    mem_free(phrase->positions);
+    mem_free(phrase);
 }
 
 /* ---- documents that have all terms */
@@ -93,106 +98,106 @@ static void keep(struct phrase_term *term, uint8_t slot, uint8_t at)
 }
 
 /* The rest of the lead's block. */
-static void begin_block(struct matcher *matcher)
+static void begin_block(struct phrase *phrase)
 {
-    struct phrase_term *term = matcher->order[0];
+    struct phrase_term *term = phrase->order[0];
     const struct postings *lead = &term->clause.postings;
 
-    matcher->found = lead->len - lead->at;
+    phrase->found = lead->len - lead->at;
     count_positions(term);
-    for (size_t i = 0; i < matcher->found; i++) {
-        matcher->docs[i] = lead->docs[lead->at + i];
-        matcher->slots[i] = (uint8_t)i;
+    for (size_t i = 0; i < phrase->found; i++) {
+        phrase->docs[i] = lead->docs[lead->at + i];
+        phrase->slots[i] = (uint8_t)i;
         keep(term, (uint8_t)i, (uint8_t)(lead->at + i));
     }
 }
 
-static void copy_twin(const struct matcher *matcher, struct phrase_term *term)
+static void copy_twin(const struct phrase *phrase, struct phrase_term *term)
 {
-    for (size_t i = 0; i < matcher->found; i++) {
-        uint8_t slot = matcher->slots[i];
+    for (size_t i = 0; i < phrase->found; i++) {
+        uint8_t slot = phrase->slots[i];
         term->found_first[slot] = term->twin->found_first[slot];
         term->found_freq[slot] = term->twin->found_freq[slot];
     }
 }
 
-static void look_up(struct matcher *matcher, struct phrase_term *term)
+static void look_up(struct phrase *phrase, struct phrase_term *term)
 {
-    struct match *match = &matcher->match;
-    size_t count = matcher->found;
+    struct match *match = &phrase->match;
+    size_t count = phrase->found;
     size_t kept = 0;
 
     for (size_t from = 0; from < count;) {
-        size_t found = match_block(match, &term->clause.postings, matcher->docs,
+        size_t found = match_block(match, &term->clause.postings, phrase->docs,
                                    count, &from);
         if (found)
             count_positions(term);
         for (size_t i = 0; i < found; i++, kept++) {
             size_t which = match->which[i];
-            matcher->docs[kept] = matcher->docs[which];
-            matcher->slots[kept] = matcher->slots[which];
-            keep(term, matcher->slots[kept], match->at[i]);
+            phrase->docs[kept] = phrase->docs[which];
+            phrase->slots[kept] = phrase->slots[which];
+            keep(term, phrase->slots[kept], match->at[i]);
         }
     }
-    matcher->found = kept;
+    phrase->found = kept;
 }
 
 /* To the next block that may have some; false: there is none. */
-static bool align(struct matcher *matcher)
+static bool align(struct phrase *phrase)
 {
-    struct postings *lead = &matcher->order[0]->clause.postings;
+    struct postings *lead = &phrase->order[0]->clause.postings;
     uint32_t doc = postings_doc(lead);
 
-    for (size_t i = 1; i < matcher->count && doc != POSTINGS_END; i++) {
-        struct postings *postings = &matcher->order[i]->clause.postings;
+    for (size_t i = 1; i < phrase->count && doc != POSTINGS_END; i++) {
+        struct postings *postings = &phrase->order[i]->clause.postings;
         if (postings_doc(postings) > doc)
             doc = postings_seek(lead, postings_doc(postings));
     }
     return doc != POSTINGS_END;
 }
 
-static void pass_block(struct matcher *matcher)
+static void pass_block(struct phrase *phrase)
 {
-    struct postings *lead = &matcher->order[0]->clause.postings;
+    struct postings *lead = &phrase->order[0]->clause.postings;
 
     postings_pass(lead, lead->len - lead->at);
 }
 
 /* ---- where the phrase is in one */
 
-static uint32_t fewest(const struct matcher *matcher, uint8_t slot)
+static uint32_t fewest(const struct phrase *phrase, uint8_t slot)
 {
     uint32_t least = UINT32_MAX;
 
-    for (size_t i = 0; i < matcher->count; i++) {
-        uint32_t freq = matcher->order[i]->found_freq[slot];
+    for (size_t i = 0; i < phrase->count; i++) {
+        uint32_t freq = phrase->order[i]->found_freq[slot];
         least = freq < least ? freq : least;
     }
     return least;
 }
 
-static void make_room(struct matcher *matcher, uint32_t freq)
+static void make_room(struct phrase *phrase, uint32_t freq)
 {
-    if (matcher->cap >= freq)
+    if (phrase->cap >= freq)
         return;
-    matcher->cap = (size_t)freq * 2;
-    matcher->starts = mem_realloc(MEM_JOB, matcher->starts,
-                                  matcher->cap * sizeof(matcher->starts[0]));
-    matcher->positions =
-        mem_realloc(MEM_JOB, matcher->positions,
-                    (matcher->cap + STEP) * sizeof(matcher->positions[0]));
+    phrase->cap = (size_t)freq * 2;
+    phrase->starts = mem_realloc(MEM_JOB, phrase->starts,
+                                 phrase->cap * sizeof(phrase->starts[0]));
+    phrase->positions =
+        mem_realloc(MEM_JOB, phrase->positions,
+                    (phrase->cap + STEP) * sizeof(phrase->positions[0]));
 }
 
 /* Where the phrase would begin, by its rarest term: how many places there are.
  */
-static uint32_t read_starts(struct matcher *matcher, uint8_t slot)
+static uint32_t read_starts(struct phrase *phrase, uint8_t slot)
 {
-    struct phrase_term *term = matcher->order[0];
+    struct phrase_term *term = phrase->order[0];
     uint32_t freq = term->found_freq[slot];
     uint32_t count = 0;
 
-    make_room(matcher, freq);
-    uint32_t *starts = matcher->starts;
+    make_room(phrase, freq);
+    uint32_t *starts = phrase->starts;
     places_read(&term->places, term->found_first[slot], freq, starts);
     for (uint32_t i = 0; i < freq; i++)
         if (starts[i] >= term->offset)
@@ -201,15 +206,15 @@ static uint32_t read_starts(struct matcher *matcher, uint8_t slot)
 }
 
 /* Those where the term is, too. */
-static uint32_t keep_common(struct matcher *matcher, struct phrase_term *term,
+static uint32_t keep_common(struct phrase *phrase, struct phrase_term *term,
                             uint8_t slot, uint32_t count)
 {
     uint32_t freq = term->found_freq[slot];
     uint32_t kept = 0;
 
-    make_room(matcher, freq);
-    uint32_t *starts = matcher->starts;
-    uint32_t *at = matcher->positions;
+    make_room(phrase, freq);
+    uint32_t *starts = phrase->starts;
+    uint32_t *at = phrase->positions;
     places_read(&term->places, term->found_first[slot], freq, at);
     for (uint32_t i = 0; i < STEP; i++)
         at[freq + i] = UINT32_MAX;
@@ -226,104 +231,150 @@ static uint32_t keep_common(struct matcher *matcher, struct phrase_term *term,
     return kept;
 }
 
-static uint32_t occurrences(struct matcher *matcher, uint8_t slot)
+static uint32_t occurrences(struct phrase *phrase, uint8_t slot)
 {
-    uint32_t count = read_starts(matcher, slot);
+    uint32_t count = read_starts(phrase, slot);
 
-    for (size_t i = 1; i < matcher->count && count > 0; i++)
-        count = keep_common(matcher, matcher->order[i], slot, count);
+    for (size_t i = 1; i < phrase->count && count > 0; i++)
+        count = keep_common(phrase, phrase->order[i], slot, count);
     return count;
+}
+
+/* How often, with words moved: as long as the smallest of the places where the
+   phrase would begin goes on, each word's next to it. */
+static float sloppy(struct phrase *phrase, uint8_t slot)
+{
+    uint32_t at[PHRASE_MAX] = {0};
+    uint32_t *all[PHRASE_MAX];
+    size_t room = 0;
+    float freq = 0;
+
+    for (size_t i = 0; i < phrase->count; i++)
+        room += phrase->terms[i].found_freq[slot];
+    make_room(phrase, (uint32_t)room);
+    for (size_t i = 0, used = 0; i < phrase->count; i++) {
+        struct phrase_term *term = &phrase->terms[i];
+        uint32_t count = term->found_freq[slot];
+        all[i] = phrase->positions + used;
+        places_read(&term->places, term->found_first[slot], count, all[i]);
+        used += count;
+    }
+    for (;;) {
+        int64_t least = INT64_MAX;
+        int64_t most = INT64_MIN;
+        size_t which = 0;
+        for (size_t i = 0; i < phrase->count; i++) {
+            int64_t start = (int64_t)all[i][at[i]] - phrase->terms[i].offset;
+            if (start < least) {
+                least = start;
+                which = i;
+            }
+            most = start > most ? start : most;
+        }
+        if (most - least <= (int64_t)phrase->slop)
+            freq += 1.0F / (float)(1 + most - least);
+        if (++at[which] == phrase->terms[which].found_freq[slot])
+            return freq;
+    }
 }
 
 /* ---- a block */
 
 /* Those where the two rarest terms are as far from each other as they should
    be: so the others, which are in most documents, are looked up for few. */
-static void keep_pairs(struct matcher *matcher)
+static void keep_pairs(struct phrase *phrase)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < matcher->found; i++) {
-        uint8_t slot = matcher->slots[i];
-        uint32_t count = read_starts(matcher, slot);
+    for (size_t i = 0; i < phrase->found; i++) {
+        uint8_t slot = phrase->slots[i];
+        uint32_t count = read_starts(phrase, slot);
         if (count)
-            count = keep_common(matcher, matcher->order[1], slot, count);
-        matcher->docs[kept] = matcher->docs[i];
-        matcher->slots[kept] = slot;
+            count = keep_common(phrase, phrase->order[1], slot, count);
+        phrase->docs[kept] = phrase->docs[i];
+        phrase->slots[kept] = slot;
         kept += count > 0;
     }
-    matcher->found = kept;
+    phrase->found = kept;
 }
 
-static void find_block(struct matcher *matcher)
+static void find_block(struct phrase *phrase)
 {
-    begin_block(matcher);
-    for (size_t i = 1; i < matcher->count && matcher->found > 0; i++) {
-        if (matcher->order[i]->twin)
-            copy_twin(matcher, matcher->order[i]);
+    begin_block(phrase);
+    for (size_t i = 1; i < phrase->count && phrase->found > 0; i++) {
+        if (phrase->order[i]->twin)
+            copy_twin(phrase, phrase->order[i]);
         else
-            look_up(matcher, matcher->order[i]);
-        if (i == 1 && matcher->count > 2)
-            keep_pairs(matcher);
+            look_up(phrase, phrase->order[i]);
+        if (i == 1 && phrase->count > 2 && !phrase->slop)
+            keep_pairs(phrase);
     }
 }
 
-/* ---- the best */
+/* ---- what comes of it */
 
 /* The rest of the lead's block can come in: no term is there more often than
    its impacts say. */
-static bool block_may_come(struct matcher *matcher, const struct top *top)
+static bool block_may_come(struct phrase *phrase, float least)
 {
-    const struct postings *lead = &matcher->order[0]->clause.postings;
+    const struct postings *lead = &phrase->order[0]->clause.postings;
     uint32_t from = postings_doc(lead);
     uint32_t last = lead->docs[lead->len - 1];
 
-    for (size_t i = 0; i < matcher->count; i++)
-        if (clause_bound_up_to(&matcher->order[i]->clause, from, last) <=
-            top_threshold(top))
+    for (size_t i = 0; i < phrase->count && least >= 0; i++)
+        if (clause_bound_up_to(&phrase->order[i]->clause, from, last) <= least)
             return false;
     return true;
 }
 
-static void try_document(struct matcher *matcher, size_t i, struct top *top)
+static void try_document(struct phrase *phrase, size_t i, float least,
+                         struct phrase_hits *hits)
 {
-    const struct clause *clause = &matcher->order[0]->clause;
-    uint8_t slot = matcher->slots[i];
-    uint8_t norm = clause->norms[matcher->docs[i]];
+    const struct clause *clause = &phrase->order[0]->clause;
+    uint8_t slot = phrase->slots[i];
 
-    if (score_of(&clause->score, fewest(matcher, slot), norm) <=
-        top_threshold(top))
+    if (least >= 0 && clause_score_of(clause, phrase->docs[i],
+                                      (float)fewest(phrase, slot)) <= least)
         return;
-    uint32_t freq = occurrences(matcher, slot);
-    float score = score_of(&clause->score, freq, norm);
-    if (freq > 0 && score > top_threshold(top))
-        top_add(top, matcher->docs[i], score);
+    hits->docs[hits->count] = phrase->docs[i];
+    hits->freqs[hits->count] =
+        phrase->slop ? sloppy(phrase, slot) : (float)occurrences(phrase, slot);
+    hits->count += hits->freqs[hits->count] > 0;
 }
 
-void phrase_top(struct phrase_term *terms, size_t count, struct top *top)
+bool phrase_next(struct phrase *phrase, float least, struct phrase_hits *hits)
 {
-    struct matcher *matcher = create(terms, count);
-
-    for (; align(matcher); pass_block(matcher)) {
-        if (!block_may_come(matcher, top))
-            continue;
-        find_block(matcher);
-        for (size_t i = 0; i < matcher->found; i++)
-            try_document(matcher, i, top);
+    hits->count = 0;
+    if (!align(phrase))
+        return false;
+    if (block_may_come(phrase, least)) {
+        find_block(phrase);
+        for (size_t i = 0; i < phrase->found; i++)
+            try_document(phrase, i, least, hits);
     }
-    destroy(matcher);
+    pass_block(phrase);
+    return true;
 }
 
-uint32_t phrase_count(struct phrase_term *terms, size_t count)
+void phrase_top(struct phrase *phrase, struct top *top)
 {
-    struct matcher *matcher = create(terms, count);
+    const struct clause *clause = &phrase->order[0]->clause;
+    struct phrase_hits hits = {.count = 0};
+
+    while (phrase_next(phrase, top_threshold(top), &hits))
+        for (size_t i = 0; i < hits.count; i++) {
+            float score = clause_score_of(clause, hits.docs[i], hits.freqs[i]);
+            if (score > top_threshold(top))
+                top_add(top, hits.docs[i], score);
+        }
+}
+
+uint32_t phrase_count(struct phrase *phrase)
+{
+    struct phrase_hits hits = {.count = 0};
     uint32_t found = 0;
 
-    for (; align(matcher); pass_block(matcher)) {
-        find_block(matcher);
-        for (size_t i = 0; i < matcher->found; i++)
-            found += occurrences(matcher, matcher->slots[i]) > 0;
-    }
-    destroy(matcher);
+    while (phrase_next(phrase, -1, &hits))
+        found += (uint32_t)hits.count;
     return found;
 }

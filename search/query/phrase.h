@@ -26,7 +26,28 @@ struct phrase_term {
     uint32_t found_first[LIST_BLOCK], found_freq[LIST_BLOCK];
 };
 
-/* terms: 1 to PHRASE_MAX, at their first documents; used up. */
-void phrase_top(struct phrase_term *terms, size_t count, struct top *top);
+struct phrase;
+
+/*
+ * terms: 1 to PHRASE_MAX, at their first documents; borrowed, used up.  slop:
+ * how many places the words may be moved in all; then a document has the phrase
+ * 1 / (1 + moves) times for each place that it is at (Lucene's sloppy
+ * frequency).
+ */
+struct phrase *phrase_open(struct phrase_term *terms, size_t count,
+                           uint32_t slop);
+void phrase_close(struct phrase *phrase);
+
+struct phrase_hits {
+    size_t count;
+    uint32_t docs[LIST_BLOCK];
+    float freqs[LIST_BLOCK];
+};
+
+/* The next of those that may score more than least; hits may be none.  False:
+   there are no more. */
+bool phrase_next(struct phrase *phrase, float least, struct phrase_hits *hits);
+
+void phrase_top(struct phrase *phrase, struct top *top);
 /* How many documents have it. */
-uint32_t phrase_count(struct phrase_term *terms, size_t count);
+uint32_t phrase_count(struct phrase *phrase);

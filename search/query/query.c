@@ -122,8 +122,6 @@ bool query_enter(struct query_builder *builder)
     return ++builder->depth <= QUERY_DEPTH_MAX || refuse_deep(builder);
 }
 
-/* NOLINTBEGIN(misc-no-recursion): clauses and depth are bounded. */
-
 /* A tree may be deeper than what it was read from: a + b | c + d. */
 static bool is_within(const struct query *query, size_t depth)
 {
@@ -135,8 +133,6 @@ static bool is_within(const struct query *query, size_t depth)
             within = is_within(clause, depth - 1);
     return within;
 }
-
-/* NOLINTEND(misc-no-recursion) */
 
 struct query *query_finish(struct query_builder *builder, struct query *query)
 {
@@ -228,8 +224,6 @@ static void put_options(struct buf *out, const struct query *query)
         buf_printf(out, " tie=%.9g", (double)query->tie_breaker);
 }
 
-/* NOLINTBEGIN(misc-no-recursion): QUERY_DEPTH_MAX bounds it. */
-
 static void put_lists(struct buf *out, const struct query *query)
 {
     static const char *const names[] = {"must", "filter", "should", "must_not"};
@@ -274,5 +268,3 @@ void query_print(const struct query *query, struct buf *out)
     if (query->boost != 1)
         buf_printf(out, "^%.9g", (double)query->boost);
 }
-
-/* NOLINTEND(misc-no-recursion) */

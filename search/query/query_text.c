@@ -253,8 +253,6 @@ static struct query *read_range(struct parser *p)
     return ask(p, &range);
 }
 
-/* NOLINTBEGIN(misc-no-recursion): query_enter() bounds it. */
-
 static struct query *read_group(struct parser *p)
 {
     if (!query_enter(p->builder))
@@ -435,8 +433,6 @@ static struct query *read_simple(struct parser *p, bool in_group)
     p->builder->depth -= in_group;
     return joined.top;
 }
-
-/* NOLINTEND(misc-no-recursion) */
 
 /* ---- both */
 

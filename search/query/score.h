@@ -35,11 +35,11 @@ struct score {
 void score_init(struct score *score, const struct score_lengths *lengths,
                 float boost, uint64_t docs, uint64_t having);
 
-static inline float score_of(const struct score *score, uint32_t freq,
+static inline float score_of(const struct score *score, float freq,
                              uint8_t norm)
 {
     return score->weight -
-           score->weight / (1.0F + (float)freq * score->lengths->inverse[norm]);
+           score->weight / (1.0F + freq * score->lengths->inverse[norm]);
 }
 
 /* No document of these impacts has more. */

@@ -43,7 +43,7 @@ static void sink(struct top *top, struct top_hit hit)
 
 void top_add(struct top *top, uint32_t doc, float score)
 {
-    struct top_hit hit = {.score = score, .doc = doc};
+    struct top_hit hit = {.score = score, .doc = doc + top->base};
 
     if (top->count < top->most) {
         top->hits[top->count] = hit;

@@ -20,7 +20,8 @@ struct top_hit {
 struct top {
     struct top_hit *hits; /* room for most */
     size_t count, most;
-    float least; /* what a document needs more than while there is room */
+    float least;   /* what a document needs more than while there is room */
+    uint32_t base; /* added to the documents' numbers */
 };
 
 void top_init(struct top *top, struct top_hit *hits, size_t most);
@@ -31,7 +32,7 @@ static inline float top_threshold(const struct top *top)
     return top->count < top->most ? top->least : top->hits[0].score;
 }
 
-/* It needs more than the threshold. */
+/* It needs more than the threshold; its number is not below those before. */
 void top_add(struct top *top, uint32_t doc, float score);
 /* Those that need to be in; docs rise. */
 void top_add_all(struct top *top, const uint32_t *docs, const double *scores,

@@ -225,7 +225,7 @@ static void set_least(struct united *united)
             (!rarest || clause->score.weight > rarest->score.weight))
             rarest = clause;
     }
-    if (!rarest || united->count == 1)
+    if (!rarest || united->count == 1 || top->count)
         return;
     struct postings *postings = &rarest->postings;
     for (unsigned i = 0; i < LOOKED_AT && postings->at < postings->len; i++) {

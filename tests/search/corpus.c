@@ -117,7 +117,7 @@ size_t corpus_score(struct corpus *corpus, size_t at_least, size_t most)
             uint32_t doc = corpus->lists[term].docs[i];
             had[doc]++;
             sums[doc] += (double)score_of(&corpus->clauses[term].score,
-                                          corpus->lists[term].freqs[i],
+                                          (float)corpus->lists[term].freqs[i],
                                           corpus->norms[doc]);
         }
     top_init(&top, corpus->expected, CORPUS_DOCS);
@@ -216,7 +216,8 @@ size_t corpus_score_phrase(struct corpus *corpus,
             term == corpus->word_count ? occurrences(corpus, doc, terms) : 0;
         if (freq)
             top_add(&top, doc,
-                    score_of(&terms[0].clause.score, freq, corpus->norms[doc]));
+                    score_of(&terms[0].clause.score, (float)freq,
+                             corpus->norms[doc]));
     }
     top_sort(&top);
     return top.count < most ? top.count : most;

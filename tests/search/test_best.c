@@ -89,10 +89,14 @@ static void check_phrase(struct corpus *corpus,
             random() % 3 ? i % corpus->terms : (size_t)random() % corpus->terms;
     corpus_phrase(corpus, kernel, offsets, terms);
     size_t all = corpus_score_phrase(corpus, terms, CORPUS_DOCS);
-    assert_int_equal(phrase_count(terms, corpus->word_count), all);
+    struct phrase *phrase = phrase_open(terms, corpus->word_count, 0);
+    assert_int_equal(phrase_count(phrase), all);
+    phrase_close(phrase);
     corpus_phrase(corpus, kernel, offsets, terms);
     top_init(&top, corpus->found, most);
-    phrase_top(terms, corpus->word_count, &top);
+    phrase = phrase_open(terms, corpus->word_count, 0);
+    phrase_top(phrase, &top);
+    phrase_close(phrase);
     top_sort(&top);
     corpus_assert(corpus, &top, all < most ? all : most);
 }

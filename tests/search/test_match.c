@@ -41,7 +41,7 @@ static void make(struct given *given, struct buf *bytes)
 static uint32_t ask(const struct given *given, struct match *match,
                     struct postings *postings, uint32_t next)
 {
-    uint32_t docs[LIST_BLOCK];
+    uint32_t docs[LIST_BLOCK] = {0};
     size_t count = 1 + (size_t)random() % LIST_BLOCK;
     long step = 1 + random() % 60;
     size_t seen = 0;

@@ -1,0 +1,319 @@
+/*
+ * compile.c - a query made ready for a segment: see searcher.h.
+ *
+ *   compile() -- bools and the like --> their clauses
+ *             -- a field, or a pattern of them --> of_field(): by its type,
+ *                compile_term.c, compile_text.c
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "search/query/compile_internal.h"
+
+static struct node *compile(struct compiler *compiler,
+                            const struct query *query, float boost);
+
+void searcher_init(struct searcher *searcher, const struct schema *schema,
+                   struct reader **readers, size_t count)
+{
+    const struct bits_kernel *kernels[2];
+
+    bits_kernels(kernels);
+    *searcher = (struct searcher){.schema = schema,
+                                  .readers = readers,
+                                  .count = count,
+                                  .kernel = kernels[0]};
+    searcher->fields =
+        mem_zalloc(MEM_APP, (schema->count + 1) * sizeof(searcher->fields[0]));
+}
+
+void searcher_deinit(struct searcher *searcher)
+{
+    for (size_t i = 0; i < searcher->schema->count; i++)
+        analyzer_destroy(searcher->fields[i].analyzer);
+    analyzer_destroy(searcher->normalizer);
+    mem_free(searcher->fields);
+}
+
+/* ---- nodes */
+
+struct node *compile_node(struct compiler *compiler, enum node_kind kind,
+                          float boost)
+{
+    struct node *node = arena_zalloc(compiler->arena, sizeof(*node));
+
+    node->kind = kind;
+    node->boost = boost;
+    return node;
+}
+
+struct node *compile_parent(struct compiler *compiler, enum node_kind kind,
+                            float boost)
+{
+    struct node *node = compile_node(compiler, kind, boost);
+
+    node->own = arena_alloc(compiler->arena, sizeof(*node->own));
+    node->other = arena_alloc(compiler->arena, sizeof(*node->other));
+    if (kind == NODE_DIS_MAX)
+        node->best =
+            arena_alloc(compiler->arena, WINDOW_DOCS * sizeof(node->best[0]));
+    return node;
+}
+
+void compile_add_child(struct node *parent, size_t list, struct node *child)
+{
+    child->next = parent->lists[list];
+    parent->lists[list] = child;
+    parent->counts[list]++;
+}
+
+void compile_finish_bool(struct compiler *compiler, struct node *node,
+                         size_t minimum)
+{
+    bool must = node->counts[NODE_MUST] + node->counts[NODE_FILTER] > 0;
+
+    node->minimum = minimum;
+    if (minimum > node->counts[NODE_SHOULD])
+        node->kind = NODE_NONE;
+    else if (minimum > (must ? 0 : 1))
+        node->matched = arena_alloc(compiler->arena,
+                                    WINDOW_DOCS * sizeof(node->matched[0]));
+}
+
+struct node *compile_fail(struct compiler *compiler, const char *type,
+                          const char *format, ...)
+{
+    va_list args;
+
+    if (!compiler->error->type) {
+        compiler->error->type = type;
+        va_start(args, format);
+        vsnprintf(compiler->error->reason, sizeof(compiler->error->reason),
+                  format, args);
+        va_end(args);
+    }
+    return compile_node(compiler, NODE_NONE, 0);
+}
+
+/* ---- fields */
+
+struct analyzer *compile_analyzer(struct compiler *compiler, uint32_t field)
+{
+    struct searcher_field *known = &compiler->searcher->fields[field];
+
+    if (!known->analyzer)
+        known->analyzer =
+            schema_analyzer(&compiler->searcher->schema->fields[field]);
+    return known->analyzer;
+}
+
+/* * stands for any characters. */
+static bool matches(struct span pattern, struct span name)
+{
+    size_t star = SIZE_MAX;
+    size_t resumed = 0;
+    size_t p = 0;
+
+    for (size_t n = 0; n < name.len;) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = p++;
+            resumed = n;
+        } else if (p < pattern.len && pattern.ptr[p] == name.ptr[n]) {
+            p++;
+            n++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            n = ++resumed;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*')
+        p++;
+    return p == pattern.len;
+}
+
+static struct node *of_field(struct compiler *compiler, uint32_t index,
+                             const struct query *query, float boost)
+{
+    const struct schema *schema = compiler->searcher->schema;
+    struct compile_field field = {
+        .index = index,
+        .number =
+            schema_find(&compiler->reader->schema, schema->fields[index].name),
+        .schema = &schema->fields[index]};
+
+    switch (query->kind) {
+    case QUERY_TERM:
+        return compile_value(compiler, &field, query->values, boost);
+    case QUERY_EXISTS:
+        return compile_exists(compiler, &field, boost);
+    case QUERY_RANGE:
+        return compile_range(compiler, &field, query, boost);
+    case QUERY_PREFIX:
+    case QUERY_WILDCARD:
+        return compile_pattern(compiler, &field, query, boost);
+    case QUERY_FUZZY:
+        return compile_fuzzy(compiler, &field, query->text, query, boost);
+    case QUERY_MATCH:
+    case QUERY_PHRASE:
+        return compile_text(compiler, &field, query, boost);
+    case QUERY_TERMS: {
+        struct node *any = compile_parent(compiler, NODE_BOOL, 1);
+        struct node *all = compile_parent(compiler, NODE_CONSTANT, boost);
+        for (size_t i = 0; i < query->value_count; i++)
+            compile_add_child(
+                any, NODE_SHOULD,
+                compile_value(compiler, &field, &query->values[i], 1));
+        compile_finish_bool(compiler, any, 1);
+        compile_add_child(all, NODE_SHOULD, any);
+        return all;
+    }
+    case QUERY_MATCH_ALL:
+    case QUERY_MATCH_NONE:
+    case QUERY_IDS:
+    case QUERY_BOOL:
+    case QUERY_CONSTANT_SCORE:
+    case QUERY_DIS_MAX: /* have no field */
+        break;
+    }
+    return compile_node(compiler, NODE_NONE, 0);
+}
+
+/* Texts and keywords, where nothing else is said. */
+static bool is_searched(const struct schema_field *field)
+{
+    return field->type == SCHEMA_TEXT ||
+           (field->type == SCHEMA_KEYWORD && field->of == SCHEMA_NONE);
+}
+
+static struct node *of_fields(struct compiler *compiler,
+                              const struct query *query, float boost)
+{
+    const struct schema *schema = compiler->searcher->schema;
+    uint32_t exact = schema_find(schema, query->field);
+    struct node *best;
+
+    if (exact != SCHEMA_NONE)
+        return of_field(compiler, exact, query, boost);
+    if (span_find(query->field, '*') == query->field.len)
+        return compile_node(compiler, NODE_NONE, 0);
+    best = compile_parent(compiler, NODE_DIS_MAX, 1);
+    for (uint32_t i = 0; i < schema->count; i++)
+        if (is_searched(&schema->fields[i]) &&
+            matches(query->field, schema->fields[i].name))
+            compile_add_child(best, NODE_SHOULD,
+                              of_field(compiler, i, query, boost));
+    return best;
+}
+
+/* ---- what is of no field */
+
+static struct node *of_ids(struct compiler *compiler, const struct query *query,
+                           float boost)
+{
+    struct reader *reader = compiler->reader;
+    struct node *node = compile_node(compiler, NODE_SET, boost);
+    uint64_t *bits = arena_zalloc(
+        compiler->arena, (reader->docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8);
+
+    for (size_t i = 0; i < query->value_count; i++) {
+        uint32_t doc = reader_find(reader, query->values[i].text);
+        if (doc != UINT32_MAX)
+            bits[doc / 64] |= UINT64_C(1) << doc % 64;
+    }
+    node->bits = bits;
+    return node;
+}
+
+static void add_list(struct compiler *compiler, struct node *node, size_t list,
+                     const struct query_list *from, float boost)
+{
+    for (const struct query *query = from->first; query; query = query->next)
+        compile_add_child(node, list, compile(compiler, query, boost));
+}
+
+static struct node *of_bool(struct compiler *compiler,
+                            const struct query *query, float boost)
+{
+    const struct query_list *lists = query->lists;
+    size_t count = 0;
+    for (size_t i = 0; i < QUERY_OCCURS; i++)
+        count += lists[i].count;
+    if (count == 0)
+        return compile_node(compiler, NODE_ALL, boost);
+    struct node *node = compile_parent(compiler, NODE_BOOL, 1);
+    bool must = lists[QUERY_MUST].count + lists[QUERY_FILTER].count > 0;
+
+    add_list(compiler, node, NODE_MUST, &lists[QUERY_MUST], boost);
+    add_list(compiler, node, NODE_FILTER, &lists[QUERY_FILTER], 0);
+    add_list(compiler, node, NODE_SHOULD, &lists[QUERY_SHOULD], boost);
+    add_list(compiler, node, NODE_MUST_NOT, &lists[QUERY_MUST_NOT], 0);
+    compile_finish_bool(
+        compiler, node,
+        query_minimum(&query->minimum, lists[QUERY_SHOULD].count,
+                      must || !lists[QUERY_SHOULD].count ? 0 : 1));
+    return node;
+}
+
+static struct node *compile(struct compiler *compiler,
+                            const struct query *query, float boost)
+{
+    struct node *node;
+
+    boost *= query->boost;
+    switch (query->kind) {
+    case QUERY_MATCH_ALL:
+        return compile_node(compiler, NODE_ALL, boost);
+    case QUERY_MATCH_NONE:
+        return compile_node(compiler, NODE_NONE, 0);
+    case QUERY_IDS:
+        return of_ids(compiler, query, boost);
+    case QUERY_BOOL:
+        return of_bool(compiler, query, boost);
+    case QUERY_CONSTANT_SCORE:
+        node = compile_parent(compiler, NODE_CONSTANT, boost);
+        add_list(compiler, node, NODE_SHOULD, &query->lists[QUERY_FILTER], 1);
+        return node;
+    case QUERY_DIS_MAX:
+        node = compile_parent(compiler, NODE_DIS_MAX, 1);
+        node->tie = query->tie_breaker;
+        add_list(compiler, node, NODE_SHOULD, &query->lists[QUERY_SHOULD],
+                 boost);
+        return node;
+    case QUERY_TERM:
+    case QUERY_TERMS:
+    case QUERY_EXISTS:
+    case QUERY_RANGE:
+    case QUERY_PREFIX:
+    case QUERY_WILDCARD:
+    case QUERY_FUZZY:
+    case QUERY_MATCH:
+    case QUERY_PHRASE:
+        break;
+    }
+    return of_fields(compiler, query, boost);
+}
+
+bool searcher_compile(struct searcher *searcher, struct arena *arena,
+                      size_t reader, const struct query *query,
+                      struct compiled *compiled, struct query_error *error)
+{
+    struct compiler compiler = {.searcher = searcher,
+                                .arena = arena,
+                                .reader = searcher->readers[reader],
+                                .compiled = compiled,
+                                .error = error};
+
+    *compiled = (struct compiled){0};
+    error->type = NULL;
+    compiled->root = compile(&compiler, query, 1);
+    return !error->type;
+}
+
+void compiled_deinit(struct compiled *compiled)
+{
+    for (size_t i = 0; i < compiled->phrase_count; i++)
+        phrase_close(compiled->phrases[i]);
+    mem_free(compiled->phrases);
+}

@@ -1,0 +1,454 @@
+/* compile_term.c - terms, values, patterns of one field: see searcher.h. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "search/index/date.h"
+#include "search/query/compile_internal.h"
+
+#define EXPANSIONS SEARCHER_TERMS_MAX
+
+/* ---- what is known of a field over all segments */
+
+static void learn(struct compiler *compiler, const struct compile_field *field)
+{
+    struct searcher *searcher = compiler->searcher;
+    struct searcher_field *known = &searcher->fields[field->index];
+    bool full = field->schema->type == SCHEMA_TEXT;
+    uint64_t tokens = 0;
+
+    if (known->is_known)
+        return;
+    known->is_known = true;
+    for (size_t i = 0; i < searcher->count; i++) {
+        struct reader *reader = searcher->readers[i];
+        uint32_t number = schema_find(&reader->schema, field->schema->name);
+        const struct field *terms =
+            number == SCHEMA_NONE ? NULL : reader_terms(reader, number);
+        if (!terms)
+            continue;
+        known->docs += terms->totals.docs;
+        tokens += terms->totals.tokens;
+    }
+    /* a keyword has no length: b is 0 */
+    score_lengths_init(&known->lengths, field->schema->k1,
+                       full ? field->schema->b : 0,
+                       known->docs ? (double)tokens / (double)known->docs : 1);
+}
+
+/* Documents of all segments that have it. */
+static uint64_t count_having(struct compiler *compiler,
+                             const struct compile_field *field,
+                             struct span term)
+{
+    struct searcher *searcher = compiler->searcher;
+    struct dict_entry entry;
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < searcher->count; i++) {
+        struct reader *reader = searcher->readers[i];
+        uint32_t number = schema_find(&reader->schema, field->schema->name);
+        const struct field *terms =
+            number == SCHEMA_NONE ? NULL : reader_terms(reader, number);
+        if (terms && field_find(terms, term, &entry))
+            count += entry.count;
+    }
+    return count;
+}
+
+/* ---- a term */
+
+static const struct field *terms_of(struct compiler *compiler,
+                                    const struct compile_field *field)
+{
+    return field->number == SCHEMA_NONE
+               ? NULL
+               : reader_terms(compiler->reader, field->number);
+}
+
+/* NULL: damaged. */
+static struct clause *open_clause(struct compiler *compiler,
+                                  const struct compile_field *field,
+                                  const struct dict_entry *entry,
+                                  uint64_t having, float boost)
+{
+    const struct field *terms = terms_of(compiler, field);
+    const struct searcher_field *known =
+        &compiler->searcher->fields[field->index];
+    struct clause *clause = arena_alloc(compiler->arena, sizeof(*clause));
+
+    if (entry->count == 1) {
+        postings_init_single(&clause->postings, entry->doc, entry->freq);
+    } else {
+        const void *list = field_list(terms, entry);
+        if (!list)
+            return NULL;
+        postings_init(&clause->postings, compiler->searcher->kernel, list,
+                      entry->count);
+    }
+    score_init(&clause->score, &known->lengths, boost, known->docs, having);
+    clause_init(clause, terms->norms);
+    return clause;
+}
+
+struct clause *compile_clause(struct compiler *compiler,
+                              const struct compile_field *field,
+                              struct span term, float boost,
+                              struct dict_entry *entry)
+{
+    const struct field *terms = terms_of(compiler, field);
+
+    learn(compiler, field);
+    if (!terms || term.len == 0 || !field_find(terms, term, entry))
+        return NULL;
+    return open_clause(compiler, field, entry,
+                       count_having(compiler, field, term), boost);
+}
+
+struct node *compile_term(struct compiler *compiler,
+                          const struct compile_field *field, struct span term,
+                          float boost)
+{
+    struct node *node = compile_node(compiler, NODE_TERM, boost);
+    struct dict_entry entry;
+
+    node->clause = compile_clause(compiler, field, term, boost, &entry);
+    if (!node->clause)
+        node->kind = NODE_NONE;
+    return node;
+}
+
+/* ---- values */
+
+static bool read_real(struct span text, double *out)
+{
+    char copy[64];
+    char *end;
+
+    if (text.len == 0 || text.len >= sizeof(copy))
+        return false;
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    *out = strtod(copy, &end);
+    return !*end && !isnan(*out);
+}
+
+/* up: the least number that is not below it, else the most that is not above.
+ */
+static bool read_number(const struct schema_field *field, struct span text,
+                        bool up, int64_t *out)
+{
+    uint64_t digits;
+    double real;
+
+    if (field->type == SCHEMA_DATE)
+        return date_parse(text, out);
+    if (field->type == SCHEMA_BOOLEAN) {
+        *out = span_eq(text, SPAN("true"));
+        return *out || span_eq(text, SPAN("false"));
+    }
+    if (field->type == SCHEMA_LONG && span_to_u64(text, INT64_MAX, &digits)) {
+        *out = (int64_t)digits;
+        return true;
+    }
+    if (!read_real(text, &real))
+        return false;
+    if (field->type == SCHEMA_DOUBLE) {
+        *out = values_from_double(real);
+        return true;
+    }
+    real = up ? ceil(real) : floor(real);
+    *out = real >= 9.2233720368547e18    ? INT64_MAX
+           : real <= -9.2233720368547e18 ? INT64_MIN
+                                         : (int64_t)real;
+    return true;
+}
+
+static struct node *bad_number(struct compiler *compiler, struct span text)
+{
+    return compile_fail(compiler, "query_shard_exception",
+                        "failed to create query: For input string: \"%.*s\"",
+                        (int)text.len, text.ptr);
+}
+
+static const struct values *values_of(struct compiler *compiler,
+                                      const struct compile_field *field)
+{
+    return field->number == SCHEMA_NONE
+               ? NULL
+               : reader_values(compiler->reader, field->number);
+}
+
+static struct node *between(struct compiler *compiler,
+                            const struct compile_field *field, int64_t least,
+                            int64_t most, float boost)
+{
+    struct node *node = compile_node(compiler, NODE_VALUES, boost);
+
+    node->values = values_of(compiler, field);
+    node->least = least;
+    node->most = most;
+    if (!node->values || least > most)
+        node->kind = NODE_NONE;
+    return node;
+}
+
+struct node *compile_value(struct compiler *compiler,
+                           const struct compile_field *field,
+                           const struct query_value *value, float boost)
+{
+    int64_t least;
+    int64_t most;
+
+    if (field->schema->type <= SCHEMA_KEYWORD)
+        return compile_term(compiler, field, value->text, boost);
+    if (!read_number(field->schema, value->text, true, &least) ||
+        !read_number(field->schema, value->text, false, &most))
+        return bad_number(compiler, value->text);
+    return between(compiler, field, least, most, boost);
+}
+
+struct node *compile_exists(struct compiler *compiler,
+                            const struct compile_field *field, float boost)
+{
+    struct reader *reader = compiler->reader;
+    const struct field *terms = terms_of(compiler, field);
+
+    if (field->schema->type != SCHEMA_TEXT)
+        return between(compiler, field, INT64_MIN, INT64_MAX, boost);
+    struct node *node = compile_node(compiler, NODE_SET, boost);
+    uint64_t *bits = arena_zalloc(
+        compiler->arena, (reader->docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8);
+    for (uint32_t doc = 0; terms && doc < reader->docs; doc++)
+        if (terms->norms[doc])
+            bits[doc / 64] |= UINT64_C(1) << doc % 64;
+    node->bits = bits;
+    return node;
+}
+
+/* ---- sets of terms */
+
+struct set {
+    struct compiler *compiler;
+    const struct field *terms;
+    uint64_t *bits;
+    uint32_t docs;
+    size_t count;
+};
+
+static bool add_to_set(void *arg, struct span term,
+                       const struct dict_entry *entry, unsigned distance)
+{
+    struct set *set = arg;
+    struct postings postings;
+
+    (void)term;
+    (void)distance;
+    if (entry->count == 1) {
+        set->bits[entry->doc / 64] |= UINT64_C(1) << entry->doc % 64;
+        return true;
+    }
+    const void *list = field_list(set->terms, entry);
+    if (!list)
+        return false;
+    postings_init(&postings, set->compiler->searcher->kernel, list,
+                  entry->count);
+    postings_set(&postings, 0, set->docs, set->bits);
+    return true;
+}
+
+static struct set set_of(struct compiler *compiler,
+                         const struct compile_field *field)
+{
+    uint32_t docs = compiler->reader->docs;
+
+    return (struct set){
+        .compiler = compiler,
+        .terms = terms_of(compiler, field),
+        .docs = docs,
+        .bits = arena_zalloc(compiler->arena,
+                             (docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8)};
+}
+
+static struct node *of_set(const struct set *set, float boost)
+{
+    struct node *node = compile_node(set->compiler, NODE_SET, boost);
+
+    node->bits = set->bits;
+    return node;
+}
+
+/* ---- ranges */
+
+static struct node *range_of_terms(struct compiler *compiler,
+                                   const struct compile_field *field,
+                                   const struct query *query, float boost)
+{
+    struct set set = set_of(compiler, field);
+    const struct query_bound *lower = &query->lower;
+    const struct query_bound *upper = &query->upper;
+    struct expand_range range = {
+        .from = lower->value.kind == QUERY_NO_VALUE ? NULL : &lower->value.text,
+        .to = upper->value.kind == QUERY_NO_VALUE ? NULL : &upper->value.text,
+        .from_inclusive = !lower->exclusive,
+        .to_inclusive = !upper->exclusive};
+
+    if (set.terms)
+        expand_range(&set.terms->dict, &range, add_to_set, &set);
+    return of_set(&set, boost);
+}
+
+/* False: it is none. */
+static bool read_bound(const struct compile_field *field,
+                       const struct query_bound *bound, bool lower,
+                       int64_t *out)
+{
+    int64_t other;
+
+    *out = lower ? INT64_MIN : INT64_MAX;
+    if (bound->value.kind == QUERY_NO_VALUE)
+        return true;
+    if (!read_number(field->schema, bound->value.text, lower, out) ||
+        !read_number(field->schema, bound->value.text, !lower, &other))
+        return false;
+    if (bound->exclusive && *out == other) { /* else it lies between two */
+        if (*out == (lower ? INT64_MAX : INT64_MIN))
+            *out = lower ? INT64_MAX : INT64_MIN;
+        else
+            *out += lower ? 1 : -1;
+    }
+    return true;
+}
+
+struct node *compile_range(struct compiler *compiler,
+                           const struct compile_field *field,
+                           const struct query *query, float boost)
+{
+    int64_t least;
+    int64_t most;
+
+    if (field->schema->type <= SCHEMA_KEYWORD)
+        return range_of_terms(compiler, field, query, boost);
+    if (!read_bound(field, &query->lower, true, &least))
+        return bad_number(compiler, query->lower.value.text);
+    if (!read_bound(field, &query->upper, false, &most))
+        return bad_number(compiler, query->upper.value.text);
+    return between(compiler, field, least, most, boost);
+}
+
+/* ---- patterns */
+
+struct normal {
+    struct arena *arena;
+    struct span text;
+};
+
+static void take_normal(void *arg, const struct token *token)
+{
+    struct normal *normal = arg;
+
+    normal->text = arena_copy(normal->arena, token->term);
+}
+
+/* Of a text: in lower case, as its terms are. */
+static struct span normal_of(struct compiler *compiler, struct span text)
+{
+    struct searcher *searcher = compiler->searcher;
+    struct normal normal = {compiler->arena, text};
+    char why[64];
+
+    if (!searcher->normalizer)
+        searcher->normalizer = analyzer_create(
+            &(struct analyzer_options){.words = ANALYZER_WORDS_ALL,
+                                       .lowercase = true},
+            why, sizeof(why));
+    analyzer_run(searcher->normalizer, text, take_normal, &normal);
+    return normal.text;
+}
+
+struct node *compile_prefix(struct compiler *compiler,
+                            const struct compile_field *field,
+                            struct span prefix, float boost)
+{
+    struct set set = set_of(compiler, field);
+
+    if (set.terms)
+        expand_prefix(&set.terms->dict, prefix, add_to_set, &set);
+    return of_set(&set, boost);
+}
+
+struct node *compile_pattern(struct compiler *compiler,
+                             const struct compile_field *field,
+                             const struct query *query, float boost)
+{
+    struct set set = set_of(compiler, field);
+    struct span text = query->text;
+
+    if (field->schema->type > SCHEMA_KEYWORD)
+        return compile_fail(
+            compiler, "query_shard_exception",
+            "can only use patterns on keyword and text fields - not on [%.*s] "
+            "which is of type [%s]",
+            (int)field->schema->name.len, field->schema->name.ptr,
+            schema_type_name(field->schema->type));
+    if (query->normalize && field->schema->type == SCHEMA_TEXT)
+        text = normal_of(compiler, text);
+    if (query->kind == QUERY_PREFIX)
+        return compile_prefix(compiler, field, text, boost);
+    if (set.terms && !expand_wildcard(&set.terms->dict, text, add_to_set, &set))
+        return compile_fail(compiler, "illegal_argument_exception",
+                            "the pattern is longer than %d bytes",
+                            EXPAND_PATTERN_MAX);
+    return of_set(&set, boost);
+}
+
+struct near {
+    struct compiler *compiler;
+    const struct compile_field *field;
+    struct node *any;
+    size_t length; /* characters of the wanted word */
+    float boost;
+};
+
+/* A word that is nearer counts more, as Lucene has it. */
+static bool add_near(void *arg, struct span term,
+                     const struct dict_entry *entry, unsigned distance)
+{
+    struct near *near = arg;
+    float less = near->length ? (float)distance / (float)near->length : 0;
+    float boost = near->boost * (less < 1 ? 1 - less : 0);
+    struct node *node = compile_node(near->compiler, NODE_TERM, near->boost);
+
+    node->clause =
+        open_clause(near->compiler, near->field, entry,
+                    count_having(near->compiler, near->field, term), boost);
+    if (node->clause)
+        compile_add_child(near->any, NODE_SHOULD, node);
+    return true;
+}
+
+struct node *compile_fuzzy(struct compiler *compiler,
+                           const struct compile_field *field, struct span term,
+                           const struct query *query, float boost)
+{
+    const struct field *terms = terms_of(compiler, field);
+    struct near near = {.compiler = compiler,
+                        .field = field,
+                        .any = compile_parent(compiler, NODE_DIS_MAX, 1),
+                        .length = term.len,
+                        .boost = boost};
+    struct expand_fuzzy options = {.distance = query->edits == QUERY_FUZZY_AUTO
+                                                   ? expand_auto_distance(term)
+                                                   : query->edits,
+                                   .prefix_length = query->prefix_length,
+                                   .transpositions = true,
+                                   .max_expansions = query->max_expansions};
+
+    if (field->schema->type > SCHEMA_KEYWORD)
+        return bad_number(compiler, term);
+    learn(compiler, field);
+    if (terms && !expand_fuzzy(&terms->dict, term, &options, add_near, &near))
+        return compile_fail(compiler, "illegal_argument_exception",
+                            "the word is longer than %d bytes",
+                            EXPAND_PATTERN_MAX);
+    return near.any;
+}

@@ -1,0 +1,246 @@
+/* search.c - see search.h. */
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "search/query/intersection.h"
+#include "search/query/search.h"
+#include "search/query/union.h"
+
+#define CLAUSES_MAX INTERSECTION_MAX
+
+/* What a node is no more than. */
+enum shape { SHAPE_ANY, SHAPE_ALL, SHAPE_PHRASE, SHAPE_NOTHING, SHAPE_OTHER };
+
+struct run {
+    struct searcher *searcher;
+    const struct search_request *request;
+    struct search_result *result;
+    struct query_error *error;
+    struct top top;
+    struct clause *clauses[CLAUSES_MAX];
+    size_t clause_count;
+    struct window window;
+};
+
+struct reader *search_reader(const struct searcher *searcher, uint32_t doc)
+{
+    size_t i = searcher->count - 1;
+
+    while (searcher->readers[i]->base > doc)
+        i--;
+    return searcher->readers[i];
+}
+
+/* ---- shapes */
+
+static bool is_live(const struct reader *reader)
+{
+    return !reader->live || reader->live->count == reader->docs;
+}
+
+/* False: some are no terms. */
+static bool gather(struct run *run, const struct node *list, bool all)
+{
+    run->clause_count = 0;
+    for (; list; list = list->next) {
+        if (list->kind == NODE_NONE && !all)
+            continue;
+        if (list->kind != NODE_TERM || run->clause_count == CLAUSES_MAX)
+            return false;
+        run->clauses[run->clause_count++] = list->clause;
+    }
+    return true;
+}
+
+static bool has_none(const struct node *list)
+{
+    for (; list; list = list->next)
+        if (list->kind == NODE_NONE)
+            return true;
+    return false;
+}
+
+static enum shape shape_of(struct run *run, struct node *root)
+{
+    const size_t *counts = root->counts;
+
+    if (root->kind == NODE_NONE)
+        return SHAPE_NOTHING;
+    if (root->kind == NODE_PHRASE)
+        return SHAPE_PHRASE;
+    if (root->kind == NODE_TERM) {
+        run->clauses[0] = root->clause;
+        run->clause_count = 1;
+        return SHAPE_ANY;
+    }
+    if (root->kind != NODE_BOOL || counts[NODE_FILTER] ||
+        counts[NODE_MUST_NOT] || root->matched)
+        return SHAPE_OTHER;
+    if (counts[NODE_SHOULD] && !counts[NODE_MUST])
+        return !gather(run, root->lists[NODE_SHOULD], false) ? SHAPE_OTHER
+               : run->clause_count                           ? SHAPE_ANY
+                                                             : SHAPE_NOTHING;
+    if (!counts[NODE_MUST])
+        return SHAPE_OTHER;
+    if (has_none(root->lists[NODE_MUST]))
+        return SHAPE_NOTHING;
+    if (counts[NODE_SHOULD])
+        return SHAPE_OTHER;
+    return gather(run, root->lists[NODE_MUST], true) ? SHAPE_ALL : SHAPE_OTHER;
+}
+
+/* ---- one segment */
+
+static void find_shape(struct run *run, enum shape shape, struct node *root,
+                       const struct reader *reader)
+{
+    if (shape == SHAPE_ANY)
+        union_top(run->clauses, run->clause_count, reader->docs, &run->top);
+    else if (shape == SHAPE_ALL)
+        intersection_top(run->clauses, run->clause_count, &run->top);
+    else if (shape == SHAPE_PHRASE)
+        phrase_top(root->phrase, &run->top);
+}
+
+static uint64_t count_shape(struct run *run, enum shape shape,
+                            struct node *root, const struct reader *reader)
+{
+    switch (shape) {
+    case SHAPE_ANY:
+        return union_count(run->clauses, run->clause_count, reader->docs);
+    case SHAPE_ALL:
+        return intersection_count(run->clauses, run->clause_count);
+    case SHAPE_PHRASE:
+        return phrase_count(root->phrase);
+    case SHAPE_NOTHING:
+    case SHAPE_OTHER:
+        break;
+    }
+    return 0;
+}
+
+static void remove_dead(struct window *window, const struct live *live)
+{
+    struct window_each each = window_first(window);
+
+    for (uint32_t place; window_next(window, &each, &place);)
+        if (!live_has(live, window->from + place))
+            window->bits[place / 64] &= ~(UINT64_C(1) << place % 64);
+}
+
+static void take_window(struct run *run, const struct window *window,
+                        bool scored)
+{
+    struct window_each each = window_first(window);
+
+    for (size_t i = 0; run->request->count && i < WINDOW_WORDS; i++)
+        run->result->total += (uint64_t)__builtin_popcountll(window->bits[i]);
+    for (uint32_t place; scored && window_next(window, &each, &place);) {
+        float score = (float)window->scores[place];
+        if (score > top_threshold(&run->top))
+            top_add(&run->top, window->from + place, score);
+    }
+}
+
+/* False: there was no time. */
+static bool run_windows(struct run *run, struct node *root,
+                        const struct reader *reader)
+{
+    const struct search_request *request = run->request;
+    bool scored = request->most > 0;
+
+    for (uint32_t from = 0; from < reader->docs; from += WINDOW_DOCS) {
+        uint32_t end = reader->docs - from < WINDOW_DOCS ? reader->docs
+                                                         : from + WINDOW_DOCS;
+        if (request->deadline_us != SEARCH_NO_DEADLINE &&
+            clock_mono_us() > request->deadline_us)
+            return false;
+        window_clear(&run->window, from, end, scored);
+        node_add(root, &run->window, scored);
+        if (!is_live(reader))
+            remove_dead(&run->window, reader->live);
+        take_window(run, &run->window, scored);
+    }
+    return true;
+}
+
+/* What is counted without being looked for, again. */
+static bool count_again(struct run *run, struct arena *arena, size_t which)
+{
+    struct compiled compiled;
+
+    if (!searcher_compile(run->searcher, arena, which, run->request->query,
+                          &compiled, run->error))
+        return false;
+    enum shape shape = shape_of(run, compiled.root);
+    run->result->total +=
+        count_shape(run, shape, compiled.root, run->searcher->readers[which]);
+    compiled_deinit(&compiled);
+    return true;
+}
+
+static bool run_compiled(struct run *run, struct arena *arena, size_t which,
+                         struct compiled *compiled)
+{
+    const struct reader *reader = run->searcher->readers[which];
+    const struct search_request *request = run->request;
+    enum shape shape = request->plain || !is_live(reader)
+                           ? SHAPE_OTHER
+                           : shape_of(run, compiled->root);
+
+    run->top.base = reader->base;
+    if (shape == SHAPE_NOTHING)
+        return true;
+    if (shape == SHAPE_OTHER) {
+        run->result->timed_out |= !run_windows(run, compiled->root, reader);
+        return true;
+    }
+    if (request->most)
+        find_shape(run, shape, compiled->root, reader);
+    if (request->most && request->count)
+        return count_again(run, arena, which);
+    if (request->count)
+        run->result->total += count_shape(run, shape, compiled->root, reader);
+    return true;
+}
+
+static bool run_segment(struct run *run, size_t which)
+{
+    struct compiled compiled;
+    struct arena arena;
+
+    arena_init(&arena, MEM_JOB, 0);
+    bool fine = searcher_compile(run->searcher, &arena, which,
+                                 run->request->query, &compiled, run->error);
+    if (fine)
+        fine = run_compiled(run, &arena, which, &compiled);
+    compiled_deinit(&compiled);
+    arena_deinit(&arena);
+    const char *damage = segment_damage(run->searcher->readers[which]->segment);
+    if (damage) {
+        run->error->type = "search_phase_execution_exception";
+        snprintf(run->error->reason, sizeof(run->error->reason), "%s", damage);
+    }
+    return fine && !damage;
+}
+
+bool search_run(struct searcher *searcher, const struct search_request *request,
+                struct search_result *result, struct query_error *error)
+{
+    struct run *run = mem_alloc(MEM_JOB, sizeof(*run));
+    bool fine = true;
+
+    run->searcher = searcher;
+    run->request = request;
+    run->result = result;
+    run->error = error;
+    result->count = result->total = 0;
+    result->timed_out = false;
+    top_init(&run->top, result->hits, request->most);
+    for (size_t i = 0; i < searcher->count && fine && !result->timed_out; i++)
+        fine = run_segment(run, i);
+    top_sort(&run->top);
+    result->count = run->top.count;
+    mem_free(run);
+    return fine;
+}

@@ -1,0 +1,43 @@
+/*
+ * searcher.h - an index as one thread searches it: its segments, what is known
+ * of all of them together, and a query made ready for one of them.
+ *
+ * Scores are of the whole index: how many documents have a term, and how long
+ * they are, is counted over all segments, the deleted ones included, as Lucene
+ * does.
+ */
+#pragma once
+
+#include "search/index/analyzer.h"
+#include "search/index/reader.h"
+#include "search/query/node.h"
+#include "search/query/query.h"
+
+#define SEARCHER_TERMS_MAX 1024 /* that a pattern or a word stands for */
+#define SEARCHER_PHRASES_MAX 64 /* that a phrase with synonyms stands for */
+
+struct searcher {
+    const struct schema *schema; /* borrowed, as readers are */
+    struct reader **readers;
+    size_t count;
+    const struct bits_kernel *kernel;
+    struct searcher_field *fields; /* by number in the schema */
+    struct analyzer *normalizer;   /* of patterns; when it was needed */
+};
+
+void searcher_init(struct searcher *searcher, const struct schema *schema,
+                   struct reader **readers, size_t count);
+void searcher_deinit(struct searcher *searcher);
+
+/* A query over one segment; all of it is in the arena. */
+struct compiled {
+    struct node *root;
+    struct phrase **phrases; /* to be closed */
+    size_t phrase_count, phrase_cap;
+};
+
+/* False: error says why it cannot be. */
+bool searcher_compile(struct searcher *searcher, struct arena *arena,
+                      size_t reader, const struct query *query,
+                      struct compiled *compiled, struct query_error *error);
+void compiled_deinit(struct compiled *compiled);

@@ -1,0 +1,293 @@
+/*
+ * query_main.c - search-query: an index asked in a terminal.
+ *
+ *   search-query --index DIR WORDS…      the best documents, and how long it
+ * took search-query --index DIR --sbg       lines "COMMAND<TAB>QUERY" in, a
+ * number out for each: the protocol of quickwit-oss/search-benchmark-game
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/config.h"
+#include "search/index/manifest.h"
+#include "search/query/search.h"
+
+#define HITS_MOST 1000
+#define WHY 320
+#define SHOWN 160 /* bytes of a document */
+
+struct options {
+    const char *index, *field, *query;
+    int64_t hits;
+    bool sbg, json, plain;
+};
+
+static const struct config_option option_table[] = {
+#define OPTION(member) offsetof(struct options, member)
+    {"index", CONFIG_STRING, OPTION(index), NULL, 1, 3000,
+     "directory of the index"},
+    {"query", CONFIG_STRING, OPTION(query), NULL, 0, 65536,
+     "a query string, or, with --json, a query in JSON"},
+    {"field", CONFIG_STRING, OPTION(field), "*", 1, 256,
+     "field of words that name none"},
+    {"hits", CONFIG_INTEGER, OPTION(hits), "10", 0, HITS_MOST,
+     "how many of the best"},
+    {"json", CONFIG_BOOLEAN, OPTION(json), "false", 0, 1,
+     "the query is in Elasticsearch's JSON"},
+    {"plain", CONFIG_BOOLEAN, OPTION(plain), "false", 0, 1,
+     "look at all that matches, to see what passing over is worth"},
+    {"sbg", CONFIG_BOOLEAN, OPTION(sbg), "false", 0, 1,
+     "speak the protocol of the search benchmark game"},
+    {0},
+};
+
+/* An index, open. */
+struct index {
+    struct manifest manifest;
+    struct segment **segments;
+    struct live *lives;
+    struct reader **readers;
+    struct searcher searcher;
+    struct top_hit *hits;
+};
+
+static int fail(const char *what, const char *why)
+{
+    fprintf(stderr, "search-query: %s: %s\n", what, why);
+    return 1;
+}
+
+static bool open_segment(struct index *index, const char *dir, size_t i,
+                         char *why)
+{
+    char path[4096];
+    uint32_t base = 0;
+
+    for (size_t j = 0; j < i; j++)
+        base += index->readers[j]->docs;
+    snprintf(path, sizeof(path), "%s/%s", dir,
+             index->manifest.segments[i].file);
+    index->segments[i] = segment_open(path, why, WHY);
+    if (!index->segments[i])
+        return false;
+    index->readers[i] = reader_open(index->segments[i], NULL, base);
+    if (!index->readers[i])
+        snprintf(why, WHY, "%s",
+                 segment_damage(index->segments[i])
+                     ? segment_damage(index->segments[i])
+                     : "its schema cannot be read");
+    return index->readers[i];
+}
+
+static bool open_index(struct index *index, const char *dir, char *why)
+{
+    size_t count;
+
+    if (!manifest_load(&index->manifest, dir, why, WHY))
+        return false;
+    count = index->manifest.count;
+    index->segments =
+        mem_zalloc(MEM_APP, (count + 1) * sizeof(struct segment *));
+    index->readers = mem_zalloc(MEM_APP, (count + 1) * sizeof(struct reader *));
+    index->hits = mem_alloc(MEM_APP, HITS_MOST * sizeof(index->hits[0]));
+    for (size_t i = 0; i < count; i++)
+        if (!open_segment(index, dir, i, why))
+            return false;
+    searcher_init(&index->searcher, &index->manifest.schema, index->readers,
+                  count);
+    return true;
+}
+
+static void close_index(struct index *index)
+{
+    if (index->searcher.fields)
+        searcher_deinit(&index->searcher);
+    for (size_t i = 0; index->readers && i < index->manifest.count; i++) {
+        reader_close(index->readers[i]);
+        segment_close(index->segments[i]);
+    }
+    mem_free(index->segments);
+    mem_free(index->readers);
+    mem_free(index->hits);
+    manifest_deinit(&index->manifest);
+}
+
+/* ---- the game */
+
+struct command {
+    const char *name;
+    size_t most;
+    bool count;
+};
+
+static const struct command commands[] = {
+    {"COUNT", 0, true},
+    {"TOP_10", 10, false},
+    {"TOP_100", 100, false},
+    {"TOP_1000", 1000, false},
+    {"TOP_10_COUNT", 10, true},
+    {"TOP_100_COUNT", 100, true},
+    {"TOP_1000_COUNT", 1000, true},
+};
+
+static const struct command *command_of(struct span name)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (span_eq(name, span_str(commands[i].name)))
+            return &commands[i];
+    return NULL;
+}
+
+static struct query *read_text(struct arena *arena,
+                               const struct options *options, struct span text,
+                               struct query_error *error)
+{
+    struct query_field field = {.name = span_str(options->field), .boost = 1};
+
+    return query_read_text(
+        arena, text, &(struct query_syntax){.fields = &field, .field_count = 1},
+        error);
+}
+
+/* A number to be printed; -1: it cannot be. */
+static int64_t play(struct index *index, const struct options *options,
+                    struct span line)
+{
+    struct search_result result = {.hits = index->hits};
+    struct query_error error = {0};
+    struct arena arena;
+    struct span name;
+    int64_t number = -1;
+
+    if (!span_cut(&line, '\t', &name) || !line.ptr)
+        return -1;
+    const struct command *command = command_of(name);
+    if (!command)
+        return -1;
+    arena_init(&arena, MEM_JOB, 0);
+    const struct query *query = read_text(&arena, options, line, &error);
+    struct search_request request = {.query = query,
+                                     .most = command->most,
+                                     .count = command->count,
+                                     .deadline_us = SEARCH_NO_DEADLINE,
+                                     .plain = options->plain};
+    if (query && search_run(&index->searcher, &request, &result, &error))
+        number = command->count ? (int64_t)result.total : 1;
+    else
+        fprintf(stderr, "search-query: %s\n", error.reason);
+    arena_deinit(&arena);
+    return number;
+}
+
+static int play_all(struct index *index, const struct options *options)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t len;
+
+    while ((len = getline(&line, &cap, stdin)) > 0) {
+        struct span text = {line, (size_t)len - (line[len - 1] == '\n')};
+        int64_t number = play(index, options, text);
+        if (number < 0)
+            puts("UNSUPPORTED");
+        else
+            printf("%lld\n", (long long)number);
+        fflush(stdout);
+    }
+    free(line);
+    return 0;
+}
+
+/* ---- a query */
+
+static void show(const struct index *index, const struct top_hit *hit)
+{
+    struct reader *reader = search_reader(&index->searcher, hit->doc);
+    struct span id = reader_id(reader, hit->doc - reader->base);
+    struct buf source;
+
+    buf_init(&source, MEM_APP);
+    reader_source(reader, hit->doc - reader->base, &source);
+    printf("%9.4f  %.*s  %.*s\n", (double)hit->score, (int)id.len,
+           id.ptr ? id.ptr : "", source.len < SHOWN ? (int)source.len : SHOWN,
+           source.len ? source.ptr : "");
+    buf_deinit(&source);
+}
+
+static struct query *read_query(struct arena *arena,
+                                const struct options *options,
+                                struct query_error *error)
+{
+    struct json_errors errors;
+    struct query *query = NULL;
+    json_t *json = NULL;
+
+    if (!options->json)
+        return read_text(arena, options, span_str(options->query), error);
+    json_errors_init(&errors);
+    if (json_read(span_str(options->query), &json, &errors) == 0)
+        query = query_read_json(arena, json, error);
+    else
+        snprintf(error->reason, sizeof(error->reason), "%s",
+                 errors.at[0].detail);
+    json_decref(json);
+    return query;
+}
+
+static int ask(struct index *index, const struct options *options)
+{
+    struct search_result result = {.hits = index->hits};
+    struct query_error error = {0};
+    struct arena arena;
+    int status = 0;
+
+    arena_init(&arena, MEM_JOB, 0);
+    uint64_t began = clock_mono_us();
+    const struct query *query = read_query(&arena, options, &error);
+    struct search_request request = {.query = query,
+                                     .most = (size_t)options->hits,
+                                     .count = true,
+                                     .deadline_us = SEARCH_NO_DEADLINE,
+                                     .plain = options->plain};
+    if (query && search_run(&index->searcher, &request, &result, &error)) {
+        uint64_t took = clock_mono_us() - began;
+        for (size_t i = 0; i < result.count; i++)
+            show(index, &result.hits[i]);
+        printf("%llu documents, %.3f ms\n", (unsigned long long)result.total,
+               (double)took / 1e3);
+    } else {
+        status = fail(options->query, error.reason);
+    }
+    arena_deinit(&arena);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct config_option *const tables[] = {option_table};
+    struct options options = {0};
+    struct index index = {0};
+    void *const outs[] = {&options};
+    char why[WHY] = "";
+
+    json_setup();
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        config_help(stdout, tables, 1);
+        return 0;
+    }
+    if (config_parse(tables, outs, 1, argc, argv, why, sizeof(why)) < 0 ||
+        !options.index || (!options.sbg && !options.query)) {
+        fprintf(stderr, "search-query: %s\n",
+                why[0] ? why : "--index and --query, or --sbg, are needed");
+        return 2;
+    }
+    int status =
+        open_index(&index, options.index, why)
+            ? (options.sbg ? play_all(&index, &options) : ask(&index, &options))
+            : fail(options.index, why);
+    close_index(&index);
+    return status;
+}

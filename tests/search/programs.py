@@ -1,0 +1,128 @@
+"""programs.py - search-index and search-query, as one has them in a terminal."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+# pylint: disable=wrong-import-position
+from lab import run, same  # noqa: E402
+
+BUILD = os.path.join(os.environ["LAB_BUILD"], "search")
+SONGS = [{"id": "a", "title": "A song of the sea", "year": 1990}, {"id": "b", "title": "The sea, the sea", "year": 1978},
+         {"id": "c", "title": "Songs", "year": 2001}]
+
+
+def index(folder, lines, *options, status=0):
+    text = "".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines)
+    done = subprocess.run([BUILD + "/search-index", "--index", folder, *options], input=text, text=True,
+                          capture_output=True, check=False)
+    same(done.returncode, status, done.stderr)
+    return done.stderr
+
+
+def query(folder, *options, text="", status=0):
+    done = subprocess.run([BUILD + "/search-query", "--index", folder, *options], input=text, text=True,
+                          capture_output=True, check=False)
+    same(done.returncode, status, done.stderr)
+    return done.stdout if status == 0 else done.stderr
+
+
+def found(folder, text, *options):
+    """The ids, the best first."""
+    return [line.split()[1] for line in query(folder, "--query", text, *options).splitlines()[:-1]]
+
+
+def files(folder):
+    return sorted(os.listdir(folder))
+
+
+def test_what_was_indexed_is_found():
+    with tempfile.TemporaryDirectory() as folder:
+        assert "3 documents" in index(folder, SONGS)
+        same(found(folder, "sea"), ["b", "a"])
+        same(found(folder, "song sea"), ["a", "b"])
+        same(found(folder, '"the sea" -song'), ["b"])
+        same(found(folder, "year:[1980 TO *] title:s*"), ["a", "c", "b"])
+        same(found(folder, '{"range":{"year":{"lt":1990}}}', "--json"), ["b"])
+        same(found(folder, "title.keyword:Songs"), ["c"])
+        assert '"A song of the sea"' in query(folder, "--query", "song")
+        assert query(folder, "--query", "nothing").startswith("0 documents")
+
+
+def test_documents_that_cannot_be_are_named_and_the_others_stay():
+    with tempfile.TemporaryDirectory() as folder:
+        err = index(folder, [SONGS[0], "no JSON\n", "\n", {"id": "x", "year": "soon"}, SONGS[1]], status=1)
+        assert "line 2: failed to parse" in err, err
+        assert "line 4: failed to parse field [year]" in err, err
+        same(sorted(found(folder, "*:*")), ["a", "b"])
+
+
+def test_more_comes_into_a_segment_of_its_own():
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, SONGS[:2])
+        same(files(folder), ["1.segment", "manifest"])
+        with open(folder + "/9.segment.unfinished", "w", encoding="ascii"):
+            pass  # of one that was cut off
+        index(folder, SONGS[2:] + [{"id": "d", "title": "sea"}])
+        same(files(folder), ["1.segment", "2.segment", "manifest"])
+        same(found(folder, "sea"), ["d", "b", "a"])
+
+
+def test_memory_that_is_full_makes_a_segment():
+    documents = [{"id": str(n), "text": "w%d x%d" % (n, n % 7)} for n in range(40000)]
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, documents, "--ram", "1M")
+        assert len(files(folder)) > 4, files(folder)
+        same(found(folder, "w777"), ["777"])
+        same(query(folder, "--sbg", "--field", "text", text="COUNT\tx3\nTOP_10\tx3 x4\nCOUNT\t+x3 +w3\n"),
+             "%d\n1\n1\n" % sum(n % 7 == 3 for n in range(40000)))
+
+
+def test_protocol_of_the_game():
+    commands = ["COUNT\tsea", "TOP_10\tsea", "TOP_100_COUNT\tsea song", 'COUNT\t"the sea"', "COUNT\t+the -song",
+                "COUNT\t+sea song", "TOP_10_FF\tsea", "sea", "COUNT\t\"sea", "TOP_1000\tnothing"]
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, SONGS)
+        same(query(folder, "--sbg", "--field", "title", text="\n".join(commands) + "\n"),
+             "2\n1\n2\n2\n1\n2\nUNSUPPORTED\nUNSUPPORTED\nUNSUPPORTED\n1\n")
+
+
+def test_damage_is_refused_by_name():
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, SONGS)
+        path = folder + "/1.segment"
+        with open(path, "rb") as file:
+            whole = file.read()
+        for at, what in ((70, "are damaged"), (len(whole) - 70, "table is damaged"), (len(whole) - 3, "foot is damaged"),
+                         (len(whole) - 50, "not a segment's")):
+            with open(path, "wb") as file:
+                file.write(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+            err = query(folder, "--query", "sea", status=1)
+            assert path in err and what in err, err
+        with open(path, "wb") as file:
+            file.write(whole[:-1])
+        query(folder, "--query", "sea", status=1)
+        with open(folder + "/manifest", "w", encoding="ascii") as file:
+            file.write("{}")
+        assert "no manifest" in query(folder, "--query", "sea", status=1)
+        assert "no manifest" in index(folder, SONGS, status=1)
+
+
+def test_what_is_wrong_is_said():
+    with tempfile.TemporaryDirectory() as folder:
+        assert "--index" in subprocess.run([BUILD + "/search-index"], text=True, capture_output=True, check=False).stderr
+        assert "no-such" in index(folder, [], "--no-such", status=2)
+        assert "missing" in index(folder, [], "--input", folder + "/missing", status=1)
+        with open(folder + "/schema", "w", encoding="ascii") as file:
+            file.write('{"properties": {"x": {"type": "shape"}}}')
+        assert "[x]" in index(folder + "/i", [], "--schema", folder + "/schema", status=1)
+        index(folder + "/i", SONGS)
+        assert "Failed to parse" in query(folder + "/i", "--query", '"sea', status=1)
+        assert "unknown query [near]" in query(folder + "/i", "--json", "--query", '{"near":{}}', status=1)
+        query(folder + "/i", "--hits", "-1", "--query", "sea", status=2)
+
+
+if __name__ == "__main__":
+    run(sys.modules[__name__])

@@ -1,0 +1,229 @@
+/*
+ * test_search.c - queries of every kind over indexes of one or several
+ * segments, beside a look at each document.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "search/index/builder.h"
+#include "search/query/search.h"
+#include "tests/search/oracle.h"
+#include "tests/test.h"
+
+#define SEGMENTS_MAX 8
+#define WHY 300
+#define TOLERANCE 1e-5
+
+struct index {
+    char dir[40];
+    struct schema schema;
+    struct segment *segments[SEGMENTS_MAX];
+    struct reader *readers[SEGMENTS_MAX];
+    size_t count;
+    struct searcher searcher;
+};
+
+static void map(struct schema *schema)
+{
+    struct json_errors errors;
+    json_t *json;
+
+    json_errors_init(&errors);
+    assert_int_equal(
+        json_read(SPAN("{\"properties\":{\"t\":{\"type\":\"text\"},\"k\":{"
+                       "\"type\":\"keyword\"},\"n\":{\"type\":\"long\"}}}"),
+                  &json, &errors),
+        0);
+    schema_init(schema);
+    assert_true(schema_merge(schema, json, &errors));
+    json_decref(json);
+}
+
+static void build(struct index *index, const struct oracle *oracle, size_t from,
+                  size_t to)
+{
+    char path[60];
+    char why[WHY];
+    char id[24];
+    struct buf source;
+
+    snprintf(path, sizeof(path), "%s/%zu", index->dir, index->count);
+    struct builder *builder =
+        builder_create(path, &index->schema, &(struct builder_options){0});
+    buf_init(&source, MEM_APP);
+    for (size_t doc = from; doc < to; doc++) {
+        source.len = 0;
+        oracle_put(oracle, doc, &source);
+        snprintf(id, sizeof(id), "%zu", doc);
+        assert_true(builder_add(builder, span_str(id), buf_span(&source), why,
+                                sizeof(why)));
+    }
+    buf_deinit(&source);
+    assert_int_equal(builder_finish(builder), 0);
+    struct segment *segment = segment_open(path, why, sizeof(why));
+    assert_non_null(segment);
+    unlink(path);
+    index->segments[index->count] = segment;
+    index->readers[index->count] = reader_open(segment, NULL, (uint32_t)from);
+    assert_non_null(index->readers[index->count]);
+    index->count++;
+}
+
+static void open_index(struct index *index, const struct oracle *oracle,
+                       size_t segments, const struct bits_kernel *kernel)
+{
+    memset(index, 0, sizeof(*index));
+    snprintf(index->dir, sizeof(index->dir), "/tmp/search-XXXXXX");
+    assert_non_null(mkdtemp(index->dir));
+    map(&index->schema);
+    for (size_t i = 0; i < segments; i++)
+        build(index, oracle, oracle->count * i / segments,
+              oracle->count * (i + 1) / segments);
+    searcher_init(&index->searcher, &index->schema, index->readers,
+                  index->count);
+    index->searcher.kernel = kernel;
+}
+
+static void close_index(struct index *index)
+{
+    searcher_deinit(&index->searcher);
+    for (size_t i = 0; i < index->count; i++) {
+        reader_close(index->readers[i]);
+        segment_close(index->segments[i]);
+    }
+    schema_deinit(&index->schema);
+    assert_int_equal(rmdir(index->dir), 0);
+}
+
+static bool is_near(double a, double b)
+{
+    return fabs(a - b) <= TOLERANCE * (fabs(b) > 1 ? fabs(b) : 1);
+}
+
+static double score_in(const struct top_hit *hits, size_t count, uint32_t doc)
+{
+    for (size_t i = 0; i < count; i++)
+        if (hits[i].doc == doc)
+            return (double)hits[i].score;
+    fail();
+    return 0;
+}
+
+static void compare(const struct search_result *result,
+                    const struct top_hit *expected, size_t count, size_t most)
+{
+    assert_int_equal(result->count, count < most ? count : most);
+    for (size_t i = 0; i < result->count; i++) {
+        const struct top_hit *hit = &result->hits[i];
+        assert_true(is_near((double)hit->score, (double)expected[i].score));
+        assert_true(
+            is_near((double)hit->score, score_in(expected, count, hit->doc)));
+        assert_true(i == 0 || hit[-1].score > hit->score ||
+                    (hit[-1].score == hit->score && hit[-1].doc < hit->doc));
+    }
+}
+
+/* True: some documents match. */
+static bool check(struct index *index, const struct oracle *oracle,
+                  const struct query *query)
+{
+    static const size_t mosts[] = {0, 1, 10, 100, ORACLE_DOCS};
+    static struct top_hit expected[ORACLE_DOCS];
+    static struct top_hit found[ORACLE_DOCS];
+    size_t count = oracle_answer(oracle, query, expected);
+    struct query_error error = {0};
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct search_result result = {.hits = found};
+        struct search_request request = {
+            .query = query,
+            .most = mosts[random() % (long)COUNT(mosts)],
+            .count = i % 2,
+            .plain = i / 2,
+            .deadline_us = SEARCH_NO_DEADLINE};
+        assert_true(search_run(&index->searcher, &request, &result, &error));
+        assert_false(result.timed_out);
+        if (request.count)
+            assert_int_equal(result.total, count);
+        compare(&result, expected, count, request.most);
+    }
+    return count > 0;
+}
+
+static struct query *read_json(struct arena *arena, struct span text)
+{
+    struct query_error error = {0};
+    struct json_errors errors;
+    json_t *json;
+
+    json_errors_init(&errors);
+    assert_int_equal(json_read(text, &json, &errors), 0);
+    struct query *query = query_read_json(arena, json, &error);
+    if (!query)
+        fail_msg("%.*s: %s", (int)text.len, text.ptr, error.reason);
+    json_decref(json);
+    return query;
+}
+
+/* A query in JSON, as a test fails by. */
+static void check_text(struct index *index, const struct oracle *oracle,
+                       struct span text, size_t asked[2])
+{
+    struct arena arena;
+
+    arena_init(&arena, MEM_JOB, 0);
+    if (getenv("SHOW"))
+        printf("%.*s\n", (int)text.len, text.ptr);
+    asked[check(index, oracle, read_json(&arena, text))]++;
+    arena_deinit(&arena);
+}
+
+static void run(size_t corpora, size_t queries)
+{
+    static const size_t sizes[] = {1, 5, 300, ORACLE_DOCS};
+    const struct bits_kernel *kernels[2];
+    size_t kinds = bits_kernels(kernels);
+    struct oracle *oracle = calloc(1, sizeof(*oracle));
+    struct index *index = calloc(1, sizeof(*index));
+    size_t asked[2] = {0};
+    struct buf text;
+
+    buf_init(&text, MEM_APP);
+    for (size_t i = 0; i < corpora; i++) {
+        size_t size = sizes[i % COUNT(sizes)];
+        size_t segments = i / 2 % 2 ? 1 + (size_t)random() % SEGMENTS_MAX : 1;
+        oracle_make(oracle, size);
+        open_index(index, oracle, segments < size ? segments : 1,
+                   kernels[i % kinds]);
+        for (size_t j = 0; j < queries; j++) {
+            text.len = 0;
+            oracle_ask(&text);
+            check_text(index, oracle, buf_span(&text), asked);
+        }
+        close_index(index);
+    }
+    assert_true(asked[1] * 3 > asked[0]); /* many of them match */
+    buf_deinit(&text);
+    free(index);
+    free(oracle);
+}
+
+static void test_answers_are_those_of_each_document(void **state)
+{
+    (void)state;
+    run(getenv("LAB_SOAK") ? 2000 : 16, 200);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers_are_those_of_each_document),
+    };
+
+    json_setup();
+    srandom(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
