@@ -76,7 +76,8 @@ class Segment:
         with open(path, "rb") as file:
             self.data = file.read()
         same(self.data[:8], b"drawnseg")
-        magic, version, count, self.docs, zero, sums, table = struct.unpack_from("<8sIIIIQQ", self.data, len(self.data) - 56)
+        foot = struct.unpack_from("<8sIIIIQQ", self.data, len(self.data) - 56)
+        magic, version, count, self.docs, zero, sums, table = foot
         same((magic, version, zero, sums % 64), (b"drawnseg", 1, 0, 0))
         self.sections = {}
         for i in range(count):

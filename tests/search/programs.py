@@ -10,7 +10,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 from lab import run, same  # noqa: E402
 
 BUILD = os.path.join(os.environ["LAB_BUILD"], "search")
-SONGS = [{"id": "a", "title": "A song of the sea", "year": 1990}, {"id": "b", "title": "The sea, the sea", "year": 1978},
+SONGS = [{"id": "a", "title": "A song of the sea", "year": 1990},
+         {"id": "b", "title": "The sea, the sea", "year": 1978},
          {"id": "c", "title": "Songs", "year": 2001}]
 
 
@@ -95,8 +96,9 @@ def test_damage_is_refused_by_name():
         path = folder + "/1.segment"
         with open(path, "rb") as file:
             whole = file.read()
-        for at, what in ((70, "are damaged"), (len(whole) - 70, "table is damaged"), (len(whole) - 3, "foot is damaged"),
-                         (len(whole) - 50, "not a segment's")):
+        end = len(whole)
+        for at, what in ((70, "are damaged"), (end - 70, "table is damaged"), (end - 3, "foot is damaged"),
+                         (end - 50, "not a segment's")):
             with open(path, "wb") as file:
                 file.write(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
             err = query(folder, "--query", "sea", status=1)
@@ -112,7 +114,8 @@ def test_damage_is_refused_by_name():
 
 def test_what_is_wrong_is_said():
     with tempfile.TemporaryDirectory() as folder:
-        assert "--index" in subprocess.run([BUILD + "/search-index"], text=True, capture_output=True, check=False).stderr
+        done = subprocess.run([BUILD + "/search-index"], text=True, capture_output=True, check=False)
+        assert "--index" in done.stderr, done.stderr
         assert "no-such" in index(folder, [], "--no-such", status=2)
         assert "missing" in index(folder, [], "--input", folder + "/missing", status=1)
         with open(folder + "/schema", "w", encoding="ascii") as file:
