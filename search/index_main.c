@@ -15,13 +15,14 @@
 #include "common/config.h"
 #include "search/index/builder.h"
 #include "search/index/manifest.h"
+#include "search/index/merge.h"
 
 #define PROGRESS_US 1000000
 #define WHY 320
 
 struct options {
     const char *index, *schema, *input, *id_field;
-    int64_t ram;
+    int64_t ram, merge_to;
     bool source, values;
 };
 
@@ -37,6 +38,9 @@ static const struct config_option option_table[] = {
      "the field that is the document's id; where there is none, its number"},
     {"ram", CONFIG_BYTES, OPTION(ram), "512M", 1 << 20, INT64_C(64) << 30,
      "memory of a segment that is being made; then it is written"},
+    {"merge-to", CONFIG_INTEGER, OPTION(merge_to), "0", 0,
+     MANIFEST_SEGMENTS_MAX,
+     "segments that there are in the end, at most; 0: as many as there are"},
     {"source", CONFIG_BOOLEAN, OPTION(source), "true", 0, 1,
      "leave the documents out, as they came"},
     {"values", CONFIG_BOOLEAN, OPTION(values), "true", 0, 1,
@@ -152,6 +156,63 @@ static int take_lines(struct indexing *indexing, FILE *input)
     return err;
 }
 
+/* ---- merging */
+
+static int merge_readers(struct indexing *indexing, size_t from,
+                         struct reader **readers, size_t count)
+{
+    char file[MANIFEST_FILE_MAX];
+    char path[4096];
+    uint32_t docs;
+
+    manifest_name(&indexing->manifest, "segment", file);
+    snprintf(path, sizeof(path), "%s/%s", indexing->options.index, file);
+    int err =
+        merge_segments(path, &indexing->manifest.schema, readers, count, &docs);
+    if (!err) {
+        manifest_replace(&indexing->manifest, from, file, docs);
+        err = manifest_save(&indexing->manifest, indexing->options.index);
+    }
+    return err;
+}
+
+/* The last ones into one, so that documents stay in their order. */
+static int merge(struct indexing *indexing)
+{
+    struct manifest *manifest = &indexing->manifest;
+    size_t most = (size_t)indexing->options.merge_to;
+    size_t from = most ? most - 1 : manifest->count;
+    struct segment *segments[MANIFEST_SEGMENTS_MAX] = {NULL};
+    struct reader *readers[MANIFEST_SEGMENTS_MAX] = {NULL};
+    char why[WHY] = "";
+    char path[4096];
+    size_t count = 0;
+    int err = 0;
+
+    if (manifest->count <= from + 1)
+        return 0;
+    for (size_t i = from; i < manifest->count && !err; i++, count++) {
+        snprintf(path, sizeof(path), "%s/%s", indexing->options.index,
+                 manifest->segments[i].file);
+        segments[count] = segment_open(path, why, sizeof(why));
+        readers[count] =
+            segments[count] ? reader_open(segments[count], NULL, 0) : NULL;
+        err = readers[count] ? 0 : -1;
+    }
+    if (!err)
+        err = merge_readers(indexing, from, readers, count);
+    if (err > 0)
+        snprintf(why, sizeof(why), "%s", strerror(err));
+    for (size_t i = 0; i < count; i++) {
+        if (segments[i] && segment_damage(segments[i]))
+            snprintf(why, sizeof(why), "%s", segment_damage(segments[i]));
+        reader_close(readers[i]);
+        segment_close(segments[i]);
+    }
+    manifest_clean(manifest, indexing->options.index);
+    return err ? fail("cannot merge", why) : 0;
+}
+
 static int take_schema(struct indexing *indexing)
 {
     const char *path = indexing->options.schema;
@@ -194,6 +255,8 @@ static int run(struct indexing *indexing)
         err = end_segment(indexing);
     else if (indexing->builder)
         builder_abandon(indexing->builder);
+    if (!err)
+        err = merge(indexing);
     tell(indexing, true);
     if (!standard)
         fclose(input);

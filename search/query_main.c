@@ -48,7 +48,6 @@ static const struct config_option option_table[] = {
 struct index {
     struct manifest manifest;
     struct segment **segments;
-    struct live *lives;
     struct reader **readers;
     struct searcher searcher;
     struct top_hit *hits;

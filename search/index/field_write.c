@@ -10,11 +10,6 @@ struct field_writer {
     struct buf lengths; /* norms, a byte for each document */
     struct field_totals totals;
     bool full;
-    /* while it is put */
-    struct segment_writer *out;
-    struct dict_writer dict;
-    struct buf list, places; /* places: of all terms */
-    uint64_t lists;          /* bytes of those before */
 };
 
 struct field_writer *field_writer_create(bool full)
@@ -24,8 +19,6 @@ struct field_writer *field_writer_create(bool full)
     writer->inverter = inverter_create();
     writer->full = full;
     buf_init(&writer->lengths, MEM_APP);
-    buf_init(&writer->list, MEM_APP);
-    buf_init(&writer->places, MEM_APP);
     return writer;
 }
 
@@ -35,8 +28,6 @@ void field_writer_destroy(struct field_writer *writer)
         return;
     inverter_destroy(writer->inverter);
     buf_deinit(&writer->lengths);
-    buf_deinit(&writer->list);
-    buf_deinit(&writer->places);
     mem_free(writer);
 }
 
@@ -75,56 +66,16 @@ size_t field_writer_size(const struct field_writer *writer)
 
 static void put_term(void *arg, struct span term, struct list_source *source)
 {
-    struct field_writer *writer = arg;
-    struct dict_entry entry = {.count = (uint32_t)source->count,
-                               .doc = source->docs[0],
-                               .freq = source->freqs[0],
-                               .total = source->position_count,
-                               .list = writer->lists,
-                               .places = writer->places.len};
-
-    source->norms = (const uint8_t *)writer->lengths.ptr;
-    if (source->count > 1) {
-        writer->list.len = 0;
-        list_append(&writer->list, source);
-        entry.list_size = writer->list.len;
-        segment_writer_put(writer->out, buf_span(&writer->list));
-        writer->lists += writer->list.len;
-    }
-    if (writer->full) {
-        list_append_positions(&writer->places, source);
-        entry.places_size = writer->places.len - entry.places;
-    }
-    dict_writer_add(&writer->dict, term, &entry);
-}
-
-static void put_section(struct field_writer *writer, enum segment_kind kind,
-                        uint32_t field, struct span bytes)
-{
-    segment_writer_begin(writer->out, kind, field);
-    segment_writer_put(writer->out, bytes);
+    field_put_term(arg, term, source);
 }
 
 void field_writer_put(struct field_writer *writer, struct segment_writer *out,
                       uint32_t field, uint32_t docs)
 {
-    struct dict_writer *dict = &writer->dict;
+    struct field_put put;
 
-    writer->out = out;
     have_lengths(writer, docs);
-    dict_writer_init(dict, MEM_APP, writer->full);
-    segment_writer_begin(out, SEGMENT_LISTS, field);
-    inverter_each(writer->inverter, put_term, writer);
-    dict_writer_finish(dict);
-    put_section(writer, SEGMENT_TERMS, field, buf_span(&dict->blocks));
-    put_section(writer, SEGMENT_INDEX, field, buf_span(&dict->index));
-    put_section(writer, SEGMENT_KEYS, field, buf_span(&dict->keys));
-    dict_writer_deinit(dict);
-    if (writer->full) {
-        put_section(writer, SEGMENT_PLACES, field, buf_span(&writer->places));
-        put_section(writer, SEGMENT_LENGTHS, field, buf_span(&writer->lengths));
-    }
-    put_section(
-        writer, SEGMENT_TOTALS, field,
-        (struct span){(const char *)&writer->totals, sizeof(writer->totals)});
+    field_put_begin(&put, out, field, writer->full, buf_span(&writer->lengths));
+    inverter_each(writer->inverter, put_term, &put);
+    field_put_end(&put, &writer->totals);
 }

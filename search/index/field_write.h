@@ -4,16 +4,8 @@
  */
 #pragma once
 
+#include "search/index/field_put.h"
 #include "search/index/inverter.h"
-#include "search/index/segment_write.h"
-
-/* The section of totals. */
-struct field_totals {
-    uint64_t tokens; /* of all documents */
-    uint32_t docs;   /* that have any */
-    uint32_t unused; /* 0 */
-};
-_Static_assert(sizeof(struct field_totals) == 16, "as in a segment");
 
 struct field_writer;
 

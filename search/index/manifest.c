@@ -44,6 +44,14 @@ void manifest_add(struct manifest *manifest, const char *file, uint32_t docs)
     manifest->segments[manifest->count++] = segment;
 }
 
+void manifest_replace(struct manifest *manifest, size_t from, const char *file,
+                      uint32_t docs)
+{
+    manifest->count = from;
+    if (docs)
+        manifest_add(manifest, file, docs);
+}
+
 /* ---- reading */
 
 /* errno 0: it is too large. */

@@ -45,6 +45,9 @@ void manifest_name(struct manifest *manifest, const char *suffix,
                    char name[MANIFEST_FILE_MAX]);
 /* docs: of the segment; live: "". */
 void manifest_add(struct manifest *manifest, const char *file, uint32_t docs);
+/* Those from one on, and what is deleted of them, are one file now. */
+void manifest_replace(struct manifest *manifest, size_t from, const char *file,
+                      uint32_t docs);
 /* Files of a directory that are of no use to it: what was not finished, or was
    replaced. */
 void manifest_clean(const struct manifest *manifest, const char *dir);

@@ -113,6 +113,11 @@ static bool open_stored(struct reader *reader)
     return reader->has_stored;
 }
 
+struct stored *reader_stored(struct reader *reader)
+{
+    return open_stored(reader) ? &reader->stored : NULL;
+}
+
 int reader_source(struct reader *reader, uint32_t doc, struct buf *out)
 {
     return open_stored(reader) ? stored_read(&reader->stored, doc, out)

@@ -34,5 +34,7 @@ const struct values *reader_values(struct reader *reader, uint32_t field);
 uint32_t reader_find(struct reader *reader, struct span id);
 /* ptr NULL: the segment is damaged. */
 struct span reader_id(struct reader *reader, uint32_t doc);
+/* All of them; NULL: the segment is damaged. */
+struct stored *reader_stored(struct reader *reader);
 /* Of a document, to out's end; 0 or UV_EIO. */
 int reader_source(struct reader *reader, uint32_t doc, struct buf *out);

@@ -39,23 +39,26 @@ static size_t often(const struct oracle_doc *doc, size_t which)
     return count;
 }
 
-void oracle_make(struct oracle *oracle, size_t count)
+static void make(struct oracle_doc *doc)
+{
+    doc->word_count = random() % 9 ? 1 + (size_t)random() % ORACLE_WORDS : 0;
+    for (size_t j = 0; j < doc->word_count; j++)
+        doc->words[j] = random_word();
+    doc->keyword_count = (size_t)random() % 4;
+    for (size_t j = 0; j < doc->keyword_count; j++)
+        doc->keywords[j] = (uint8_t)(random() % ORACLE_KEYWORDS);
+    doc->has_number = random() % 5;
+    doc->number = random() % 50 - 10;
+}
+
+static void count(struct oracle *oracle)
 {
     size_t length = 0;
 
-    memset(oracle, 0, sizeof(*oracle));
-    oracle->count = count;
-    for (size_t i = 0; i < count; i++) {
-        struct oracle_doc *doc = &oracle->docs[i];
-        doc->word_count =
-            random() % 9 ? 1 + (size_t)random() % ORACLE_WORDS : 0;
-        for (size_t j = 0; j < doc->word_count; j++)
-            doc->words[j] = random_word();
-        doc->keyword_count = (size_t)random() % 4;
-        for (size_t j = 0; j < doc->keyword_count; j++)
-            doc->keywords[j] = (uint8_t)(random() % ORACLE_KEYWORDS);
-        doc->has_number = random() % 5;
-        doc->number = random() % 50 - 10;
+    oracle->texts = oracle->keywords = 0;
+    memset(oracle->having, 0, sizeof(oracle->having));
+    for (size_t i = 0; i < oracle->count; i++) {
+        const struct oracle_doc *doc = &oracle->docs[i];
         length += doc->word_count;
         for (size_t j = 0; j < ORACLE_VOCABULARY; j++)
             oracle->having[j] += often(doc, j) > 0;
@@ -64,6 +67,36 @@ void oracle_make(struct oracle *oracle, size_t count)
     }
     oracle->average =
         oracle->texts ? (double)length / (double)oracle->texts : 1;
+}
+
+void oracle_make(struct oracle *oracle, size_t docs)
+{
+    memset(oracle, 0, sizeof(*oracle));
+    oracle->count = docs;
+    for (size_t i = 0; i < docs; i++) {
+        oracle->docs[i].id = (uint32_t)i;
+        make(&oracle->docs[i]);
+    }
+    count(oracle);
+}
+
+void oracle_kill(struct oracle *oracle)
+{
+    long every = 2 + random() % 20;
+
+    for (size_t i = 0; i < oracle->count; i++)
+        oracle->docs[i].dead = random() % every == 0;
+}
+
+void oracle_bury(struct oracle *oracle)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < oracle->count; i++)
+        if (!oracle->docs[i].dead)
+            oracle->docs[kept++] = oracle->docs[i];
+    oracle->count = kept;
+    count(oracle);
 }
 
 void oracle_put(const struct oracle *oracle, size_t number, struct buf *out)
@@ -511,7 +544,7 @@ static struct answer answer(const struct oracle *oracle, size_t number,
                                 1};
         break;
     case QUERY_IDS:
-        snprintf(id, sizeof(id), "%zu", number);
+        snprintf(id, sizeof(id), "%u", doc->id);
         for (size_t i = 0; i < query->value_count; i++)
             if (span_eq(query->values[i].text, span_str(id)))
                 found = (struct answer){true, 1};
@@ -544,14 +577,14 @@ static int compare(const void *a, const void *b)
 size_t oracle_answer(const struct oracle *oracle, const struct query *query,
                      struct top_hit hits[ORACLE_DOCS])
 {
-    size_t count = 0;
+    size_t found_count = 0;
 
     for (size_t i = 0; i < oracle->count; i++) {
         struct answer found = answer(oracle, i, query);
-        if (found.matches)
-            hits[count++] = (struct top_hit){.score = (float)found.score,
-                                             .doc = (uint32_t)i};
+        if (found.matches && !oracle->docs[i].dead)
+            hits[found_count++] = (struct top_hit){.score = (float)found.score,
+                                                   .doc = (uint32_t)i};
     }
-    qsort(hits, count, sizeof(hits[0]), compare);
-    return count;
+    qsort(hits, found_count, sizeof(hits[0]), compare);
+    return found_count;
 }

@@ -20,6 +20,8 @@ struct oracle_doc {
     size_t keyword_count;
     int64_t number;
     bool has_number;
+    uint32_t id;
+    bool dead; /* deleted, but counted for scores */
 };
 
 struct oracle {
@@ -34,6 +36,9 @@ struct oracle {
 const char *oracle_word(size_t number);
 
 void oracle_make(struct oracle *oracle, size_t count);
+/* Some are deleted; those that are, go. */
+void oracle_kill(struct oracle *oracle);
+void oracle_bury(struct oracle *oracle);
 /* A document in JSON: fields t, k and n. */
 void oracle_put(const struct oracle *oracle, size_t doc, struct buf *out);
 

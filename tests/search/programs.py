@@ -76,9 +76,14 @@ def test_memory_that_is_full_makes_a_segment():
     with tempfile.TemporaryDirectory() as folder:
         index(folder, documents, "--ram", "1M")
         assert len(files(folder)) > 4, files(folder)
-        same(found(folder, "w777"), ["777"])
-        same(query(folder, "--sbg", "--field", "text", text="COUNT\tx3\nTOP_10\tx3 x4\nCOUNT\t+x3 +w3\n"),
-             "%d\n1\n1\n" % sum(n % 7 == 3 for n in range(40000)))
+        before = query(folder, "--query", "w777 x3", "--hits", "30").rsplit("\n", 2)[0]
+        for most in ("3", "1"):  # and the answers stay the same
+            same(found(folder, "w777"), ["777"])
+            same(query(folder, "--sbg", "--field", "text", text="COUNT\tx3\nTOP_10\tx3 x4\nCOUNT\t+x3 +w3\n"),
+                 "%d\n1\n1\n" % sum(n % 7 == 3 for n in range(40000)))
+            index(folder, [], "--merge-to", most)
+            same(len(files(folder)), int(most) + 1, files(folder))
+        same(query(folder, "--query", "w777 x3", "--hits", "30").rsplit("\n", 2)[0], before)
 
 
 def test_protocol_of_the_game():

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "search/index/builder.h"
+#include "search/index/merge.h"
 #include "search/query/search.h"
 #include "tests/search/oracle.h"
 #include "tests/test.h"
@@ -22,6 +23,7 @@ struct index {
     struct schema schema;
     struct segment *segments[SEGMENTS_MAX];
     struct reader *readers[SEGMENTS_MAX];
+    struct live lives[SEGMENTS_MAX];
     size_t count;
     struct searcher searcher;
 };
@@ -42,6 +44,21 @@ static void map(struct schema *schema)
     json_decref(json);
 }
 
+static void take_segment(struct index *index, const char *path,
+                         struct live live, uint32_t base)
+{
+    char why[WHY];
+    struct segment *segment = segment_open(path, why, sizeof(why));
+    size_t i = index->count++;
+
+    assert_non_null(segment);
+    unlink(path);
+    index->segments[i] = segment;
+    index->lives[i] = live;
+    index->readers[i] = reader_open(segment, &index->lives[i], base);
+    assert_non_null(index->readers[i]);
+}
+
 static void build(struct index *index, const struct oracle *oracle, size_t from,
                   size_t to)
 {
@@ -57,19 +74,18 @@ static void build(struct index *index, const struct oracle *oracle, size_t from,
     for (size_t doc = from; doc < to; doc++) {
         source.len = 0;
         oracle_put(oracle, doc, &source);
-        snprintf(id, sizeof(id), "%zu", doc);
+        snprintf(id, sizeof(id), "%u", oracle->docs[doc].id);
         assert_true(builder_add(builder, span_str(id), buf_span(&source), why,
                                 sizeof(why)));
     }
     buf_deinit(&source);
     assert_int_equal(builder_finish(builder), 0);
-    struct segment *segment = segment_open(path, why, sizeof(why));
-    assert_non_null(segment);
-    unlink(path);
-    index->segments[index->count] = segment;
-    index->readers[index->count] = reader_open(segment, NULL, (uint32_t)from);
-    assert_non_null(index->readers[index->count]);
-    index->count++;
+    struct live live;
+    live_init(&live, (uint32_t)(to - from));
+    for (size_t doc = from; doc < to; doc++)
+        if (oracle->docs[doc].dead)
+            live_delete(&live, (uint32_t)(doc - from));
+    take_segment(index, path, live, (uint32_t)from);
 }
 
 static void open_index(struct index *index, const struct oracle *oracle,
@@ -87,13 +103,40 @@ static void open_index(struct index *index, const struct oracle *oracle,
     index->searcher.kernel = kernel;
 }
 
-static void close_index(struct index *index)
+static void close_segments(struct index *index)
 {
     searcher_deinit(&index->searcher);
     for (size_t i = 0; i < index->count; i++) {
         reader_close(index->readers[i]);
         segment_close(index->segments[i]);
+        live_deinit(&index->lives[i]);
     }
+    index->count = 0;
+}
+
+/* All segments into one; those that were deleted are gone then. */
+static void merge(struct index *index, const struct oracle *oracle)
+{
+    const struct bits_kernel *kernel = index->searcher.kernel;
+    struct live live;
+    char path[60];
+    uint32_t docs;
+
+    snprintf(path, sizeof(path), "%s/merged", index->dir);
+    assert_int_equal(merge_segments(path, &index->schema, index->readers,
+                                    index->count, &docs),
+                     0);
+    assert_int_equal(docs, oracle->count);
+    close_segments(index);
+    live_init(&live, docs);
+    take_segment(index, path, live, 0);
+    searcher_init(&index->searcher, &index->schema, index->readers, 1);
+    index->searcher.kernel = kernel;
+}
+
+static void close_index(struct index *index)
+{
+    close_segments(index);
     schema_deinit(&index->schema);
     assert_int_equal(rmdir(index->dir), 0);
 }
@@ -196,9 +239,17 @@ static void run(size_t corpora, size_t queries)
         size_t size = sizes[i % COUNT(sizes)];
         size_t segments = i / 2 % 2 ? 1 + (size_t)random() % SEGMENTS_MAX : 1;
         oracle_make(oracle, size);
+        if (i % 3 == 2)
+            oracle_kill(oracle);
         open_index(index, oracle, segments < size ? segments : 1,
                    kernels[i % kinds]);
         for (size_t j = 0; j < queries; j++) {
+            if (j == queries / 2) {
+                oracle_bury(oracle);
+                if (oracle->count == 0)
+                    break;
+                merge(index, oracle);
+            }
             text.len = 0;
             oracle_ask(&text);
             check_text(index, oracle, buf_span(&text), asked);
