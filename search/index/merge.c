@@ -289,12 +289,12 @@ static void begin_field(struct merge *merge, uint32_t field)
         uint32_t its = schema_find(&part->reader->schema, schema->name);
         part->field =
             its == SCHEMA_NONE ? NULL : reader_terms(part->reader, its);
-        for (uint32_t doc = 0; doc < part->reader->docs; doc++)
+        const uint8_t *norms = part->field ? part->field->norms : NULL;
+        for (uint32_t doc = 0; doc < part->reader->docs; doc++) {
+            uint8_t norm = norms ? norms[doc] : 0;
             if (part->numbers[doc] != GONE)
-                buf_append_char(&merge->norms,
-                                part->field && part->field->norms
-                                    ? (char)part->field->norms[doc]
-                                    : 0);
+                buf_append_char(&merge->norms, (char)norm);
+        }
         if (!part->field)
             continue;
         part->cursor = mem_alloc(MEM_JOB, sizeof(*part->cursor));
