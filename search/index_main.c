@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "search/index/builder.h"
+#include "search/index/check.h"
 #include "search/index/manifest.h"
 #include "search/index/merge.h"
 
@@ -23,7 +24,7 @@
 struct options {
     const char *index, *schema, *input, *id_field;
     int64_t ram, merge_to;
-    bool source, values;
+    bool source, values, check;
 };
 
 static const struct config_option option_table[] = {
@@ -45,6 +46,8 @@ static const struct config_option option_table[] = {
      "leave the documents out, as they came"},
     {"values", CONFIG_BOOLEAN, OPTION(values), "true", 0, 1,
      "leave out what sorting, ranges and facets need"},
+    {"check", CONFIG_BOOLEAN, OPTION(check), "false", 0, 1,
+     "take nothing in; is all that is there as it should be?"},
     {0},
 };
 
@@ -156,6 +159,46 @@ static int take_lines(struct indexing *indexing, FILE *input)
     return err;
 }
 
+/* ---- checking */
+
+static bool check_one(const char *dir, const char *file, char *why)
+{
+    struct check_counts counts;
+    char path[4096];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, file);
+    struct segment *segment = segment_open(path, why, WHY);
+    struct reader *reader = segment ? reader_open(segment, NULL, 0) : NULL;
+    if (segment && !reader)
+        snprintf(why, WHY, "%s",
+                 segment_damage(segment) ? segment_damage(segment)
+                                         : "its schema cannot be read");
+    bool fine = reader && check_segment(reader, &counts, why, WHY);
+    if (fine)
+        printf("%s: %u documents, %llu terms, %llu postings, %llu positions, "
+               "%llu values\n",
+               file, segment_docs(segment), (unsigned long long)counts.terms,
+               (unsigned long long)counts.postings,
+               (unsigned long long)counts.positions,
+               (unsigned long long)counts.values);
+    reader_close(reader);
+    segment_close(segment);
+    return fine;
+}
+
+static int check(struct indexing *indexing)
+{
+    const struct manifest *manifest = &indexing->manifest;
+    char why[WHY] = "";
+    int err = 0;
+
+    for (size_t i = 0; i < manifest->count; i++)
+        if (!check_one(indexing->options.index, manifest->segments[i].file,
+                       why))
+            err = fail(manifest->segments[i].file, why);
+    return err;
+}
+
 /* ---- merging */
 
 static int merge_readers(struct indexing *indexing, size_t from,
@@ -246,6 +289,8 @@ static int run(struct indexing *indexing)
     if (!manifest_load(&indexing->manifest, indexing->options.index, why,
                        sizeof(why)))
         return fail("cannot read", why);
+    if (indexing->options.check)
+        return check(indexing);
     manifest_clean(&indexing->manifest, indexing->options.index);
     if (take_schema(indexing) < 0)
         return -1;

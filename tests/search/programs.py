@@ -117,6 +117,22 @@ def test_damage_is_refused_by_name():
         assert "no manifest" in index(folder, SONGS, status=1)
 
 
+def test_a_check_looks_at_all_of_it():
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, SONGS)
+        done = subprocess.run([BUILD + "/search-index", "--index", folder, "--check"], text=True, capture_output=True,
+                              check=False)
+        same(done.returncode, 0, done.stderr)
+        assert done.stdout.startswith("1.segment: 3 documents, "), done.stdout
+        path = folder + "/1.segment"
+        with open(path, "r+b") as file:
+            file.seek(100)
+            byte = file.read(1)
+            file.seek(100)
+            file.write(bytes([byte[0] ^ 4]))
+        assert "are damaged" in index(folder, [], "--check", status=1)
+
+
 def test_what_is_wrong_is_said():
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([BUILD + "/search-index"], text=True, capture_output=True, check=False)

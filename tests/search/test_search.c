@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "search/index/builder.h"
+#include "search/index/check.h"
 #include "search/index/merge.h"
 #include "search/query/search.h"
 #include "tests/search/oracle.h"
@@ -44,6 +45,15 @@ static void map(struct schema *schema)
     json_decref(json);
 }
 
+static void check_whole(struct reader *reader)
+{
+    struct check_counts counts;
+    char why[WHY];
+
+    if (!check_segment(reader, &counts, why, sizeof(why)))
+        fail_msg("%s", why);
+}
+
 static void take_segment(struct index *index, const char *path,
                          struct live live, uint32_t base)
 {
@@ -57,6 +67,7 @@ static void take_segment(struct index *index, const char *path,
     index->lives[i] = live;
     index->readers[i] = reader_open(segment, &index->lives[i], base);
     assert_non_null(index->readers[i]);
+    check_whole(index->readers[i]);
 }
 
 static void build(struct index *index, const struct oracle *oracle, size_t from,
