@@ -15,8 +15,8 @@
 #include "common/config.h"
 #include "search/index/builder.h"
 #include "search/index/check.h"
-#include "search/index/manifest.h"
 #include "search/index/merge.h"
+#include "search/index/opened.h"
 
 #define PROGRESS_US 1000000
 #define WHY 320
@@ -161,48 +161,33 @@ static int take_lines(struct indexing *indexing, FILE *input)
 
 /* ---- checking */
 
-static bool check_one(const char *dir, const char *file, char *why)
-{
-    struct check_counts counts;
-    char path[4096];
-
-    snprintf(path, sizeof(path), "%s/%s", dir, file);
-    struct segment *segment = segment_open(path, why, WHY);
-    struct reader *reader = segment ? reader_open(segment, NULL, 0) : NULL;
-    if (segment && !reader)
-        snprintf(why, WHY, "%s",
-                 segment_damage(segment) ? segment_damage(segment)
-                                         : "its schema cannot be read");
-    bool fine = reader && check_segment(reader, &counts, why, WHY);
-    if (fine)
-        printf("%s: %u documents, %llu terms, %llu postings, %llu positions, "
-               "%llu values\n",
-               file, segment_docs(segment), (unsigned long long)counts.terms,
-               (unsigned long long)counts.postings,
-               (unsigned long long)counts.positions,
-               (unsigned long long)counts.values);
-    reader_close(reader);
-    segment_close(segment);
-    return fine;
-}
-
 static int check(struct indexing *indexing)
 {
-    const struct manifest *manifest = &indexing->manifest;
+    struct check_counts counts;
+    struct opened opened;
     char why[WHY] = "";
-    int err = 0;
+    bool fine = opened_open(&opened, indexing->options.index, why, WHY);
 
-    for (size_t i = 0; i < manifest->count; i++)
-        if (!check_one(indexing->options.index, manifest->segments[i].file,
-                       why))
-            err = fail(manifest->segments[i].file, why);
-    return err;
+    for (size_t i = 0; fine && i < opened.manifest.count; i++) {
+        fine = check_segment(opened.readers[i], &counts, why, WHY);
+        if (fine)
+            printf("%s: %u documents, %llu terms, %llu postings, "
+                   "%llu positions, %llu values\n",
+                   opened.manifest.segments[i].file, opened.readers[i]->docs,
+                   (unsigned long long)counts.terms,
+                   (unsigned long long)counts.postings,
+                   (unsigned long long)counts.positions,
+                   (unsigned long long)counts.values);
+    }
+    opened_close(&opened);
+    return fine ? 0 : fail(indexing->options.index, why);
 }
 
 /* ---- merging */
 
-static int merge_readers(struct indexing *indexing, size_t from,
-                         struct reader **readers, size_t count)
+/* The last ones into one, so that documents stay in their order. */
+static int merge_from(struct indexing *indexing, const struct opened *opened,
+                      size_t from)
 {
     char file[MANIFEST_FILE_MAX];
     char path[4096];
@@ -211,7 +196,8 @@ static int merge_readers(struct indexing *indexing, size_t from,
     manifest_name(&indexing->manifest, "segment", file);
     snprintf(path, sizeof(path), "%s/%s", indexing->options.index, file);
     int err =
-        merge_segments(path, &indexing->manifest.schema, readers, count, &docs);
+        merge_segments(path, &indexing->manifest.schema, opened->readers + from,
+                       opened->manifest.count - from, &docs);
     if (!err) {
         manifest_replace(&indexing->manifest, from, file, docs);
         err = manifest_save(&indexing->manifest, indexing->options.index);
@@ -219,40 +205,23 @@ static int merge_readers(struct indexing *indexing, size_t from,
     return err;
 }
 
-/* The last ones into one, so that documents stay in their order. */
 static int merge(struct indexing *indexing)
 {
-    struct manifest *manifest = &indexing->manifest;
     size_t most = (size_t)indexing->options.merge_to;
-    size_t from = most ? most - 1 : manifest->count;
-    struct segment *segments[MANIFEST_SEGMENTS_MAX] = {NULL};
-    struct reader *readers[MANIFEST_SEGMENTS_MAX] = {NULL};
+    struct opened opened;
     char why[WHY] = "";
-    char path[4096];
-    size_t count = 0;
-    int err = 0;
+    int err = -1;
 
-    if (manifest->count <= from + 1)
+    if (!most || indexing->manifest.count <= most)
         return 0;
-    for (size_t i = from; i < manifest->count && !err; i++, count++) {
-        snprintf(path, sizeof(path), "%s/%s", indexing->options.index,
-                 manifest->segments[i].file);
-        segments[count] = segment_open(path, why, sizeof(why));
-        readers[count] =
-            segments[count] ? reader_open(segments[count], NULL, 0) : NULL;
-        err = readers[count] ? 0 : -1;
-    }
-    if (!err)
-        err = merge_readers(indexing, from, readers, count);
+    if (opened_open(&opened, indexing->options.index, why, WHY))
+        err = merge_from(indexing, &opened, most - 1);
     if (err > 0)
         snprintf(why, sizeof(why), "%s", strerror(err));
-    for (size_t i = 0; i < count; i++) {
-        if (segments[i] && segment_damage(segments[i]))
-            snprintf(why, sizeof(why), "%s", segment_damage(segments[i]));
-        reader_close(readers[i]);
-        segment_close(segments[i]);
-    }
-    manifest_clean(manifest, indexing->options.index);
+    else if (err && opened_damage(&opened))
+        snprintf(why, sizeof(why), "%s", opened_damage(&opened));
+    opened_close(&opened);
+    manifest_clean(&indexing->manifest, indexing->options.index);
     return err ? fail("cannot merge", why) : 0;
 }
 

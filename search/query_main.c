@@ -12,7 +12,7 @@
 
 #include "common/clock.h"
 #include "common/config.h"
-#include "search/index/manifest.h"
+#include "search/index/opened.h"
 #include "search/query/search.h"
 
 #define HITS_MOST 1000
@@ -44,11 +44,8 @@ static const struct config_option option_table[] = {
     {0},
 };
 
-/* An index, open. */
 struct index {
-    struct manifest manifest;
-    struct segment **segments;
-    struct reader **readers;
+    struct opened opened;
     struct searcher searcher;
     struct top_hit *hits;
 };
@@ -59,59 +56,22 @@ static int fail(const char *what, const char *why)
     return 1;
 }
 
-static bool open_segment(struct index *index, const char *dir, size_t i,
-                         char *why)
-{
-    char path[4096];
-    uint32_t base = 0;
-
-    for (size_t j = 0; j < i; j++)
-        base += index->readers[j]->docs;
-    snprintf(path, sizeof(path), "%s/%s", dir,
-             index->manifest.segments[i].file);
-    index->segments[i] = segment_open(path, why, WHY);
-    if (!index->segments[i])
-        return false;
-    index->readers[i] = reader_open(index->segments[i], NULL, base);
-    if (!index->readers[i])
-        snprintf(why, WHY, "%s",
-                 segment_damage(index->segments[i])
-                     ? segment_damage(index->segments[i])
-                     : "its schema cannot be read");
-    return index->readers[i];
-}
-
 static bool open_index(struct index *index, const char *dir, char *why)
 {
-    size_t count;
-
-    if (!manifest_load(&index->manifest, dir, why, WHY))
+    if (!opened_open(&index->opened, dir, why, WHY))
         return false;
-    count = index->manifest.count;
-    index->segments =
-        mem_zalloc(MEM_APP, (count + 1) * sizeof(struct segment *));
-    index->readers = mem_zalloc(MEM_APP, (count + 1) * sizeof(struct reader *));
     index->hits = mem_alloc(MEM_APP, HITS_MOST * sizeof(index->hits[0]));
-    for (size_t i = 0; i < count; i++)
-        if (!open_segment(index, dir, i, why))
-            return false;
-    searcher_init(&index->searcher, &index->manifest.schema, index->readers,
-                  count);
+    searcher_init(&index->searcher, &index->opened.manifest.schema,
+                  index->opened.readers, index->opened.manifest.count);
     return true;
 }
 
 static void close_index(struct index *index)
 {
-    if (index->searcher.fields)
+    if (index->hits)
         searcher_deinit(&index->searcher);
-    for (size_t i = 0; index->readers && i < index->manifest.count; i++) {
-        reader_close(index->readers[i]);
-        segment_close(index->segments[i]);
-    }
-    mem_free(index->segments);
-    mem_free(index->readers);
     mem_free(index->hits);
-    manifest_deinit(&index->manifest);
+    opened_close(&index->opened);
 }
 
 /* ---- the game */

@@ -54,8 +54,7 @@ void manifest_replace(struct manifest *manifest, size_t from, const char *file,
 
 /* ---- reading */
 
-/* errno 0: it is too large. */
-static bool read_file(const char *path, struct buf *out)
+bool manifest_read_file(const char *path, struct buf *out)
 {
     struct stat stat;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -148,7 +147,7 @@ bool manifest_load(struct manifest *manifest, const char *dir, char *why,
     snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, dir);
     buf_init(&text, MEM_APP);
     json_errors_init(&errors);
-    bool there = read_file(path, &text);
+    bool there = manifest_read_file(path, &text);
     bool none = !there && errno == ENOENT;
     bool fine = there && json_read(buf_span(&text), &json, &errors) == 0 &&
                 take_all(manifest, json);

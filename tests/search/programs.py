@@ -1,6 +1,7 @@
 """programs.py - search-index and search-query, as one has them in a terminal."""
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -84,6 +85,30 @@ def test_memory_that_is_full_makes_a_segment():
             index(folder, [], "--merge-to", most)
             same(len(files(folder)), int(most) + 1, files(folder))
         same(query(folder, "--query", "w777 x3", "--hits", "30").rsplit("\n", 2)[0], before)
+
+
+def test_what_is_deleted_is_not_found_and_goes_with_a_merge():
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, SONGS)
+        with open(folder + "/manifest", encoding="ascii") as file:
+            manifest = json.load(file)
+        manifest["segments"][0]["live"] = "1-1.live"
+        for bits, count, status in ((0b101, 2, 0), (0b101, 3, 1)):  # that of two, and one that miscounts
+            with open(folder + "/1-1.live", "wb") as file:
+                file.write(struct.pack("<IIQ", 3, count, bits))
+            with open(folder + "/manifest", "w", encoding="ascii") as file:
+                json.dump(manifest, file)
+            if status:
+                assert "1-1.live" in query(folder, "--query", "sea", status=1)
+                continue
+            same(found(folder, "sea"), ["a"])
+            same(found(folder, "*:*"), ["a", "c"])
+        with open(folder + "/1-1.live", "wb") as file:
+            file.write(struct.pack("<IIQ", 3, 2, 0b101))
+        index(folder, [{"id": "d", "title": "sea"}], "--merge-to", "1")
+        same(files(folder), ["3.segment", "manifest"])
+        same(found(folder, "sea"), ["d", "a"])
+        same(found(folder, "*:*"), ["a", "c", "d"])
 
 
 def test_protocol_of_the_game():

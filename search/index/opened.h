@@ -1,0 +1,23 @@
+/*
+ * opened.h - an index as its manifest says, open to be read: each segment, and
+ * who is live in it.  Of one thread.
+ */
+#pragma once
+
+#include "search/index/manifest.h"
+#include "search/index/reader.h"
+
+struct opened {
+    struct manifest manifest;
+    struct segment **segments; /* as many as the manifest has, as those below */
+    struct live *lives;
+    struct reader **readers;
+};
+
+/* False: why says which file is not as it should be; opened_close() all the
+   same. */
+bool opened_open(struct opened *opened, const char *dir, char *why,
+                 size_t why_size);
+void opened_close(struct opened *opened);
+/* What was found to be damaged since; NULL: nothing. */
+const char *opened_damage(const struct opened *opened);
