@@ -16,7 +16,7 @@
 #include "search/index/builder.h"
 #include "search/index/check.h"
 #include "search/index/merge.h"
-#include "search/index/opened.h"
+#include "search/index/replace.h"
 
 #define PROGRESS_US 1000000
 #define WHY 320
@@ -83,6 +83,23 @@ static int begin_segment(struct indexing *indexing)
     return indexing->builder ? 0 : fail(path, strerror(errno));
 }
 
+/* With what its documents take the place of. */
+static int add_segment(struct indexing *indexing)
+{
+    const char *dir = indexing->options.index;
+    struct opened opened;
+    char why[WHY];
+    int err = UV_EIO;
+
+    if (opened_open(&opened, dir, why, sizeof(why)))
+        err = replace_add(&indexing->manifest, dir, &opened, indexing->file);
+    opened_close(&opened);
+    if (!err)
+        err = manifest_save(&indexing->manifest, dir);
+    manifest_clean(&indexing->manifest, dir);
+    return err;
+}
+
 static int end_segment(struct indexing *indexing)
 {
     struct builder *builder = indexing->builder;
@@ -94,11 +111,12 @@ static int end_segment(struct indexing *indexing)
         builder_abandon(builder);
     else if (builder)
         err = builder_finish(builder);
-    if (docs && !err) {
-        manifest_add(&indexing->manifest, indexing->file, docs);
-        err = manifest_save(&indexing->manifest, indexing->options.index);
-    }
-    return err ? fail(indexing->options.index, strerror(err)) : 0;
+    if (docs && !err)
+        err = add_segment(indexing);
+    if (!err)
+        return 0;
+    return fail(indexing->options.index,
+                err > 0 ? strerror(err) : "a file is damaged: see --check");
 }
 
 /* ---- documents */

@@ -7,13 +7,13 @@
 #include "common/mem.h"
 #include "search/index/inverter.h"
 
-#define PAGE_BITS 20 /* of a page's size: a slice lies in one */
+#define PAGE_BITS 16 /* of a page's size: a slice, or a term, lies in one */
 #define PAGE_SIZE (UINT32_C(1) << PAGE_BITS)
-#define PAGES_MAX 4096 /* 4 GiB: what 32 bits can name */
+#define PAGES_MAX 65536 /* 4 GiB: what 32 bits can name */
 #define SLICE_FIRST UINT32_C(8)
 #define SLICE_DOUBLED 11      /* times, at most */
 #define LINK sizeof(uint32_t) /* at a slice's end: the next one */
-#define BUCKETS_FIRST 4096
+#define BUCKETS_FIRST 256
 #define WAITING 16      /* terms that are added at once */
 #define WAITING_TEXT 32 /* bytes of one; a longer one is added by itself */
 
@@ -55,7 +55,8 @@ struct waiting {
 
 struct inverter {
     uint64_t seed; /* unknown to who sends documents */
-    unsigned char *pages[PAGES_MAX];
+    unsigned char **pages;
+    size_t page_count, page_cap;
     uint32_t next; /* free byte */
     struct bucket *buckets;
     size_t bucket_count; /* a power of two */
@@ -64,6 +65,20 @@ struct inverter {
     struct waiting waiting[WAITING];
     size_t waiting_count;
 };
+
+static void have_page(struct inverter *inverter, size_t page)
+{
+    assert(page < PAGES_MAX);
+    if (page < inverter->page_count)
+        return;
+    if (page == inverter->page_cap) {
+        inverter->page_cap = page ? 2 * page : 16;
+        inverter->pages =
+            mem_realloc(MEM_APP, inverter->pages,
+                        inverter->page_cap * sizeof(unsigned char *));
+    }
+    inverter->pages[inverter->page_count++] = mem_alloc(MEM_APP, PAGE_SIZE);
+}
 
 struct inverter *inverter_create(void)
 {
@@ -75,7 +90,7 @@ struct inverter *inverter_create(void)
     inverter->bucket_count = BUCKETS_FIRST;
     inverter->buckets =
         mem_zalloc(MEM_APP, BUCKETS_FIRST * sizeof(inverter->buckets[0]));
-    inverter->pages[0] = mem_alloc(MEM_APP, PAGE_SIZE);
+    have_page(inverter, 0);
     return inverter;
 }
 
@@ -83,8 +98,9 @@ void inverter_destroy(struct inverter *inverter)
 {
     if (!inverter)
         return;
-    for (size_t i = 0; i < PAGES_MAX; i++)
+    for (size_t i = 0; i < inverter->page_count; i++)
         mem_free(inverter->pages[i]);
+    mem_free(inverter->pages);
     mem_free(inverter->buckets);
     mem_free(inverter->terms);
     mem_free(inverter);
@@ -110,17 +126,11 @@ static uint32_t take(struct inverter *inverter, uint32_t size)
 
     if (room < size)
         inverter->next += room;
-    size_t page = inverter->next >> PAGE_BITS;
-    assert(page < PAGES_MAX);
-    if (!inverter->pages[page])
-        inverter->pages[page] = mem_alloc(MEM_APP, PAGE_SIZE);
+    have_page(inverter, inverter->next >> PAGE_BITS);
     uint32_t place = inverter->next;
     inverter->next += size;
-    /* the next one begins a page: it must be there for at() */
-    page = inverter->next >> PAGE_BITS;
-    assert(page < PAGES_MAX);
-    if (!inverter->pages[page])
-        inverter->pages[page] = mem_alloc(MEM_APP, PAGE_SIZE);
+    /* the next one may begin a page: it must be there for at() */
+    have_page(inverter, inverter->next >> PAGE_BITS);
     return place;
 }
 

@@ -198,7 +198,7 @@ static void put(const struct manifest *manifest, struct buf *out)
     json_put_close(&w, '}');
 }
 
-static int write_file(const char *path, struct span bytes)
+int manifest_write_file(const char *path, struct span bytes)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     int err = 0;
@@ -241,7 +241,7 @@ int manifest_save(struct manifest *manifest, const char *dir)
     buf_init(&text, MEM_APP);
     manifest->generation++;
     put(manifest, &text);
-    int err = write_file(unfinished, buf_span(&text));
+    int err = manifest_write_file(unfinished, buf_span(&text));
     if (!err && rename(unfinished, path) < 0)
         err = errno;
     if (!err)

@@ -111,6 +111,21 @@ def test_what_is_deleted_is_not_found_and_goes_with_a_merge():
         same(found(folder, "*:*"), ["a", "c", "d"])
 
 
+def test_a_document_takes_the_place_of_one_with_its_id():
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, SONGS)
+        index(folder, [{"id": "b", "title": "one"}, {"id": "e", "title": "sea"}, {"id": "b", "title": "shore"}])
+        same(files(folder), ["1-2.live", "1.segment", "2-2.live", "2.segment", "manifest"])
+        same(sorted(found(folder, "*:*")), ["a", "b", "c", "e"])
+        same((found(folder, "sea"), found(folder, "one"), found(folder, "shore")), (["e", "a"], [], ["b"]))
+        index(folder, [{"id": "a", "title": "sand"}])
+        same(files(folder), ["1-3.live", "1.segment", "2-2.live", "2.segment", "3.segment", "manifest"])
+        same(found(folder, "sea"), ["e"])
+        index(folder, [], "--merge-to", "1")
+        same(files(folder), ["4.segment", "manifest"])
+        same(found(folder, "*:*"), ["c", "e", "b", "a"])
+
+
 def test_protocol_of_the_game():
     commands = ["COUNT\tsea", "TOP_10\tsea", "TOP_100_COUNT\tsea song", 'COUNT\t"the sea"', "COUNT\t+the -song",
                 "COUNT\t+sea song", "TOP_10_FF\tsea", "sea", "COUNT\t\"sea", "TOP_1000\tnothing"]

@@ -1,0 +1,118 @@
+/* replace.c - see replace.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include "search/index/replace.h"
+
+struct replacing {
+    struct manifest *manifest;
+    const char *dir;
+    struct opened *opened;
+    struct reader *fresh;
+    struct live live; /* of the new segment */
+    bool *changed;    /* of each older one */
+};
+
+/* Where it is in the older ones, it is not any more. */
+static void remove_older(struct replacing *replacing, struct span id)
+{
+    struct opened *opened = replacing->opened;
+
+    for (size_t i = 0; i < opened->manifest.count; i++) {
+        uint32_t doc = reader_find(opened->readers[i], id);
+        if (doc == UINT32_MAX)
+            continue;
+        live_delete(&opened->lives[i], doc);
+        replacing->changed[i] = true;
+    }
+}
+
+static int remove_all(struct replacing *replacing)
+{
+    struct reader *fresh = replacing->fresh;
+
+    for (uint32_t doc = 0; doc < fresh->docs; doc++) {
+        struct span id = reader_id(fresh, doc);
+        if (!id.ptr)
+            return UV_EIO;
+        if (ids_find(&fresh->ids, id) != doc)
+            live_delete(&replacing->live, doc);
+        else
+            remove_older(replacing, id);
+    }
+    return opened_damage(replacing->opened) ? UV_EIO : 0;
+}
+
+/* NUMBER-GENERATION.live, of the generation that is to come. */
+static int write_live(struct replacing *replacing, const char *file,
+                      const struct live *live, char name[MANIFEST_FILE_MAX])
+{
+    char path[PATH_MAX];
+    struct buf bytes;
+
+    snprintf(name, MANIFEST_FILE_MAX, "%.*s-%" PRIu64 ".live",
+             (int)(strcspn(file, ".") % 24), file,
+             replacing->manifest->generation + 1);
+    snprintf(path, sizeof(path), "%s/%s", replacing->dir, name);
+    buf_init(&bytes, MEM_APP);
+    live_append(live, &bytes);
+    int err = manifest_write_file(path, buf_span(&bytes));
+    buf_deinit(&bytes);
+    return err;
+}
+
+static int write_all(struct replacing *replacing, const char *file)
+{
+    struct manifest *manifest = replacing->manifest;
+    const struct opened *opened = replacing->opened;
+    char(*names)[MANIFEST_FILE_MAX] =
+        mem_zalloc(MEM_APP, (opened->manifest.count + 1) * MANIFEST_FILE_MAX);
+    size_t count = opened->manifest.count;
+    int err = 0;
+
+    for (size_t i = 0; i < count && !err; i++)
+        if (replacing->changed[i])
+            err = write_live(replacing, manifest->segments[i].file,
+                             &opened->lives[i], names[i]);
+    if (!err && replacing->live.count < replacing->live.docs)
+        err = write_live(replacing, file, &replacing->live, names[count]);
+    if (!err) {
+        manifest_add(manifest, file, replacing->live.docs);
+        for (size_t i = 0; i <= count; i++)
+            if (names[i][0])
+                memcpy(manifest->segments[i].live, names[i], MANIFEST_FILE_MAX);
+    }
+    mem_free(names);
+    return err;
+}
+
+int replace_add(struct manifest *manifest, const char *dir,
+                struct opened *opened, const char *file)
+{
+    struct replacing replacing = {
+        .manifest = manifest, .dir = dir, .opened = opened};
+    char path[PATH_MAX];
+    char why[64];
+    int err = UV_EIO;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, file);
+    struct segment *segment = segment_open(path, why, sizeof(why));
+    replacing.fresh = segment ? reader_open(segment, NULL, 0) : NULL;
+    if (replacing.fresh) {
+        replacing.changed =
+            mem_zalloc(MEM_APP, (opened->manifest.count + 1) * sizeof(bool));
+        live_init(&replacing.live, replacing.fresh->docs);
+        err = remove_all(&replacing);
+        if (!err)
+            err = write_all(&replacing, file);
+        live_deinit(&replacing.live);
+        mem_free(replacing.changed);
+    }
+    reader_close(replacing.fresh);
+    segment_close(segment);
+    return err;
+}

@@ -1,0 +1,15 @@
+/*
+ * replace.h - a new segment, and what its documents take the place of: those of
+ * the same id in the index, and in the segment itself but for the last.
+ */
+#pragma once
+
+#include "search/index/opened.h"
+
+/*
+ * Add a segment's file to the manifest, with files of who is live, those of
+ * others that lose some too; the caller saves it.  opened: the index as it was.
+ * 0, errno, or UV_EIO: a file is damaged; then the manifest is as it was.
+ */
+int replace_add(struct manifest *manifest, const char *dir,
+                struct opened *opened, const char *file);
