@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
-from lab import TOP, Redis, Service  # noqa: E402
+from lab import TOP, Redis, Service, free_port  # noqa: E402
 from tokens import make_keys  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "release")
@@ -23,6 +23,11 @@ def profiles_of(load):
     return [line.split()[0] for line in text.split("Profiles:\n")[1].splitlines() if line.strip()]
 
 
+def resp_ports(service):
+    """Of the profiles that speak RESP: the limiter's own port, and that of a Redis beside it."""
+    return {"throttle": free_port(), "incr": free_port()} if service == "ratelimit" else {}
+
+
 def smoke(service, redis):
     load = os.path.join(BUILD, service, service + "-load")
     keys = os.path.join(redis.dir, service + ".keys")
@@ -30,14 +35,18 @@ def smoke(service, redis):
         json.dump(make_keys(), file)
     os.chmod(keys, 0o600)
     keyed = ("--token-keys", keys) if service in KEYED else ()
-    server = Service(service, *(keyed or ("--open",)), "--max-connections", "20000", redis=redis,
+    ports = resp_ports(service)
+    resp = ("--resp-port", str(ports["throttle"]), "--resp-mode", "leased") if ports else ()
+    beside = Redis("--port", str(ports["incr"]), "--bind", "127.0.0.1") if ports else None
+    server = Service(service, *(keyed or ("--open",)), *resp, "--max-connections", "20000", redis=redis,
                      binary=os.path.join(BUILD, service, service))
     bad = 0
     for profile in profiles_of(load):
         path = os.path.join(server.dir, profile + ".json")
         small = ("--members", "400") if keyed and profile in CROWDED else ()
-        status = subprocess.run([load, "--url", "http://127.0.0.1:%d" % server.port, "--profile", profile, *keyed,
-                                 *small, "--duration", "%ds" % SECONDS, "--json", path], check=False,
+        port = ports.get(profile, server.port)
+        status = subprocess.run([load, "--url", "http://127.0.0.1:%d" % port, "--profile", profile, *keyed, *small,
+                                 "--duration", "%ds" % SECONDS, "--json", path], check=False,
                                 stdout=subprocess.DEVNULL).returncode
         if not os.path.exists(path) or not os.path.getsize(path):
             bad += 1
@@ -51,6 +60,8 @@ def smoke(service, redis):
         print("%s %s: %d answered, %d errors%s" % (service, profile, result["requests"], errors,
                                                    "" if good else ", exit %d: FAILED" % status))
     server.close()
+    if beside:
+        beside.close()
     return bad
 
 
