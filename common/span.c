@@ -57,6 +57,14 @@ struct span span_trim(struct span s)
     return s;
 }
 
+int span_compare(struct span a, struct span b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
+
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 bool span_cut(struct span *rest, char sep, struct span *head)
 {
     if (!rest->ptr)

@@ -36,6 +36,9 @@ static inline struct span span_skip(struct span s, size_t n)
                       : (struct span){s.ptr + n, s.len - n};
 }
 
+/* By bytes; what another begins with is before it: less than 0, 0, or more. */
+int span_compare(struct span a, struct span b);
+
 /* Without spaces and tabs at both ends. */
 struct span span_trim(struct span s);
 

@@ -195,7 +195,7 @@ static bool check_terms(struct check *check, uint32_t field)
              dict_cursor_seek(&check->cursor, &check->field->dict, SPAN(""));
          more && fine; more = fine && dict_cursor_next(&check->cursor)) {
         if (before.len &&
-            dict_compare(buf_span(&before), check->cursor.term) >= 0)
+            span_compare(buf_span(&before), check->cursor.term) >= 0)
             fine = wrong_term(check, "terms that do not rise");
         before.len = 0;
         buf_append(&before, check->cursor.term);

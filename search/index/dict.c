@@ -29,14 +29,6 @@ size_t dict_shared(struct span a, struct span b)
     return len;
 }
 
-int dict_compare(struct span a, struct span b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
-
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static uint32_t indexed(const struct dict *dict, uint32_t block, size_t which)
 {
     uint32_t value;
@@ -63,7 +55,7 @@ static uint32_t block_of(const struct dict *dict, struct span term)
 
     while (from < to) {
         uint32_t middle = from + (to - from) / 2;
-        if (dict_compare(first_term(dict, middle), term) <= 0)
+        if (span_compare(first_term(dict, middle), term) <= 0)
             from = middle + 1;
         else
             to = middle;
@@ -231,7 +223,7 @@ bool dict_cursor_seek(struct dict_cursor *cursor, const struct dict *dict,
             continue;
         struct span wanted = span_skip(from, term.shared);
         same = term.shared + dict_shared(term.rest, wanted);
-        if (dict_compare(term.rest, wanted) < 0)
+        if (span_compare(term.rest, wanted) < 0)
             continue;
         memcpy(cursor->bytes, from.ptr, term.shared);
         return take(cursor, &term, 0);

@@ -60,8 +60,6 @@ struct dict {
     bool has_places;
 };
 
-/* The order of terms: less than 0, 0, or more. */
-int dict_compare(struct span a, struct span b);
 /* Bytes that both begin with. */
 size_t dict_shared(struct span a, struct span b);
 

@@ -399,17 +399,12 @@ struct ordered {
 
 static int compare(const void *a, const void *b)
 {
-    struct span one = ((const struct ordered *)a)->text;
-    struct span two = ((const struct ordered *)b)->text;
-    uint64_t first = ((const struct ordered *)a)->key;
-    uint64_t second = ((const struct ordered *)b)->key;
+    const struct ordered *one = a;
+    const struct ordered *two = b;
 
-    if (first != second)
-        return first < second ? -1 : 1;
-    size_t len = one.len < two.len ? one.len : two.len;
-    int order = memcmp(one.ptr, two.ptr, len);
-
-    return order ? order : (one.len > two.len) - (one.len < two.len);
+    if (one->key != two->key)
+        return one->key < two->key ? -1 : 1;
+    return span_compare(one->text, two->text);
 }
 
 struct lists {

@@ -1,17 +1,15 @@
 /* manifest.c - see manifest.h. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "search/index/files.h"
 #include "search/index/manifest.h"
 
 #define VERSION 1
-#define SIZE_MOST (64 << 20) /* of the file */
 #define UNFINISHED MANIFEST_NAME ".unfinished"
 
 void manifest_init(struct manifest *manifest)
@@ -53,26 +51,6 @@ void manifest_replace(struct manifest *manifest, size_t from, const char *file,
 }
 
 /* ---- reading */
-
-bool manifest_read_file(const char *path, struct buf *out)
-{
-    struct stat stat;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = 1;
-
-    if (fd < 0)
-        return false;
-    errno = 0;
-    bool fine = fstat(fd, &stat) == 0 && stat.st_size <= SIZE_MOST;
-    while (fine && got > 0) {
-        got = read(fd, buf_reserve(out, 65536), 65536);
-        fine = got >= 0 && out->len <= SIZE_MOST;
-        if (got > 0)
-            buf_commit(out, (size_t)got);
-    }
-    close(fd);
-    return fine;
-}
 
 /* A name without a way out of the directory. */
 static bool take_name(const json_t *node, char name[MANIFEST_FILE_MAX])
@@ -147,7 +125,7 @@ bool manifest_load(struct manifest *manifest, const char *dir, char *why,
     snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, dir);
     buf_init(&text, MEM_APP);
     json_errors_init(&errors);
-    bool there = manifest_read_file(path, &text);
+    bool there = files_read(path, &text);
     bool none = !there && errno == ENOENT;
     bool fine = there && json_read(buf_span(&text), &json, &errors) == 0 &&
                 take_all(manifest, json);
@@ -198,38 +176,6 @@ static void put(const struct manifest *manifest, struct buf *out)
     json_put_close(&w, '}');
 }
 
-int manifest_write_file(const char *path, struct span bytes)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    int err = 0;
-
-    if (fd < 0)
-        return errno;
-    while (bytes.len && !err) {
-        ssize_t done = write(fd, bytes.ptr, bytes.len);
-        if (done < 0 && errno != EINTR)
-            err = errno;
-        else if (done > 0)
-            bytes = span_skip(bytes, (size_t)done);
-    }
-    if (!err && fsync(fd) < 0)
-        err = errno;
-    close(fd);
-    return err;
-}
-
-static int sync_directory(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int err;
-
-    if (fd < 0)
-        return errno;
-    err = fsync(fd) < 0 ? errno : 0;
-    close(fd);
-    return err;
-}
-
 int manifest_save(struct manifest *manifest, const char *dir)
 {
     char unfinished[PATH_MAX];
@@ -241,11 +187,11 @@ int manifest_save(struct manifest *manifest, const char *dir)
     buf_init(&text, MEM_APP);
     manifest->generation++;
     put(manifest, &text);
-    int err = manifest_write_file(unfinished, buf_span(&text));
+    int err = files_write(unfinished, buf_span(&text));
     if (!err && rename(unfinished, path) < 0)
         err = errno;
     if (!err)
-        err = sync_directory(dir);
+        err = files_sync(dir);
     if (err)
         manifest->generation--;
     buf_deinit(&text);

@@ -37,10 +37,6 @@ void manifest_deinit(struct manifest *manifest);
 /* Of a directory; where there is none, the index is empty.  False: why. */
 bool manifest_load(struct manifest *manifest, const char *dir, char *why,
                    size_t why_size);
-/* All of a small file, to out's end; false: errno, 0 where it is too large. */
-bool manifest_read_file(const char *path, struct buf *out);
-/* The file is there, and on the disk: 0 or errno. */
-int manifest_write_file(const char *path, struct span bytes);
 /* The next generation is on the disk, and counts: 0 or errno. */
 int manifest_save(struct manifest *manifest, const char *dir);
 

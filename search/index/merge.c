@@ -236,7 +236,7 @@ static struct span first_term(const struct merge *merge)
 
     for (size_t i = 0; i < merge->count; i++) {
         const struct dict_cursor *cursor = merge->parts[i].cursor;
-        if (cursor && (!first.ptr || dict_compare(cursor->term, first) < 0))
+        if (cursor && (!first.ptr || span_compare(cursor->term, first) < 0))
             first = cursor->term;
     }
     return first;
@@ -257,7 +257,7 @@ static void put_term(struct merge *merge, struct field_put *out,
     for (size_t i = 0; i < merge->count; i++) {
         struct part *part = &merge->parts[i];
         if (!part->cursor ||
-            dict_compare(part->cursor->term, buf_span(copy)) != 0)
+            span_compare(part->cursor->term, buf_span(copy)) != 0)
             continue;
         add_documents(merge, part);
         if (!dict_cursor_next(part->cursor))

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "search/index/files.h"
 #include "search/index/opened.h"
 
 /* Of a segment: all are, where there is no file of it. */
@@ -21,7 +22,7 @@ static bool read_live(struct opened *opened, const char *dir, size_t i,
     }
     snprintf(path, sizeof(path), "%s/%s", dir, of->live);
     buf_init(&bytes, MEM_APP);
-    bool fine = manifest_read_file(path, &bytes) &&
+    bool fine = files_read(path, &bytes) &&
                 live_read(&opened->lives[i], buf_span(&bytes), docs);
     if (!fine)
         snprintf(why, why_size, "%s: it does not say who is live", path);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "search/index/files.h"
 #include "search/index/replace.h"
 
 struct replacing {
@@ -60,7 +61,7 @@ static int write_live(struct replacing *replacing, const char *file,
     snprintf(path, sizeof(path), "%s/%s", replacing->dir, name);
     buf_init(&bytes, MEM_APP);
     live_append(live, &bytes);
-    int err = manifest_write_file(path, buf_span(&bytes));
+    int err = files_write(path, buf_span(&bytes));
     buf_deinit(&bytes);
     return err;
 }

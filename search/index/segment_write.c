@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "common/buf.h"
+#include "search/index/files.h"
 #include "search/index/segment_write.h"
 
 #define ROOM (16 * (size_t)SEGMENT_CHUNK) /* bytes of a write */
@@ -185,19 +186,6 @@ static void write_foot(struct segment_writer *writer, uint32_t docs)
     write_all(writer, buf_span(sums));
 }
 
-static int sync_directory(const char *path)
-{
-    char copy[PATH_MAX];
-
-    snprintf(copy, sizeof(copy), "%s", path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int err = fsync(fd) < 0 ? errno : 0;
-    close(fd);
-    return err;
-}
-
 static void drop(struct segment_writer *writer)
 {
     if (writer->fd >= 0)
@@ -216,7 +204,7 @@ int segment_writer_finish(struct segment_writer *writer, uint32_t docs)
     if (!writer->err && rename(writer->path, writer->whole) < 0)
         writer->err = errno;
     if (!writer->err)
-        writer->err = sync_directory(writer->whole);
+        writer->err = files_sync(dirname(writer->whole));
     int err = writer->err;
     if (err)
         unlink(writer->path);

@@ -108,14 +108,6 @@ uint32_t values_block_range(const struct values *values, uint32_t block,
     return values_before(values, to) - values_before(values, from);
 }
 
-int values_compare(struct span a, struct span b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
-
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 uint32_t values_find(const struct values *values, struct span keyword,
                      bool *exact)
 {
@@ -126,7 +118,7 @@ uint32_t values_find(const struct values *values, struct span keyword,
     *exact = false;
     while (from < to) {
         uint32_t middle = from + (to - from) / 2;
-        order = values_compare(values_keyword(values, middle), keyword);
+        order = span_compare(values_keyword(values, middle), keyword);
         if (order < 0)
             from = middle + 1;
         else

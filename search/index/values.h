@@ -144,9 +144,6 @@ static inline struct span values_keyword(const struct values *values,
     return packed_span(&values->keywords, values->bytes, ordinal);
 }
 
-/* By their bytes, as memcmp(); what others begin with is before them. */
-int values_compare(struct span a, struct span b);
-
 /* The ordinal of the first keyword that is not before it, or their count;
    exact: it is that one. */
 uint32_t values_find(const struct values *values, struct span keyword,

@@ -91,8 +91,8 @@ struct keyword {
 
 static int by_text(const void *a, const void *b)
 {
-    return values_compare(((const struct keyword *)a)->text,
-                          ((const struct keyword *)b)->text);
+    return span_compare(((const struct keyword *)a)->text,
+                        ((const struct keyword *)b)->text);
 }
 
 /* To out; numbers become ordinals. */

@@ -17,7 +17,7 @@ void expand_prefix(const struct dict *dict, struct span prefix, expand_cb cb,
 
 static bool is_behind(const struct expand_range *range, struct span term)
 {
-    int order = range->to ? dict_compare(term, *range->to) : -1;
+    int order = range->to ? span_compare(term, *range->to) : -1;
 
     return order > 0 || (order == 0 && !range->to_inclusive);
 }

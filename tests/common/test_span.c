@@ -253,9 +253,23 @@ static void test_span_begins_with_a_utf8_character_or_none(void **state)
         assert_int_equal(span_utf8_length(cases[i].text), cases[i].len);
 }
 
+static void test_compare_goes_by_bytes(void **state)
+{
+    static const char *const rising[] = {"", "a", "a\x01", "ab", "b", "\xff"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rising); i++)
+        for (size_t j = 0; j < COUNT(rising); j++) {
+            int order = span_compare(span_str(rising[i]), span_str(rising[j]));
+            assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+        }
+    assert_int_equal(span_compare((struct span){NULL, 0}, SPAN("")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_compare_goes_by_bytes),
         cmocka_unit_test(test_span_is_equal_by_its_bytes),
         cmocka_unit_test(test_span_is_equal_but_for_the_case_of_letters_alone),
         cmocka_unit_test(test_span_of_no_string_is_empty),

@@ -41,8 +41,8 @@ static void test_prefix_gives_what_begins_so(void **state)
 
 static bool is_between(const struct expand_range *range, struct span term)
 {
-    int from = range->from ? dict_compare(term, *range->from) : 1;
-    int to = range->to ? dict_compare(term, *range->to) : -1;
+    int from = range->from ? span_compare(term, *range->from) : 1;
+    int to = range->to ? span_compare(term, *range->to) : -1;
 
     return (from > 0 || (from == 0 && range->from_inclusive)) &&
            (to < 0 || (to == 0 && range->to_inclusive));

@@ -151,7 +151,7 @@ static int64_t give(struct model *model, struct values_writer *writer,
 
 static int by_text(const void *a, const void *b)
 {
-    return values_compare(buf_span(a), buf_span(b));
+    return span_compare(buf_span(a), buf_span(b));
 }
 
 static int by_number(const void *a, const void *b)
@@ -302,7 +302,7 @@ static void assert_found(const struct model *model, struct span keyword)
     bool exact = random() % 2;
 
     while (expected < model->keyword_count &&
-           values_compare(buf_span(&model->keywords[expected]), keyword) < 0)
+           span_compare(buf_span(&model->keywords[expected]), keyword) < 0)
         expected++;
     assert_int_equal(values_find(&model->values, keyword, &exact), expected);
     assert_int_equal(

@@ -46,7 +46,7 @@ struct words_word words_random(size_t most, size_t kinds)
 
 static int compare_terms(const void *a, const void *b)
 {
-    return dict_compare(words_span(&((const struct words_term *)a)->word),
+    return span_compare(words_span(&((const struct words_term *)a)->word),
                         words_span(&((const struct words_term *)b)->word));
 }
 
