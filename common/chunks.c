@@ -5,7 +5,9 @@
  *          -- not --> send_reading() --> on_reply(): cb of each
  *
  * Places are immutable, so a chunk that has what is asked for is as good as
- * Redis; one that ends before it was read too early, and is read again.
+ * Redis; one that ends before it was read too early, and is read again.  One
+ * that begins with another epoch says which one there was then: who waited for
+ * it is told, who comes later asks Redis.
  */
 #include "common/chunks.h"
 #include "common/metrics.h"
@@ -102,7 +104,8 @@ static bool covers(const struct chunk *chunk, struct log_id behind)
         return false;
     if (chunk->reading)
         return behind.offset < chunk->from.offset + CHUNK_PLACES;
-    return has_behind(chunk, behind);
+    return has_behind(chunk, behind) &&
+           chunk->entries[chunk->count - 1].place.epoch == behind.epoch;
 }
 
 static struct chunk *find(struct chunks *chunks,

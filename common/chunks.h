@@ -5,8 +5,8 @@
  *   chunks_read() -- it is there, or on its way --> cb
  *                 -- else read() -- Redis --> take() --> cb of each who waits
  *
- * A chunk is kept for a while.  So what stands at a place is the same for all
- * who ask, and stays so, or chunks_expire() is called; what differs from one to
+ * A chunk is kept for a while.  So what stands at a place of an epoch is the
+ * same for all who ask, and stays so, or chunks_expire() is called; what differs from one to
  * the other, such as what each may see, is not asked here.
  */
 #pragma once

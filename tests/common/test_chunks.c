@@ -177,6 +177,23 @@ static void test_chunk_of_another_epoch_is_all_of_it(void **state)
 }
 
 /* For the size of its entries it ended before what one of them wants. */
+/* The log may have begun once more since, with the same words asked. */
+static void test_chunk_of_another_epoch_is_not_kept(void **state)
+{
+    struct kit_bench *bench = *state;
+    struct kit_asker askers[3] = {0};
+
+    kit_ask(bench, &askers[0], 0, 0);
+    kit_ask(bench, &askers[1], 0, 0);
+    kit_answer(bench, kit_log((struct log_id){8, 2}, 1, 2));
+    kit_assert_heard(&askers[0], "8-1 8-2");
+    kit_assert_heard(&askers[1], "8-1 8-2");
+    kit_ask(bench, &askers[2], 0, 0);
+    kit_assert_asked(bench, "0 0");
+    kit_answer(bench, kit_log((struct log_id){9, 1}, 1, 1));
+    kit_assert_heard(&askers[2], "9-1");
+}
+
 static void test_chunk_that_is_short_is_read_on(void **state)
 {
     struct kit_bench *bench = *state;
@@ -482,6 +499,7 @@ int main(void)
         TEST(test_message_of_a_chunk_may_be_kept),
         TEST(test_chunk_may_have_more_than_was_asked_for),
         TEST(test_chunk_of_another_epoch_is_all_of_it),
+        TEST(test_chunk_of_another_epoch_is_not_kept),
         TEST(test_chunk_that_is_short_is_read_on),
         TEST(test_chunk_that_ends_with_the_log_is_not_read_on),
         TEST(test_chunk_that_fails_is_told_to_all),
