@@ -23,6 +23,31 @@ size_t query_minimum(const struct query_minimum *minimum, size_t count,
     return value < 0 ? 0 : (size_t)value;
 }
 
+bool query_name_matches(struct span pattern, struct span name)
+{
+    size_t star = SIZE_MAX;
+    size_t resumed = 0;
+    size_t p = 0;
+
+    for (size_t n = 0; n < name.len;) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = p++;
+            resumed = n;
+        } else if (p < pattern.len && pattern.ptr[p] == name.ptr[n]) {
+            p++;
+            n++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            n = ++resumed;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*')
+        p++;
+    return p == pattern.len;
+}
+
 /* ---- building */
 
 bool query_failed(const struct query_builder *builder)

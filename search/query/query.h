@@ -147,6 +147,9 @@ struct query *query_read_text(struct arena *arena, struct span text,
                               const struct query_syntax *syntax,
                               struct query_error *error);
 
+/* Of a field; * stands for any characters. */
+bool query_name_matches(struct span pattern, struct span name);
+
 /* Of count clauses; fallback when it is not set.  Past count: no match. */
 size_t query_minimum(const struct query_minimum *minimum, size_t count,
                      size_t fallback);
