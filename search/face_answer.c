@@ -1,0 +1,243 @@
+/* face_answer.c - face.h: a search over an index, and the answer. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "search/face.h"
+
+#define FLOAT_TEXT 32
+
+struct answer {
+    const struct face_search *search;
+    struct searcher *searcher;
+    struct span index;
+    struct search_result result;
+    struct json_writer w;
+    struct buf source; /* of the hit */
+    struct query_error *error;
+};
+
+/* ---- pieces */
+
+/* The shortest that is read as the same, always with a point or an e. */
+static void put_float(struct json_writer *w, float value)
+{
+    char text[FLOAT_TEXT];
+    int len = 0;
+
+    for (int digits = 6; digits <= 9; digits++) {
+        len = snprintf(text, sizeof(text), "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            break;
+    }
+    if (!strpbrk(text, ".e"))
+        len += snprintf(text + len, sizeof(text) - (size_t)len, ".0");
+    json_put_raw(w, (struct span){text, (size_t)len});
+}
+
+static void put_text(struct json_writer *w, const char *key, struct span text)
+{
+    json_put_key(w, key);
+    json_put_string(w, text);
+}
+
+static void put_shards(struct json_writer *w)
+{
+    json_put_key(w, "_shards");
+    json_put_raw(w, SPAN("{\"total\":1,\"successful\":1,\"skipped\":0,"
+                         "\"failed\":0}"));
+}
+
+/* ---- errors */
+
+static void put_cause(struct json_writer *w, const struct query_error *error,
+                      struct span index)
+{
+    json_put_open(w, '{');
+    put_text(w, "type", span_str(error->type));
+    put_text(w, "reason", span_str(error->reason));
+    if (index.ptr)
+        put_text(w, "index", index);
+    json_put_close(w, '}');
+}
+
+/* Behind the root causes: of a shard, or of the request. */
+static void put_outer(struct json_writer *w, const struct query_error *error,
+                      struct span index)
+{
+    struct query_error all = {"search_phase_execution_exception",
+                              "all shards failed"};
+
+    put_text(w, "type", span_str(index.ptr ? all.type : error->type));
+    put_text(w, "reason", span_str(index.ptr ? all.reason : error->reason));
+    if (!index.ptr)
+        return;
+    put_text(w, "phase", SPAN("query"));
+    json_put_key(w, "grouped");
+    json_put_bool(w, true);
+    json_put_key(w, "failed_shards");
+    json_put_open(w, '[');
+    json_put_open(w, '{');
+    json_put_key(w, "shard");
+    json_put_int(w, 0);
+    put_text(w, "index", index);
+    json_put_key(w, "reason");
+    put_cause(w, error, index);
+    json_put_close(w, '}');
+    json_put_close(w, ']');
+}
+
+void face_put_error(const struct query_error *error, int status,
+                    struct span index, struct buf *out)
+{
+    struct json_writer w = {.out = out};
+
+    json_put_open(&w, '{');
+    json_put_key(&w, "error");
+    json_put_open(&w, '{');
+    json_put_key(&w, "root_cause");
+    json_put_open(&w, '[');
+    put_cause(&w, error, index);
+    json_put_close(&w, ']');
+    put_outer(&w, error, index);
+    json_put_close(&w, '}');
+    json_put_key(&w, "status");
+    json_put_int(&w, status);
+    json_put_close(&w, '}');
+}
+
+/* ---- hits */
+
+/* False: the segment is damaged. */
+static bool put_hit(struct answer *answer, const struct top_hit *hit)
+{
+    struct reader *reader = search_reader(answer->searcher, hit->doc);
+    uint32_t doc = hit->doc - reader->base;
+    struct span id = reader_id(reader, doc);
+    struct json_writer *w = &answer->w;
+
+    answer->source.len = 0;
+    if (!id.ptr || reader_source(reader, doc, &answer->source) < 0) {
+        answer->error->type = "search_phase_execution_exception";
+        snprintf(answer->error->reason, sizeof(answer->error->reason), "%s",
+                 segment_damage(reader->segment));
+        return false;
+    }
+    json_put_open(w, '{');
+    put_text(w, "_index", answer->index);
+    put_text(w, "_id", id);
+    json_put_key(w, "_score");
+    put_float(w, hit->score);
+    if (!answer->search->source.none) {
+        json_put_key(w, "_source");
+        face_source_put(&answer->search->source, buf_span(&answer->source),
+                        w->out);
+        w->comma = true;
+    }
+    json_put_close(w, '}');
+    return true;
+}
+
+static void put_total(struct answer *answer)
+{
+    const struct face_search *search = answer->search;
+    struct json_writer *w = &answer->w;
+    bool more = answer->result.total > search->total;
+
+    if (!search->total)
+        return;
+    json_put_key(w, "total");
+    if (search->plain_total) {
+        json_put_int(w, (int64_t)answer->result.total);
+        return;
+    }
+    json_put_open(w, '{');
+    json_put_key(w, "value");
+    json_put_int(w, (int64_t)(more ? search->total : answer->result.total));
+    put_text(w, "relation", more ? SPAN("gte") : SPAN("eq"));
+    json_put_close(w, '}');
+}
+
+static bool put_hits(struct answer *answer)
+{
+    const struct search_result *result = &answer->result;
+    struct json_writer *w = &answer->w;
+    bool fine = true;
+
+    json_put_key(w, "hits");
+    json_put_open(w, '{');
+    put_total(answer);
+    json_put_key(w, "max_score");
+    if (result->count)
+        put_float(w, result->hits[0].score);
+    else
+        json_put_null(w);
+    json_put_key(w, "hits");
+    json_put_open(w, '[');
+    for (size_t i = answer->search->from; i < result->count && fine; i++)
+        fine = put_hit(answer, &result->hits[i]);
+    json_put_close(w, ']');
+    json_put_close(w, '}');
+    return fine;
+}
+
+static bool put_search(struct answer *answer, uint64_t began)
+{
+    struct json_writer *w = &answer->w;
+
+    json_put_open(w, '{');
+    json_put_key(w, "took");
+    json_put_int(w, (int64_t)((clock_mono_us() - began) / 1000));
+    json_put_key(w, "timed_out");
+    json_put_bool(w, answer->result.timed_out);
+    put_shards(w);
+    bool fine = put_hits(answer);
+    json_put_close(w, '}');
+    return fine;
+}
+
+static bool put_count(struct answer *answer)
+{
+    struct json_writer *w = &answer->w;
+
+    json_put_open(w, '{');
+    json_put_key(w, "count");
+    json_put_int(w, (int64_t)answer->result.total);
+    put_shards(w);
+    json_put_close(w, '}');
+    return true;
+}
+
+bool face_run(const struct face_search *search, struct searcher *searcher,
+              struct span index, uint64_t deadline_us, struct buf *out,
+              struct query_error *error)
+{
+    uint64_t began = clock_mono_us();
+    bool counting = search->kind == FACE_COUNT;
+    struct search_request request = {
+        .query = search->query,
+        .most = counting ? 0 : search->from + search->size,
+        .count = counting || search->total > 0,
+        .deadline_us = deadline_us};
+    struct answer answer = {.search = search,
+                            .searcher = searcher,
+                            .index = index,
+                            .w = {.out = out},
+                            .error = error};
+    size_t before = out->len;
+
+    if (search->timeout_us < UINT64_MAX &&
+        deadline_us > began + search->timeout_us)
+        request.deadline_us = began + search->timeout_us;
+    *error = (struct query_error){0};
+    answer.result.hits =
+        mem_alloc(MEM_JOB, (request.most + 1) * sizeof(answer.result.hits[0]));
+    buf_init(&answer.source, MEM_JOB);
+    bool fine = search_run(searcher, &request, &answer.result, error) &&
+                (counting ? put_count(&answer) : put_search(&answer, began));
+    buf_deinit(&answer.source);
+    mem_free(answer.result.hits);
+    if (!fine)
+        out->len = before;
+    return fine;
+}
