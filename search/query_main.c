@@ -20,7 +20,7 @@
 #define SHOWN 160 /* bytes of a document */
 
 struct options {
-    const char *index, *field, *query;
+    const char *index, *field, *query, *without;
     int64_t hits;
     bool sbg, json, plain;
 };
@@ -39,6 +39,10 @@ static const struct config_option option_table[] = {
      "the query is in Elasticsearch's JSON"},
     {"plain", CONFIG_BOOLEAN, OPTION(plain), "false", 0, 1,
      "look at all that matches, to see what passing over is worth"},
+    {"without", CONFIG_STRING, OPTION(without), "", 0, 256,
+     "ways to find the best that are left out, with commas between: "
+     "union-bounds, intersection-bounds, phrase-bounds, first-look, "
+     "shared-threshold, block-scores, counting, simd"},
     {"sbg", CONFIG_BOOLEAN, OPTION(sbg), "false", 0, 1,
      "speak the protocol of the search benchmark game"},
     {0},
@@ -48,6 +52,7 @@ struct index {
     struct opened opened;
     struct searcher searcher;
     struct top_hit *hits;
+    uint64_t opening_us;
 };
 
 static int fail(const char *what, const char *why)
@@ -56,13 +61,25 @@ static int fail(const char *what, const char *why)
     return 1;
 }
 
-static bool open_index(struct index *index, const char *dir, char *why)
+static bool open_index(struct index *index, const struct options *options,
+                       char *why)
 {
-    if (!opened_open(&index->opened, dir, why, WHY))
+    struct ablation without = {0};
+    struct span unknown;
+
+    if (!ablation_read(&without, span_str(options->without), &unknown)) {
+        snprintf(why, WHY, "nothing is without %.*s", (int)unknown.len,
+                 unknown.ptr);
+        return false;
+    }
+    uint64_t began = clock_mono_us();
+    if (!opened_open(&index->opened, options->index, why, WHY))
         return false;
     index->hits = mem_alloc(MEM_APP, HITS_MOST * sizeof(index->hits[0]));
     searcher_init(&index->searcher, &index->opened.manifest.schema,
                   index->opened.readers, index->opened.manifest.count);
+    searcher_leave_out(&index->searcher, &without);
+    index->opening_us = clock_mono_us() - began;
     return true;
 }
 
@@ -72,6 +89,39 @@ static void close_index(struct index *index)
         searcher_deinit(&index->searcher);
     mem_free(index->hits);
     opened_close(&index->opened);
+}
+
+/* ---- queries */
+
+static struct query *read_text(struct arena *arena,
+                               const struct options *options, struct span text,
+                               struct query_error *error)
+{
+    struct query_field field = {.name = span_str(options->field), .boost = 1};
+
+    return query_read_text(
+        arena, text, &(struct query_syntax){.fields = &field, .field_count = 1},
+        error);
+}
+
+static struct query *read_query(struct arena *arena,
+                                const struct options *options, struct span text,
+                                struct query_error *error)
+{
+    struct json_errors errors;
+    struct query *query = NULL;
+    json_t *json = NULL;
+
+    if (!options->json)
+        return read_text(arena, options, text, error);
+    json_errors_init(&errors);
+    if (json_read(text, &json, &errors) == 0)
+        query = query_read_json(arena, json, error);
+    else
+        snprintf(error->reason, sizeof(error->reason), "%s",
+                 errors.at[0].detail);
+    json_decref(json);
+    return query;
 }
 
 /* ---- the game */
@@ -100,17 +150,6 @@ static const struct command *command_of(struct span name)
     return NULL;
 }
 
-static struct query *read_text(struct arena *arena,
-                               const struct options *options, struct span text,
-                               struct query_error *error)
-{
-    struct query_field field = {.name = span_str(options->field), .boost = 1};
-
-    return query_read_text(
-        arena, text, &(struct query_syntax){.fields = &field, .field_count = 1},
-        error);
-}
-
 /* A number to be printed; -1: it cannot be. */
 static int64_t play(struct index *index, const struct options *options,
                     struct span line)
@@ -127,7 +166,7 @@ static int64_t play(struct index *index, const struct options *options,
     if (!command)
         return -1;
     arena_init(&arena, MEM_JOB, 0);
-    const struct query *query = read_text(&arena, options, line, &error);
+    const struct query *query = read_query(&arena, options, line, &error);
     struct search_request request = {.query = query,
                                      .most = command->most,
                                      .count = command->count,
@@ -176,26 +215,6 @@ static void show(const struct index *index, const struct top_hit *hit)
     buf_deinit(&source);
 }
 
-static struct query *read_query(struct arena *arena,
-                                const struct options *options,
-                                struct query_error *error)
-{
-    struct json_errors errors;
-    struct query *query = NULL;
-    json_t *json = NULL;
-
-    if (!options->json)
-        return read_text(arena, options, span_str(options->query), error);
-    json_errors_init(&errors);
-    if (json_read(span_str(options->query), &json, &errors) == 0)
-        query = query_read_json(arena, json, error);
-    else
-        snprintf(error->reason, sizeof(error->reason), "%s",
-                 errors.at[0].detail);
-    json_decref(json);
-    return query;
-}
-
 static int ask(struct index *index, const struct options *options)
 {
     struct search_result result = {.hits = index->hits};
@@ -205,7 +224,8 @@ static int ask(struct index *index, const struct options *options)
 
     arena_init(&arena, MEM_JOB, 0);
     uint64_t began = clock_mono_us();
-    const struct query *query = read_query(&arena, options, &error);
+    const struct query *query =
+        read_query(&arena, options, span_str(options->query), &error);
     struct search_request request = {.query = query,
                                      .most = (size_t)options->hits,
                                      .count = true,
@@ -215,8 +235,9 @@ static int ask(struct index *index, const struct options *options)
         uint64_t took = clock_mono_us() - began;
         for (size_t i = 0; i < result.count; i++)
             show(index, &result.hits[i]);
-        printf("%llu documents, %.3f ms\n", (unsigned long long)result.total,
-               (double)took / 1e3);
+        printf("%llu documents, %.3f ms; opened in %.3f ms\n",
+               (unsigned long long)result.total, (double)took / 1e3,
+               (double)index->opening_us / 1e3);
     } else {
         status = fail(options->query, error.reason);
     }
@@ -244,7 +265,7 @@ int main(int argc, char **argv)
         return 2;
     }
     int status =
-        open_index(&index, options.index, why)
+        open_index(&index, &options, why)
             ? (options.sbg ? play_all(&index, &options) : ask(&index, &options))
             : fail(options.index, why);
     close_index(&index);

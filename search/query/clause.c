@@ -13,6 +13,7 @@ void clause_init(struct clause *clause, const uint8_t *norms)
     clause->norms = norms;
     clause->bound_block = NO_BLOCK;
     clause->bound = 0;
+    clause->one_by_one = false;
 }
 
 /* Scores of what stands there: how often, for its length. */
@@ -34,9 +35,24 @@ static float often(const struct clause *clause, uint32_t at)
            clause->score.lengths->inverse[norm];
 }
 
+/* Out of line, so that one is not computed beside the next. */
+static __attribute__((noinline)) float score_at(const struct clause *clause,
+                                                uint32_t at)
+{
+    const struct postings *postings = &clause->postings;
+
+    return clause_score_of(clause, postings->docs[at],
+                           (float)postings->freqs[at]);
+}
+
 void clause_scores(struct clause *clause, uint32_t count, float *scores)
 {
     postings_freqs(&clause->postings);
+    if (clause->one_by_one) {
+        for (uint32_t i = 0; i < count; i++)
+            scores[i] = score_at(clause, clause->postings.at + i);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++)
         scores[i] = often(clause, clause->postings.at + i);
     finish(clause, count, scores);
@@ -48,6 +64,11 @@ void clause_scores_at(struct clause *clause, const uint8_t *at, size_t count,
     if (count == 0)
         return;
     postings_freqs(&clause->postings);
+    if (clause->one_by_one) {
+        for (size_t i = 0; i < count; i++)
+            scores[i] = score_at(clause, at[i]);
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         scores[i] = often(clause, at[i]);
     finish(clause, count, scores);

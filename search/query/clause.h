@@ -13,6 +13,7 @@ struct clause {
     const uint8_t *norms; /* of all documents; NULL: they are all 0 */
     uint32_t bound_block; /* that bound is of */
     float bound;
+    bool one_by_one; /* ablation.h: a score at a time */
 };
 
 /* Postings and score are set. */

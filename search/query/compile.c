@@ -27,6 +27,16 @@ void searcher_init(struct searcher *searcher, const struct schema *schema,
         mem_zalloc(MEM_APP, (schema->count + 1) * sizeof(searcher->fields[0]));
 }
 
+void searcher_leave_out(struct searcher *searcher,
+                        const struct ablation *without)
+{
+    const struct bits_kernel *kernels[2];
+    size_t count = bits_kernels(kernels);
+
+    searcher->without = *without;
+    searcher->kernel = kernels[without->simd ? count - 1 : 0];
+}
+
 void searcher_deinit(struct searcher *searcher)
 {
     for (size_t i = 0; i < searcher->schema->count; i++)

@@ -87,6 +87,7 @@ static struct clause *open_clause(struct compiler *compiler,
     }
     score_init(&clause->score, &known->lengths, boost, known->docs, having);
     clause_init(clause, terms->norms);
+    clause->one_by_one = compiler->searcher->without.block_scores;
     return clause;
 }
 

@@ -47,7 +47,7 @@ static void set_rests(struct intersected *all, uint32_t from, uint32_t last)
 /* What a candidate must be above, with what the terms from next on may add. */
 static double least_of(const struct intersected *all, size_t next)
 {
-    return (double)top_threshold(all->top) - all->rests[next];
+    return (double)top_bar(all->top) - all->rests[next];
 }
 
 /* The rest of the block that the lead is in. */

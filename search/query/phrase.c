@@ -361,7 +361,7 @@ void phrase_top(struct phrase *phrase, struct top *top)
     const struct clause *clause = &phrase->order[0]->clause;
     struct phrase_hits hits = {.count = 0};
 
-    while (phrase_next(phrase, top_threshold(top), &hits))
+    while (phrase_next(phrase, top_bar(top), &hits))
         for (size_t i = 0; i < hits.count; i++) {
             float score = clause_score_of(clause, hits.docs[i], hits.freqs[i]);
             if (score > top_threshold(top))

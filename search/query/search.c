@@ -184,11 +184,17 @@ static bool run_compiled(struct run *run, struct arena *arena, size_t which,
 {
     const struct reader *reader = run->searcher->readers[which];
     const struct search_request *request = run->request;
-    enum shape shape = request->plain || !is_live(reader)
-                           ? SHAPE_OTHER
-                           : shape_of(run, compiled->root);
+    const struct ablation *without = &run->searcher->without;
+    bool other = request->plain || !is_live(reader) ||
+                 (request->count && without->counting);
+    enum shape shape = other ? SHAPE_OTHER : shape_of(run, compiled->root);
 
     run->top.base = reader->base;
+    run->top.looks_not = without->first_look;
+    run->top.passes_none =
+        (shape == SHAPE_ANY && without->union_bounds) ||
+        (shape == SHAPE_ALL && without->intersection_bounds) ||
+        (shape == SHAPE_PHRASE && without->phrase_bounds);
     if (shape == SHAPE_NOTHING)
         return true;
     if (shape == SHAPE_OTHER) {
@@ -224,6 +230,24 @@ static bool run_segment(struct run *run, size_t which)
     return fine && !damage;
 }
 
+/* With no threshold of the segments before. */
+static bool run_alone(struct run *run, size_t which)
+{
+    struct top all = run->top;
+    struct top_hit *hits = mem_alloc(MEM_JOB, (all.most + 1) * sizeof(hits[0]));
+
+    top_init(&run->top, hits, all.most);
+    bool fine = run_segment(run, which);
+    top_sort(&run->top);
+    all.base = 0;
+    for (size_t i = 0; i < run->top.count; i++)
+        if (hits[i].score > top_threshold(&all))
+            top_add(&all, hits[i].doc, hits[i].score);
+    run->top = all;
+    mem_free(hits);
+    return fine;
+}
+
 bool search_run(struct searcher *searcher, const struct search_request *request,
                 struct search_result *result, struct query_error *error)
 {
@@ -238,7 +262,8 @@ bool search_run(struct searcher *searcher, const struct search_request *request,
     result->timed_out = false;
     top_init(&run->top, result->hits, request->most);
     for (size_t i = 0; i < searcher->count && fine && !result->timed_out; i++)
-        fine = run_segment(run, i);
+        fine = searcher->without.shared_threshold ? run_alone(run, i)
+                                                  : run_segment(run, i);
     top_sort(&run->top);
     result->count = run->top.count;
     mem_free(run);

@@ -10,6 +10,7 @@
 
 #include "search/index/analyzer.h"
 #include "search/index/reader.h"
+#include "search/query/ablation.h"
 #include "search/query/node.h"
 #include "search/query/query.h"
 
@@ -21,6 +22,7 @@ struct searcher {
     struct reader **readers;
     size_t count;
     const struct bits_kernel *kernel;
+    struct ablation without;
     struct searcher_field *fields; /* by number in the schema */
     struct analyzer *normalizer;   /* of patterns; when it was needed */
 };
@@ -28,6 +30,8 @@ struct searcher {
 void searcher_init(struct searcher *searcher, const struct schema *schema,
                    struct reader **readers, size_t count);
 void searcher_deinit(struct searcher *searcher);
+void searcher_leave_out(struct searcher *searcher,
+                        const struct ablation *without);
 
 /* A query over one segment; all of it is in the arena. */
 struct compiled {

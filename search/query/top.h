@@ -22,6 +22,8 @@ struct top {
     size_t count, most;
     float least;   /* what a document needs more than while there is room */
     uint32_t base; /* added to the documents' numbers */
+    /* ablation.h: nothing is passed over; no first look. */
+    bool passes_none, looks_not;
 };
 
 void top_init(struct top *top, struct top_hit *hits, size_t most);
@@ -30,6 +32,12 @@ void top_init(struct top *top, struct top_hit *hits, size_t most);
 static inline float top_threshold(const struct top *top)
 {
     return top->count < top->most ? top->least : top->hits[0].score;
+}
+
+/* What is not above this may be passed over. */
+static inline float top_bar(const struct top *top)
+{
+    return top->passes_none ? -1 : top_threshold(top);
 }
 
 /* It needs more than the threshold; its number is not below those before. */

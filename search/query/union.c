@@ -90,7 +90,7 @@ static bool split(struct united *united)
         sum += (double)terms[i].bound * SCORE_ROUNDING;
         united->sums[i] = sum;
         if (united->essential == united->count &&
-            sum > (double)top_threshold(united->top))
+            sum > (double)top_bar(united->top))
             united->essential = i;
     }
     return united->essential < united->count;
@@ -103,7 +103,7 @@ static double least_of(const struct united *united)
 {
     double rest = united->essential ? united->sums[united->essential - 1] : 0;
 
-    return (double)top_threshold(united->top) - rest;
+    return (double)top_bar(united->top) - rest;
 }
 
 static void collect_one(struct united *united, struct clause *clause,
@@ -185,7 +185,7 @@ static void add_term(struct united *united, size_t term)
 {
     struct clause *clause = united->terms[term].clause;
     struct postings *postings = &clause->postings;
-    double threshold = (double)top_threshold(united->top);
+    double threshold = (double)top_bar(united->top);
     size_t kept = 0;
 
     for (size_t i = 0; i < united->found; i++) {
@@ -225,7 +225,7 @@ static void set_least(struct united *united)
             (!rarest || clause->score.weight > rarest->score.weight))
             rarest = clause;
     }
-    if (!rarest || united->count == 1 || top->count)
+    if (!rarest || united->count == 1 || top->count || top->looks_not)
         return;
     struct postings *postings = &rarest->postings;
     for (unsigned i = 0; i < LOOKED_AT && postings->at < postings->len; i++) {
@@ -242,20 +242,8 @@ static void set_least(struct united *united)
     postings_rewind(postings);
 }
 
-void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
-               struct top *top)
+static void take_windows(struct united *united, uint32_t docs)
 {
-    struct united *united = mem_alloc(MEM_JOB, sizeof(*united));
-
-    assert(count > 0 && count <= UNION_MAX);
-    united->count = count;
-    united->top = top;
-    united->essential = 0;
-    memset(united->sum, 0, sizeof(united->sum));
-    memset(united->seen, 0, sizeof(united->seen));
-    for (size_t i = 0; i < count; i++)
-        united->terms[i] = (struct bounded){.clause = clauses[i]};
-    set_least(united);
     for (uint32_t from = 0, end; from < docs && united->count; from = end) {
         end = end_window(united, from) + 1;
         if (united->count == 0)
@@ -277,5 +265,34 @@ void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
             take_piece(united, at, to);
         }
     }
+}
+
+/* Without bounds all terms are essential, wherever their blocks end. */
+static void take_all(struct united *united, uint32_t docs)
+{
+    for (uint32_t from = 0, to; from < docs; from = to) {
+        to = docs - from < PIECE ? docs : from + PIECE;
+        take_piece(united, from, to);
+    }
+}
+
+void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
+               struct top *top)
+{
+    struct united *united = mem_alloc(MEM_JOB, sizeof(*united));
+
+    assert(count > 0 && count <= UNION_MAX);
+    united->count = count;
+    united->top = top;
+    united->essential = 0;
+    memset(united->sum, 0, sizeof(united->sum));
+    memset(united->seen, 0, sizeof(united->seen));
+    for (size_t i = 0; i < count; i++)
+        united->terms[i] = (struct bounded){.clause = clauses[i]};
+    set_least(united);
+    if (top->passes_none)
+        take_all(united, docs);
+    else
+        take_windows(united, docs);
     mem_free(united);
 }
