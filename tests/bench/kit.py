@@ -174,7 +174,7 @@ class Bench:
         if peer:
             command.append("--no-prepare")
         done = subprocess.run(on_core(1, command), capture_output=True, text=True, check=False)
-        if not os.path.exists(path):
+        if not os.path.exists(path) or not os.path.getsize(path):
             raise AssertionError("%s: %s" % (" ".join(command), done.stderr))
         with open(path, encoding="ascii") as file:
             result = json.load(file)
