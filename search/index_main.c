@@ -15,7 +15,7 @@
 #include "common/config.h"
 #include "search/index/builder.h"
 #include "search/index/check.h"
-#include "search/index/merge.h"
+#include "search/index/merger.h"
 #include "search/index/replace.h"
 
 #define PROGRESS_US 1000000
@@ -96,7 +96,6 @@ static int add_segment(struct indexing *indexing)
     opened_close(&opened);
     if (!err)
         err = manifest_save(&indexing->manifest, dir);
-    manifest_clean(&indexing->manifest, dir);
     return err;
 }
 
@@ -203,44 +202,39 @@ static int check(struct indexing *indexing)
 
 /* ---- merging */
 
-/* The last ones into one, so that documents stay in their order. */
-static int merge_from(struct indexing *indexing, const struct opened *opened,
-                      size_t from)
+static int merge_range(struct indexing *indexing,
+                       const struct tiers_range *range, char *why)
 {
-    char file[MANIFEST_FILE_MAX];
-    char path[4096];
-    uint32_t docs;
+    const char *dir = indexing->options.index;
+    struct merger *merger =
+        merger_begin(&indexing->manifest, dir, range, why, WHY);
 
-    manifest_name(&indexing->manifest, "segment", file);
-    snprintf(path, sizeof(path), "%s/%s", indexing->options.index, file);
-    int err =
-        merge_segments(path, &indexing->manifest.schema, opened->readers + from,
-                       opened->manifest.count - from, &docs);
-    if (!err) {
-        manifest_replace(&indexing->manifest, from, file, docs);
-        err = manifest_save(&indexing->manifest, indexing->options.index);
-    }
+    if (!merger)
+        return -1;
+    int err = merger_run(merger);
+    if (!err)
+        err = merger_commit(merger, &indexing->manifest);
+    if (!err)
+        err = manifest_save(&indexing->manifest, dir);
+    if (err)
+        snprintf(why, WHY, "%s",
+                 err > 0                 ? strerror(err)
+                 : merger_damage(merger) ? merger_damage(merger)
+                                         : "who is live cannot be read");
+    merger_close(merger);
     return err;
 }
 
+/* The last ones into one, so that documents stay in their order. */
 static int merge(struct indexing *indexing)
 {
     size_t most = (size_t)indexing->options.merge_to;
-    struct opened opened;
+    struct tiers_range range = {most - 1, indexing->manifest.count - most + 1};
     char why[WHY] = "";
-    int err = -1;
 
     if (!most || indexing->manifest.count <= most)
         return 0;
-    if (opened_open(&opened, indexing->options.index, why, WHY))
-        err = merge_from(indexing, &opened, most - 1);
-    if (err > 0)
-        snprintf(why, sizeof(why), "%s", strerror(err));
-    else if (err && opened_damage(&opened))
-        snprintf(why, sizeof(why), "%s", opened_damage(&opened));
-    opened_close(&opened);
-    manifest_clean(&indexing->manifest, indexing->options.index);
-    return err ? fail("cannot merge", why) : 0;
+    return merge_range(indexing, &range, why) ? fail("cannot merge", why) : 0;
 }
 
 static int take_schema(struct indexing *indexing)

@@ -1,5 +1,6 @@
 /* live.c - see live.h. */
 #include "search/index/live.h"
+#include "search/index/files.h"
 
 struct head {
     uint32_t docs, count;
@@ -52,4 +53,26 @@ bool live_read(struct live *live, struct span bytes, uint32_t docs)
     *live = (struct live){docs, head.count, mem_alloc(MEM_APP, bits.len)};
     memcpy(live->bits, bits.ptr, bits.len);
     return true;
+}
+
+int live_save(const struct live *live, const char *path)
+{
+    struct buf bytes;
+
+    buf_init(&bytes, MEM_APP);
+    live_append(live, &bytes);
+    int err = files_write(path, buf_span(&bytes));
+    buf_deinit(&bytes);
+    return err;
+}
+
+bool live_load(struct live *live, const char *path, uint32_t docs)
+{
+    struct buf bytes;
+
+    buf_init(&bytes, MEM_APP);
+    bool fine =
+        files_read(path, &bytes) && live_read(live, buf_span(&bytes), docs);
+    buf_deinit(&bytes);
+    return fine;
 }

@@ -42,3 +42,8 @@ void live_append(const struct live *live, struct buf *out);
 /* live_deinit() it.  False, live untouched: the bytes are not of a segment that
    has so many documents, or miscount. */
 bool live_read(struct live *live, struct span bytes, uint32_t docs);
+
+/* A file of it is there, and on the disk: 0 or errno. */
+int live_save(const struct live *live, const char *path);
+/* As live_read(); false as well where there is no such file. */
+bool live_load(struct live *live, const char *path, uint32_t docs);

@@ -22,6 +22,7 @@ void manifest_deinit(struct manifest *manifest)
 {
     schema_deinit(&manifest->schema);
     mem_free(manifest->segments);
+    mem_free(manifest->gone);
 }
 
 void manifest_name(struct manifest *manifest, const char *suffix,
@@ -29,6 +30,16 @@ void manifest_name(struct manifest *manifest, const char *suffix,
 {
     snprintf(name, MANIFEST_FILE_MAX, "%llu.%s",
              (unsigned long long)manifest->next++, suffix);
+}
+
+static void add_gone(struct manifest *manifest, const char *name)
+{
+    if (!name[0])
+        return;
+    manifest->gone =
+        mem_realloc(MEM_APP, manifest->gone,
+                    (manifest->gone_count + 1) * sizeof(manifest->gone[0]));
+    memcpy(manifest->gone[manifest->gone_count++], name, MANIFEST_FILE_MAX);
 }
 
 void manifest_add(struct manifest *manifest, const char *file, uint32_t docs)
@@ -42,12 +53,41 @@ void manifest_add(struct manifest *manifest, const char *file, uint32_t docs)
     manifest->segments[manifest->count++] = segment;
 }
 
-void manifest_replace(struct manifest *manifest, size_t from, const char *file,
-                      uint32_t docs)
+void manifest_replace(struct manifest *manifest, size_t from, size_t count,
+                      const struct manifest_segment *by)
 {
-    manifest->count = from;
-    if (docs)
-        manifest_add(manifest, file, docs);
+    struct manifest_segment *at = manifest->segments + from;
+    size_t after = manifest->count - from - count;
+    size_t kept = by->docs ? 1 : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        add_gone(manifest, at[i].file);
+        add_gone(manifest, at[i].live);
+    }
+    if (!kept)
+        add_gone(manifest, by->file);
+    memmove(at + kept, at + count, after * sizeof(*at));
+    if (kept)
+        *at = *by;
+    manifest->count = from + kept + after;
+}
+
+void manifest_live_name(const struct manifest *manifest, const char *file,
+                        char name[MANIFEST_FILE_MAX])
+{
+    snprintf(name, MANIFEST_FILE_MAX, "%.*s-%llu.live",
+             (int)(strcspn(file, ".") % 24), file,
+             (unsigned long long)manifest->generation + 1);
+}
+
+void manifest_set_live(struct manifest *manifest, size_t i, const char *name)
+{
+    struct manifest_segment *segment = &manifest->segments[i];
+
+    if (strcmp(segment->live, name) == 0)
+        return;
+    add_gone(manifest, segment->live);
+    snprintf(segment->live, sizeof(segment->live), "%s", name);
 }
 
 /* ---- reading */
@@ -176,6 +216,17 @@ static void put(const struct manifest *manifest, struct buf *out)
     json_put_close(&w, '}');
 }
 
+static void remove_gone(struct manifest *manifest, const char *dir)
+{
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < manifest->gone_count; i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, manifest->gone[i]);
+        unlink(path);
+    }
+    manifest->gone_count = 0;
+}
+
 int manifest_save(struct manifest *manifest, const char *dir)
 {
     char unfinished[PATH_MAX];
@@ -194,6 +245,8 @@ int manifest_save(struct manifest *manifest, const char *dir)
         err = files_sync(dir);
     if (err)
         manifest->generation--;
+    else
+        remove_gone(manifest, dir);
     buf_deinit(&text);
     return err;
 }

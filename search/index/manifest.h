@@ -28,6 +28,8 @@ struct manifest {
     struct schema schema;
     struct manifest_segment *segments;
     size_t count;
+    char (*gone)[MANIFEST_FILE_MAX]; /* files that the next one has no more */
+    size_t gone_count;
 };
 
 /* An index with nothing in it. */
@@ -37,7 +39,8 @@ void manifest_deinit(struct manifest *manifest);
 /* Of a directory; where there is none, the index is empty.  False: why. */
 bool manifest_load(struct manifest *manifest, const char *dir, char *why,
                    size_t why_size);
-/* The next generation is on the disk, and counts: 0 or errno. */
+/* The next generation is on the disk, and counts: 0 or errno.  Files that it
+   has no more are removed. */
 int manifest_save(struct manifest *manifest, const char *dir);
 
 /* A name for a new file, that no other has had: NUMBER.suffix. */
@@ -45,9 +48,16 @@ void manifest_name(struct manifest *manifest, const char *suffix,
                    char name[MANIFEST_FILE_MAX]);
 /* docs: of the segment; live: "". */
 void manifest_add(struct manifest *manifest, const char *file, uint32_t docs);
-/* Those from one on, and what is deleted of them, are one file now. */
-void manifest_replace(struct manifest *manifest, size_t from, const char *file,
-                      uint32_t docs);
-/* Files of a directory that are of no use to it: what was not finished, or was
-   replaced. */
+/* So many from one on, and what is deleted of them, are one file now; docs 0:
+   or none. */
+void manifest_replace(struct manifest *manifest, size_t from, size_t count,
+                      const struct manifest_segment *by);
+/* Who is live in a segment's file from the next generation on:
+   NUMBER-GENERATION.live. */
+void manifest_live_name(const struct manifest *manifest, const char *file,
+                        char name[MANIFEST_FILE_MAX]);
+void manifest_set_live(struct manifest *manifest, size_t i, const char *name);
+
+/* Files of a directory that are of no use to it, after a crash: what was not
+   finished, or not told of.  Nothing is being made there. */
 void manifest_clean(const struct manifest *manifest, const char *dir);

@@ -27,6 +27,7 @@ struct part {
 
 struct merge {
     const struct schema *schema;
+    const atomic_bool *cancelled;
     const struct bits_kernel *kernel;
     struct segment_writer *out;
     struct part *parts;
@@ -248,6 +249,12 @@ static void end_cursor(struct part *part)
     part->cursor = NULL;
 }
 
+static void look_for_cancel(struct merge *merge)
+{
+    if (merge->cancelled && atomic_load(merge->cancelled))
+        merge->err = UV_ECANCELED;
+}
+
 static void put_term(struct merge *merge, struct field_put *out,
                      struct span term, struct buf *copy)
 {
@@ -318,8 +325,10 @@ static void merge_terms(struct merge *merge, uint32_t field)
     buf_init(&copy, MEM_JOB);
     field_put_begin(&out, merge->out, field, schema->type == SCHEMA_TEXT,
                     buf_span(&merge->norms));
-    while (!merge->err && (term = first_term(merge)).ptr)
+    while (!merge->err && (term = first_term(merge)).ptr) {
         put_term(merge, &out, term, &copy);
+        look_for_cancel(merge);
+    }
     for (uint32_t doc = 0; doc < merge->docs; doc++)
         merge->totals.docs += merge->having[doc / 8] >> doc % 8 & 1;
     field_put_end(&out, &merge->totals);
@@ -363,23 +372,25 @@ static void merge_all(struct merge *merge)
     buf_deinit(&merge->positions);
 }
 
-int merge_segments(const char *path, const struct schema *schema,
-                   struct reader *const *readers, size_t count, uint32_t *docs)
+int merge_segments(const char *path, const struct merge_source *source,
+                   uint32_t *docs)
 {
     const struct bits_kernel *kernels[2];
     struct hash_key key = hash_random_key();
     struct merge *merge = mem_zalloc(MEM_JOB, sizeof(*merge));
+    size_t count = source->count;
 
     bits_kernels(kernels);
     memcpy(&merge->seed, &key, sizeof(merge->seed));
-    merge->schema = schema;
+    merge->schema = source->schema;
+    merge->cancelled = source->cancelled;
     merge->kernel = kernels[0];
     merge->count = count;
     merge->parts = mem_zalloc(MEM_JOB, (count + 1) * sizeof(merge->parts[0]));
     merge->out = segment_writer_open(path);
     merge->err = merge->out ? 0 : errno;
     for (size_t i = 0; i < count; i++) {
-        merge->parts[i].reader = readers[i];
+        merge->parts[i].reader = source->readers[i];
         number(merge, &merge->parts[i]);
     }
     if (merge->out)

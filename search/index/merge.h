@@ -3,12 +3,21 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "search/index/reader.h"
 
+struct merge_source {
+    const struct schema *schema; /* the index's */
+    struct reader *const *readers;
+    size_t count;
+    const atomic_bool *cancelled; /* looked at now and then; or NULL */
+};
+
 /*
- * Documents in the order of the segments, and of each in its own.  schema: the
- * index's.  0, or errno, or UV_EIO when one of them is damaged (it says where);
- * then nothing is there.
+ * Documents in the order of the segments, and of each in its own.  0, or errno,
+ * or UV_EIO when one of them is damaged (it says where), or UV_ECANCELED; then
+ * nothing is there.
  */
-int merge_segments(const char *path, const struct schema *schema,
-                   struct reader *const *readers, size_t count, uint32_t *docs);
+int merge_segments(const char *path, const struct merge_source *source,
+                   uint32_t *docs);

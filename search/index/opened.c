@@ -1,11 +1,11 @@
 /* opened.c - see opened.h. */
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "search/index/files.h"
 #include "search/index/opened.h"
+
+#define TRIES 20 /* to open what is there while another one replaces it */
 
 /* Of a segment: all are, where there is no file of it. */
 static bool read_live(struct opened *opened, const char *dir, size_t i,
@@ -14,20 +14,16 @@ static bool read_live(struct opened *opened, const char *dir, size_t i,
     const struct manifest_segment *of = &opened->manifest.segments[i];
     uint32_t docs = segment_docs(opened->segments[i]);
     char path[PATH_MAX];
-    struct buf bytes;
 
     if (!of->live[0]) {
         live_init(&opened->lives[i], docs);
         return true;
     }
     snprintf(path, sizeof(path), "%s/%s", dir, of->live);
-    buf_init(&bytes, MEM_APP);
-    bool fine = files_read(path, &bytes) &&
-                live_read(&opened->lives[i], buf_span(&bytes), docs);
-    if (!fine)
-        snprintf(why, why_size, "%s: it does not say who is live", path);
-    buf_deinit(&bytes);
-    return fine;
+    if (live_load(&opened->lives[i], path, docs))
+        return true;
+    snprintf(why, why_size, "%s: it does not say who is live", path);
+    return false;
 }
 
 static bool open_one(struct opened *opened, const char *dir, size_t i,
@@ -52,13 +48,11 @@ static bool open_one(struct opened *opened, const char *dir, size_t i,
     return opened->readers[i];
 }
 
-bool opened_open(struct opened *opened, const char *dir, char *why,
-                 size_t why_size)
+static bool open_all(struct opened *opened, const char *dir, char *why,
+                     size_t why_size)
 {
-    *opened = (struct opened){0};
-    if (!manifest_load(&opened->manifest, dir, why, why_size))
-        return false;
     size_t count = opened->manifest.count;
+
     opened->segments =
         mem_zalloc(MEM_APP, (count + 1) * sizeof(struct segment *));
     opened->lives = mem_zalloc(MEM_APP, (count + 1) * sizeof(opened->lives[0]));
@@ -68,6 +62,49 @@ bool opened_open(struct opened *opened, const char *dir, char *why,
         if (!open_one(opened, dir, i, why, why_size))
             return false;
     return true;
+}
+
+/* A file that is not there any more was replaced, if it is of an older
+   generation than the index has now. */
+static bool is_old(const struct opened *opened, const char *dir)
+{
+    struct manifest now;
+    char why[64];
+    bool old = manifest_load(&now, dir, why, sizeof(why)) &&
+               now.generation != opened->manifest.generation;
+
+    manifest_deinit(&now);
+    return old;
+}
+
+bool opened_open(struct opened *opened, const char *dir, char *why,
+                 size_t why_size)
+{
+    for (int again = 0; again < TRIES; again++) {
+        *opened = (struct opened){0};
+        if (!manifest_load(&opened->manifest, dir, why, why_size))
+            return false;
+        if (open_all(opened, dir, why, why_size))
+            return true;
+        if (!is_old(opened, dir))
+            return false;
+        opened_close(opened);
+    }
+    *opened = (struct opened){0};
+    return false;
+}
+
+bool opened_open_some(struct opened *opened, const char *dir,
+                      const struct manifest_segment *segments, size_t count,
+                      char *why, size_t why_size)
+{
+    *opened = (struct opened){0};
+    manifest_init(&opened->manifest);
+    for (size_t i = 0; i < count; i++) {
+        manifest_add(&opened->manifest, segments[i].file, segments[i].docs);
+        manifest_set_live(&opened->manifest, i, segments[i].live);
+    }
+    return open_all(opened, dir, why, why_size);
 }
 
 void opened_close(struct opened *opened)

@@ -15,9 +15,13 @@ struct opened {
 };
 
 /* False: why says which file is not as it should be; opened_close() all the
-   same. */
+   same.  Another process may write the index meanwhile. */
 bool opened_open(struct opened *opened, const char *dir, char *why,
                  size_t why_size);
+/* The same of some segments that a manifest has, without its schema. */
+bool opened_open_some(struct opened *opened, const char *dir,
+                      const struct manifest_segment *segments, size_t count,
+                      char *why, size_t why_size);
 void opened_close(struct opened *opened);
 /* What was found to be damaged since; NULL: nothing. */
 const char *opened_damage(const struct opened *opened);

@@ -1,12 +1,10 @@
 /* replace.c - see replace.h. */
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
 
-#include "search/index/files.h"
 #include "search/index/replace.h"
 
 struct replacing {
@@ -48,22 +46,14 @@ static int remove_all(struct replacing *replacing)
     return opened_damage(replacing->opened) ? UV_EIO : 0;
 }
 
-/* NUMBER-GENERATION.live, of the generation that is to come. */
 static int write_live(struct replacing *replacing, const char *file,
                       const struct live *live, char name[MANIFEST_FILE_MAX])
 {
     char path[PATH_MAX];
-    struct buf bytes;
 
-    snprintf(name, MANIFEST_FILE_MAX, "%.*s-%" PRIu64 ".live",
-             (int)(strcspn(file, ".") % 24), file,
-             replacing->manifest->generation + 1);
+    manifest_live_name(replacing->manifest, file, name);
     snprintf(path, sizeof(path), "%s/%s", replacing->dir, name);
-    buf_init(&bytes, MEM_APP);
-    live_append(live, &bytes);
-    int err = files_write(path, buf_span(&bytes));
-    buf_deinit(&bytes);
-    return err;
+    return live_save(live, path);
 }
 
 static int write_all(struct replacing *replacing, const char *file)
@@ -85,7 +75,7 @@ static int write_all(struct replacing *replacing, const char *file)
         manifest_add(manifest, file, replacing->live.docs);
         for (size_t i = 0; i <= count; i++)
             if (names[i][0])
-                memcpy(manifest->segments[i].live, names[i], MANIFEST_FILE_MAX);
+                manifest_set_live(manifest, i, names[i]);
     }
     mem_free(names);
     return err;

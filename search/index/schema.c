@@ -107,6 +107,13 @@ uint32_t schema_add(struct schema *schema, struct span name,
     return number;
 }
 
+void schema_follow(struct schema *schema, const struct schema *other)
+{
+    for (size_t i = schema->count; i < other->count; i++)
+        add(schema, &other->fields[i]);
+    schema->dynamic = other->dynamic;
+}
+
 struct analyzer *schema_analyzer(const struct schema_field *field)
 {
     struct span name = field->analyzer;

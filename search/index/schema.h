@@ -57,6 +57,10 @@ struct analyzer *schema_analyzer(const struct schema_field *field);
 uint32_t schema_add(struct schema *schema, struct span name,
                     enum schema_type type);
 
+/* Add the fields that another one has more, of which this is the beginning;
+   dynamic is as its. */
+void schema_follow(struct schema *schema, const struct schema *other);
+
 /*
  * Add what a mapping has.  False: errors say what is wrong with it, or that a
  * field is another already; then nothing is added.

@@ -134,9 +134,13 @@ static void merge(struct index *index, const struct oracle *oracle)
     uint32_t docs;
 
     snprintf(path, sizeof(path), "%s/merged", index->dir);
-    assert_int_equal(merge_segments(path, &index->schema, index->readers,
-                                    index->count, &docs),
-                     0);
+    assert_int_equal(
+        merge_segments(path,
+                       &(struct merge_source){.schema = &index->schema,
+                                              .readers = index->readers,
+                                              .count = index->count},
+                       &docs),
+        0);
     assert_int_equal(docs, oracle->count);
     close_segments(index);
     live_init(&live, docs);

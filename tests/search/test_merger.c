@@ -1,0 +1,273 @@
+/*
+ * test_merger.c - a merge while an index is written: what is deleted, added and
+ * merged meanwhile.
+ */
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "search/index/builder.h"
+#include "search/index/check.h"
+#include "search/index/merger.h"
+#include "search/index/replace.h"
+#include "tests/test.h"
+
+#define WHY 300
+
+struct bench {
+    char dir[40], why[WHY], found[200];
+    struct manifest manifest;
+};
+
+static int setup(void **state)
+{
+    struct bench *bench = calloc(1, sizeof(*bench));
+
+    snprintf(bench->dir, sizeof(bench->dir), "/tmp/merger-XXXXXX");
+    assert_non_null(mkdtemp(bench->dir));
+    manifest_init(&bench->manifest);
+    *state = bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *bench = *state;
+    char path[PATH_MAX];
+    struct dirent *entry;
+    DIR *dir = opendir(bench->dir);
+
+    while ((entry = readdir(dir))) {
+        snprintf(path, sizeof(path), "%s/%s", bench->dir, entry->d_name);
+        unlink(path);
+    }
+    closedir(dir);
+    assert_int_equal(rmdir(bench->dir), 0);
+    manifest_deinit(&bench->manifest);
+    free(bench);
+    return 0;
+}
+
+/* Documents of these ids, a letter each, in a segment of their own. */
+static void add(struct bench *bench, const char *ids)
+{
+    char file[MANIFEST_FILE_MAX];
+    char path[PATH_MAX];
+    char source[40];
+    struct opened opened;
+
+    manifest_name(&bench->manifest, "segment", file);
+    snprintf(path, sizeof(path), "%s/%s", bench->dir, file);
+    struct builder *builder = builder_create(path, &bench->manifest.schema,
+                                             &(struct builder_options){0});
+    for (; *ids; ids++) {
+        snprintf(source, sizeof(source), "{\"x\":\"%c sea\",\"n\":%d}", *ids,
+                 *ids);
+        assert_true(builder_add(builder, (struct span){ids, 1},
+                                span_str(source), bench->why, WHY));
+    }
+    assert_int_equal(builder_finish(builder), 0);
+    assert_true(opened_open(&opened, bench->dir, bench->why, WHY));
+    assert_int_equal(replace_add(&bench->manifest, bench->dir, &opened, file),
+                     0);
+    opened_close(&opened);
+    assert_int_equal(manifest_save(&bench->manifest, bench->dir), 0);
+}
+
+static struct merger *begin(struct bench *bench, size_t from, size_t count)
+{
+    struct merger *merger =
+        merger_begin(&bench->manifest, bench->dir,
+                     &(struct tiers_range){from, count}, bench->why, WHY);
+
+    assert_non_null(merger);
+    return merger;
+}
+
+static void commit(struct bench *bench, struct merger *merger)
+{
+    assert_int_equal(merger_commit(merger, &bench->manifest), 0);
+    merger_close(merger);
+    assert_int_equal(manifest_save(&bench->manifest, bench->dir), 0);
+}
+
+static void run(struct merger *merger)
+{
+    assert_int_equal(merger_run(merger), 0);
+}
+
+/* The ids of live documents, a blank between segments; all of it is sound, and
+   there is no other file. */
+static const char *look(struct bench *bench)
+{
+    struct check_counts counts;
+    struct opened opened;
+    size_t files = 3; /* with . and .. */
+    size_t there = 0;
+    char *at = bench->found;
+    DIR *dir = opendir(bench->dir);
+
+    assert_true(opened_open(&opened, bench->dir, bench->why, WHY));
+    assert_int_equal(opened.manifest.generation, bench->manifest.generation);
+    for (size_t i = 0; i < opened.manifest.count; i++) {
+        struct reader *reader = opened.readers[i];
+        assert_true(check_segment(reader, &counts, bench->why, WHY));
+        files += opened.manifest.segments[i].live[0] ? 2 : 1;
+        *at++ = i ? ' ' : '|';
+        for (uint32_t doc = 0; doc < reader->docs; doc++)
+            if (live_has(reader->live, doc))
+                *at++ = reader_id(reader, doc).ptr[0];
+    }
+    *at = '\0';
+    opened_close(&opened);
+    while (readdir(dir))
+        there++;
+    closedir(dir);
+    assert_int_equal(there, files);
+    return bench->found;
+}
+
+static void test_merger_makes_one_of_neighbours(void **state)
+{
+    struct bench *bench = *state;
+
+    add(bench, "ab");
+    add(bench, "c");
+    add(bench, "def");
+    add(bench, "g");
+    struct merger *merger = begin(bench, 1, 2);
+    assert_string_equal(look(bench), "|ab c def g");
+    run(merger);
+    commit(bench, merger);
+    assert_string_equal(look(bench), "|ab cdef g");
+}
+
+static void test_merger_takes_over_what_is_deleted_meanwhile(void **state)
+{
+    struct bench *bench = *state;
+
+    add(bench, "abz");
+    add(bench, "cde");
+    add(bench, "fz");
+    struct merger *merger = begin(bench, 0, 3);
+    add(bench, "ae"); /* of the first and the second */
+    run(merger);
+    add(bench, "xf");
+    commit(bench, merger);
+    assert_string_equal(look(bench), "|bcdz ae xf");
+    add(bench, "bcdz"); /* and the merged one loses more, all of them */
+    assert_string_equal(look(bench), "| ae xf bcdz");
+    merger = begin(bench, 0, 2);
+    run(merger);
+    commit(bench, merger);
+    assert_string_equal(look(bench), "|ae xf bcdz");
+}
+
+static void test_merger_of_which_nothing_is_left_leaves_nothing(void **state)
+{
+    struct bench *bench = *state;
+
+    add(bench, "ab");
+    add(bench, "c");
+    add(bench, "c");
+    struct merger *merger = begin(bench, 0, 3);
+    run(merger);
+    add(bench, "abc");
+    commit(bench, merger);
+    assert_string_equal(look(bench), "|abc");
+    add(bench, "abc");
+    merger = begin(bench, 0, 1); /* nothing of it was at the beginning */
+    run(merger);
+    commit(bench, merger);
+    assert_string_equal(look(bench), "|abc");
+}
+
+static void test_merger_may_be_one_of_several(void **state)
+{
+    struct bench *bench = *state;
+
+    for (char id[2] = "a"; id[0] < 'h'; id[0]++)
+        add(bench, id);
+    struct merger *first = begin(bench, 0, 3);
+    struct merger *second = begin(bench, 4, 2);
+    run(second);
+    commit(bench, second);
+    assert_string_equal(look(bench), "|a b c d ef g");
+    run(first);
+    add(bench, "be");
+    commit(bench, first);
+    assert_string_equal(look(bench), "|ac d f g be");
+}
+
+static void test_merger_that_is_given_up_leaves_all_as_it_was(void **state)
+{
+    struct bench *bench = *state;
+
+    add(bench, "ab");
+    add(bench, "c");
+    struct merger *merger = begin(bench, 0, 2);
+    merger_cancel(merger);
+    assert_int_equal(merger_run(merger), UV_ECANCELED);
+    merger_close(merger);
+    assert_string_equal(look(bench), "|ab c");
+    merger = begin(bench, 0, 2);
+    run(merger);
+    merger_close(merger);
+    assert_string_equal(look(bench), "|ab c");
+}
+
+static void test_merger_look_tells_what_is_there(void **state)
+{
+    struct bench *bench = *state;
+    struct tiers_segment segments[2];
+    char path[PATH_MAX];
+    struct stat stat_;
+
+    add(bench, "abc");
+    add(bench, "bd");
+    merger_look(&bench->manifest, bench->dir, segments);
+    snprintf(path, sizeof(path), "%s/%s", bench->dir,
+             bench->manifest.segments[0].file);
+    assert_int_equal(stat(path, &stat_), 0);
+    assert_int_equal(segments[0].bytes, stat_.st_size);
+    assert_int_equal(segments[0].docs, 3);
+    assert_int_equal(segments[0].live, 2);
+    assert_int_equal(segments[1].live, 2);
+    assert_false(segments[0].busy);
+}
+
+static void test_merger_begin_names_what_is_damaged(void **state)
+{
+    struct bench *bench = *state;
+    char path[PATH_MAX];
+
+    add(bench, "ab");
+    add(bench, "c");
+    snprintf(path, sizeof(path), "%s/%s", bench->dir,
+             bench->manifest.segments[1].file);
+    assert_int_equal(truncate(path, 100), 0);
+    assert_null(merger_begin(&bench->manifest, bench->dir,
+                             &(struct tiers_range){0, 2}, bench->why, WHY));
+    assert_non_null(strstr(bench->why, path));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_merger_makes_one_of_neighbours),
+        TEST(test_merger_takes_over_what_is_deleted_meanwhile),
+        TEST(test_merger_of_which_nothing_is_left_leaves_nothing),
+        TEST(test_merger_may_be_one_of_several),
+        TEST(test_merger_that_is_given_up_leaves_all_as_it_was),
+        TEST(test_merger_look_tells_what_is_there),
+        TEST(test_merger_begin_names_what_is_damaged),
+    };
+    json_setup();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
