@@ -4,6 +4,9 @@
  * Each block is preceded by its size and its subsystem.
  */
 #include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +23,20 @@ struct header {
 
 _Static_assert(sizeof(struct header) == 16, "blocks stay aligned to 16 bytes");
 
-static size_t live[MEM_TAGS];
+/*
+ * Written by one thread at a time, so that no add has to be atomic.  A count
+ * that wrapped around is right again in the sum: that thread freed what others
+ * had taken.  One that ends leaves all as it is to the next one that begins.
+ */
+struct counts {
+    _Alignas(64) _Atomic size_t live[MEM_TAGS];
+    struct counts *next;
+    atomic_bool taken;
+};
+
+static struct counts *_Atomic all;
+static _Thread_local struct counts *mine;
+static pthread_key_t leaving;
 
 static const char *const names[MEM_TAGS] = {
     [MEM_APP] = "app",     [MEM_CONN] = "conn", [MEM_REQUEST] = "request",
@@ -29,12 +45,70 @@ static const char *const names[MEM_TAGS] = {
     [MEM_LOAD] = "load",
 };
 
+/* ---- counting */
+
+static void on_thread_end(void *arg)
+{
+    struct counts *counts = arg;
+
+    mine = NULL;
+    atomic_store(&counts->taken, false);
+}
+
+static void make_key(void)
+{
+    if (pthread_key_create(&leaving, on_thread_end) != 0)
+        abort();
+}
+
+static struct counts *make_counts(void)
+{
+    struct counts *counts = aligned_alloc(64, sizeof(*counts));
+
+    if (!counts)
+        abort();
+    memset(counts, 0, sizeof(*counts));
+    atomic_store(&counts->taken, true);
+    counts->next = atomic_load(&all);
+    while (!atomic_compare_exchange_weak(&all, &counts->next, counts))
+        ;
+    return counts;
+}
+
+/* Those of a thread that has ended, or new ones. */
+static struct counts *take_counts(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct counts *counts = atomic_load(&all);
+
+    pthread_once(&once, make_key);
+    while (counts && atomic_exchange(&counts->taken, true))
+        counts = counts->next;
+    if (!counts)
+        counts = make_counts();
+    if (pthread_setspecific(leaving, counts) != 0)
+        abort();
+    mine = counts;
+    return counts;
+}
+
+static void count(uint32_t tag, size_t more)
+{
+    struct counts *counts = mine ? mine : take_counts();
+    _Atomic size_t *live = &counts->live[tag];
+    size_t now = atomic_load_explicit(live, memory_order_relaxed);
+
+    atomic_store_explicit(live, now + more, memory_order_relaxed);
+}
+
+/* ---- blocks */
+
 static void *note(struct header *header, enum mem_tag tag, size_t size)
 {
     if (!header)
         abort();
     *header = (struct header){.size = size, .tag = tag, .magic = MAGIC};
-    live[tag] += size;
+    count(tag, size);
     return header + 1;
 }
 
@@ -66,7 +140,7 @@ void *mem_realloc(enum mem_tag tag, void *ptr, size_t size)
         return mem_alloc(tag, size);
     struct header *header = header_of(ptr);
     tag = (enum mem_tag)header->tag;
-    live[tag] -= header->size;
+    count(tag, 0 - header->size);
     return note(realloc(header, sizeof(*header) + size), tag, size);
 }
 
@@ -76,13 +150,18 @@ void mem_free(void *ptr)
         return;
     struct header *header = header_of(ptr);
     header->magic = 0;
-    live[header->tag] -= header->size;
+    count(header->tag, 0 - header->size);
     free(header);
 }
 
 size_t mem_live(enum mem_tag tag)
 {
-    return live[tag];
+    size_t live = 0;
+
+    for (const struct counts *counts = atomic_load(&all); counts;
+         counts = counts->next)
+        live += atomic_load_explicit(&counts->live[tag], memory_order_relaxed);
+    return live;
 }
 
 const char *mem_tag_name(enum mem_tag tag)

@@ -3,8 +3,8 @@
  *
  * Memory that runs out ends the process, so no caller has a branch for it;
  * hence every size that a peer controls meets a named limit before it comes
- * here.  The counts of live bytes are the process's own (one loop, one thread;
- * helper threads of libuv do not allocate here).
+ * here.  Any thread may allocate, and free what another one has: each counts by
+ * itself, the counts of live bytes are their sum.
  */
 #pragma once
 
@@ -36,7 +36,8 @@ void *mem_realloc(enum mem_tag tag, void *ptr, size_t size);
 /* NULL is fine. */
 void mem_free(void *ptr);
 
-/* Live bytes as asked for, without the allocator's overhead. */
+/* Live bytes as asked for, without the allocator's overhead, of all threads;
+   while others allocate, as it was for each a moment ago. */
 size_t mem_live(enum mem_tag tag);
 const char *mem_tag_name(enum mem_tag tag);
 

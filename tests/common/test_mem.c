@@ -1,4 +1,5 @@
 /* test_mem.c - who holds how much. */
+#include <pthread.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -57,6 +58,44 @@ static void test_mem_realloc_keeps_bytes_and_tag(void **state)
     assert_int_equal(mem_live(MEM_JSON), 0);
 }
 
+#define THREADS 4
+#define BLOCKS 20000
+
+/* Its own come and go; some are left. */
+static void *allocate(void *arg)
+{
+    void **left = arg;
+
+    for (size_t i = 0; i < BLOCKS; i++) {
+        void *block = mem_realloc(MEM_JOB, mem_alloc(MEM_JOB, 8), 24);
+        if (i % 100)
+            mem_free(block);
+        else
+            left[i / 100] = block;
+    }
+    return NULL;
+}
+
+static void test_mem_counts_what_threads_leave_to_others(void **state)
+{
+    static void *left[THREADS][BLOCKS / 100];
+    pthread_t threads[THREADS];
+    (void)state;
+
+    for (int again = 0; again < 3; again++) { /* ended ones are followed */
+        for (size_t i = 0; i < THREADS; i++)
+            assert_int_equal(
+                pthread_create(&threads[i], NULL, allocate, left[i]), 0);
+        for (size_t i = 0; i < THREADS; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(mem_live(MEM_JOB), THREADS * BLOCKS / 100 * 24);
+        for (size_t i = 0; i < THREADS; i++)
+            for (size_t j = 0; j < BLOCKS / 100; j++)
+                mem_free(left[i][j]);
+        assert_int_equal(mem_live(MEM_JOB), 0);
+    }
+}
+
 static void test_mem_free_takes_null(void **state)
 {
     (void)state;
@@ -83,6 +122,7 @@ int main(void)
         cmocka_unit_test(test_mem_counts_what_each_subsystem_holds),
         cmocka_unit_test(test_mem_zalloc_gives_zeros_and_blocks_are_aligned),
         cmocka_unit_test(test_mem_realloc_keeps_bytes_and_tag),
+        cmocka_unit_test(test_mem_counts_what_threads_leave_to_others),
         cmocka_unit_test(test_mem_free_takes_null),
         cmocka_unit_test(test_mem_names_each_subsystem_once),
     };
