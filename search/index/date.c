@@ -135,6 +135,48 @@ bool date_parse(struct span text, int64_t *ms)
     return true;
 }
 
+/* Of the day since 1970: its year, and its month from 0 on. */
+static void month_of(int64_t day, int64_t *year, int64_t *month)
+{
+    day += 719468;
+    int64_t era = (day >= 0 ? day : day - 146096) / 146097;
+    int64_t of_era = day - era * 146097;
+    int64_t year_of_era =
+        (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year =
+        of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t from_march = (5 * of_year + 2) / 153;
+
+    *month = from_march < 10 ? from_march + 2 : from_march - 10;
+    *year = year_of_era + era * 400 + (*month < 2);
+}
+
+int64_t date_begin(int64_t ms, enum date_unit unit)
+{
+    int64_t day = ms / DAY_MS - (ms % DAY_MS < 0);
+    int64_t year;
+    int64_t month;
+
+    if (unit == DATE_WEEK) /* 1970 began on a Thursday */
+        return (day - ((day + 3) % 7 + 7) % 7) * DAY_MS;
+    month_of(day, &year, &month);
+    if (unit == DATE_QUARTER)
+        month -= month % 3;
+    if (unit == DATE_YEAR)
+        month = 0;
+    return days_of(year, month + 1, 1) * DAY_MS;
+}
+
+int64_t date_next(int64_t begin, enum date_unit unit)
+{
+    static const int64_t days[] = {[DATE_WEEK] = 7,
+                                   [DATE_MONTH] = 31,
+                                   [DATE_QUARTER] = 92,
+                                   [DATE_YEAR] = 366};
+
+    return date_begin(begin + days[unit] * DAY_MS, unit);
+}
+
 struct span date_write(char room[DATE_MAX], int64_t ms)
 {
     clock_format_rfc3339(ms, room);

@@ -17,3 +17,10 @@ bool date_parse(struct span text, int64_t *ms);
 #define DATE_MAX 32 /* room of a written date */
 /* As 2024-02-29T13:05:07.123Z, from the year 0 to DATE_LAST; it is in room. */
 struct span date_write(char room[DATE_MAX], int64_t ms);
+
+/* DATE_MS: so many milliseconds, which have no place in the calendar. */
+enum date_unit { DATE_MS, DATE_WEEK, DATE_MONTH, DATE_QUARTER, DATE_YEAR };
+
+/* When the week (from Monday on), month .. of a time begins, and the next. */
+int64_t date_begin(int64_t ms, enum date_unit unit);
+int64_t date_next(int64_t begin, enum date_unit unit);

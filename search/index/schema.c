@@ -40,7 +40,7 @@ const char *schema_type_name(enum schema_type type)
     return type_names[type];
 }
 
-static bool type_of(struct span name, enum schema_type *type)
+bool schema_type_of(struct span name, enum schema_type *type)
 {
     for (enum schema_type i = 0; i < SCHEMA_TYPES; i++)
         if (span_eq(name, span_str(type_names[i]))) {
@@ -238,7 +238,7 @@ static uint32_t take_field(struct merge *merge, struct span name, json_t *node,
     uint32_t number = schema_find(schema, name);
     struct buf text;
 
-    if (!type || !type_of(span_str(type), &field.type)) {
+    if (!type || !schema_type_of(span_str(type), &field.type)) {
         wrong(merge, name, "no handler for type");
         return SCHEMA_NONE;
     }
@@ -448,7 +448,7 @@ static bool read_listed(struct schema *schema, json_t *node)
                                       (uint32_t)values[IGNORE_ABOVE_].number,
                                   .k1 = (float)k1,
                                   .b = (float)b};
-    return type_of(values[TYPE].text, &field.type) &&
+    return schema_type_of(values[TYPE].text, &field.type) &&
            add(schema, &field) != SCHEMA_NONE;
 }
 

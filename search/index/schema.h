@@ -48,6 +48,9 @@ void schema_init(struct schema *schema);
 void schema_deinit(struct schema *schema);
 
 const char *schema_type_name(enum schema_type type);
+/* False: there is none of the name; some of Elasticsearch's others are these.
+ */
+bool schema_type_of(struct span name, enum schema_type *type);
 /* SCHEMA_NONE: there is none of the name. */
 uint32_t schema_find(const struct schema *schema, struct span name);
 /* Of a text, the caller's; NULL: it was not checked by schema_merge(). */

@@ -105,16 +105,26 @@ static inline uint32_t values_before(const struct values *values, uint32_t doc)
            bitmap_count(values->bits, doc / VALUES_RANK * VALUES_RANK, doc);
 }
 
-/* How many this document has. */
-static inline uint32_t values_count(const struct values *values, uint32_t doc)
+/* How many this document has, and which of the numbers is the first. */
+static inline uint32_t values_all(const struct values *values, uint32_t doc,
+                                  uint32_t *first)
 {
     if (values->bits ? !bitmap_has(values->bits, doc) : !values->have)
         return 0;
+    uint32_t before = values_before(values, doc);
+    *first = before;
     if (!values->firsts.count)
         return 1;
-    uint32_t before = values_before(values, doc);
-    return (uint32_t)(packed_get(&values->firsts, before + 1) -
-                      packed_get(&values->firsts, before));
+    *first = (uint32_t)packed_get(&values->firsts, before);
+    return (uint32_t)packed_get(&values->firsts, before + 1) - *first;
+}
+
+/* How many. */
+static inline uint32_t values_count(const struct values *values, uint32_t doc)
+{
+    uint32_t first;
+
+    return values_all(values, doc, &first);
 }
 
 /* The i-th of a document that has so many; of keywords its ordinal. */

@@ -45,6 +45,34 @@ void searcher_deinit(struct searcher *searcher)
     mem_free(searcher->fields);
 }
 
+bool searcher_find(const struct searcher *searcher, struct span name,
+                   uint32_t *field, struct query_error *error)
+{
+    uint32_t number = schema_find(searcher->schema, name);
+
+    if (number != SCHEMA_NONE &&
+        searcher->schema->fields[number].type == SCHEMA_TEXT)
+        return query_refuse(
+            error, "illegal_argument_exception",
+            "Text fields are not optimised for operations that require "
+            "per-document field data like aggregations and sorting, so these "
+            "operations are disabled. Please use a keyword field instead of "
+            "[%.*s].",
+            (int)name.len, name.ptr);
+    *field = number;
+    return true;
+}
+
+const struct values *searcher_values(const struct searcher *searcher,
+                                     size_t which, uint32_t field)
+{
+    struct reader *reader = searcher->readers[which];
+    uint32_t number =
+        schema_find(&reader->schema, searcher->schema->fields[field].name);
+
+    return number == SCHEMA_NONE ? NULL : reader_values(reader, number);
+}
+
 /* ---- nodes */
 
 struct node *compile_node(struct compiler *compiler, enum node_kind kind,

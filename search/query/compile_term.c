@@ -1,9 +1,6 @@
 /* compile_term.c - terms, values, patterns of one field: see searcher.h. */
-#include <math.h>
-#include <stdlib.h>
-
-#include "search/index/date.h"
 #include "search/query/compile_internal.h"
+#include "search/query/number.h"
 
 #define EXPANSIONS SEARCHER_TERMS_MAX
 
@@ -120,50 +117,6 @@ struct node *compile_term(struct compiler *compiler,
 
 /* ---- values */
 
-static bool read_real(struct span text, double *out)
-{
-    char copy[64];
-    char *end;
-
-    if (text.len == 0 || text.len >= sizeof(copy))
-        return false;
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    *out = strtod(copy, &end);
-    return !*end && !isnan(*out);
-}
-
-/* up: the least number that is not below it, else the most that is not above.
- */
-static bool read_number(const struct schema_field *field, struct span text,
-                        bool up, int64_t *out)
-{
-    uint64_t digits;
-    double real;
-
-    if (field->type == SCHEMA_DATE)
-        return date_parse(text, out);
-    if (field->type == SCHEMA_BOOLEAN) {
-        *out = span_eq(text, SPAN("true"));
-        return *out || span_eq(text, SPAN("false"));
-    }
-    if (field->type == SCHEMA_LONG && span_to_u64(text, INT64_MAX, &digits)) {
-        *out = (int64_t)digits;
-        return true;
-    }
-    if (!read_real(text, &real))
-        return false;
-    if (field->type == SCHEMA_DOUBLE) {
-        *out = values_from_double(real);
-        return true;
-    }
-    real = up ? ceil(real) : floor(real);
-    *out = real >= 9.2233720368547e18    ? INT64_MAX
-           : real <= -9.2233720368547e18 ? INT64_MIN
-                                         : (int64_t)real;
-    return true;
-}
-
 static struct node *bad_number(struct compiler *compiler, struct span text)
 {
     return compile_fail(compiler, "query_shard_exception",
@@ -202,8 +155,8 @@ struct node *compile_value(struct compiler *compiler,
 
     if (field->schema->type <= SCHEMA_KEYWORD)
         return compile_term(compiler, field, value->text, boost);
-    if (!read_number(field->schema, value->text, true, &least) ||
-        !read_number(field->schema, value->text, false, &most))
+    if (!number_read(field->schema->type, value->text, true, &least) ||
+        !number_read(field->schema->type, value->text, false, &most))
         return bad_number(compiler, value->text);
     return between(compiler, field, least, most, boost);
 }
@@ -308,8 +261,8 @@ static bool read_bound(const struct compile_field *field,
     *out = lower ? INT64_MIN : INT64_MAX;
     if (bound->value.kind == QUERY_NO_VALUE)
         return true;
-    if (!read_number(field->schema, bound->value.text, lower, out) ||
-        !read_number(field->schema, bound->value.text, !lower, &other))
+    if (!number_read(field->schema->type, bound->value.text, lower, out) ||
+        !number_read(field->schema->type, bound->value.text, !lower, &other))
         return false;
     if (bound->exclusive && *out == other) { /* else it lies between two */
         if (*out == (lower ? INT64_MAX : INT64_MIN))

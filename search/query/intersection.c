@@ -154,7 +154,8 @@ static size_t count_block(struct intersected *all)
     return count;
 }
 
-uint32_t intersection_count(struct clause **clauses, size_t count)
+uint32_t intersection_count(struct clause **clauses, size_t count,
+                            uint64_t most)
 {
     struct intersected all = {.clauses = clauses, .count = count};
     size_t found = 0;
@@ -164,7 +165,7 @@ uint32_t intersection_count(struct clause **clauses, size_t count)
     if (count == 1)
         return clauses[0]->postings.count;
     match_init(&all.match);
-    while (align(&all)) {
+    while (found <= most && align(&all)) {
         struct postings *lead = &clauses[0]->postings;
         found += count_block(&all);
         postings_pass(lead, lead->len - lead->at);

@@ -16,5 +16,6 @@
 /* clauses: 1 to INTERSECTION_MAX, at their first documents; used up, and put in
    the order of how many documents they have. */
 void intersection_top(struct clause **clauses, size_t count, struct top *top);
-/* How many documents have all. */
-uint32_t intersection_count(struct clause **clauses, size_t count);
+/* How many documents have all; past most it may be fewer, but past it too. */
+uint32_t intersection_count(struct clause **clauses, size_t count,
+                            uint64_t most);

@@ -55,17 +55,33 @@ bool query_failed(const struct query_builder *builder)
     return builder->error->type != NULL;
 }
 
+static void refuse(struct query_error *error, const char *type,
+                   const char *format, va_list args)
+{
+    if (error->type)
+        return;
+    error->type = type;
+    vsnprintf(error->reason, sizeof(error->reason), format, args);
+}
+
+bool query_refuse(struct query_error *error, const char *type,
+                  const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    refuse(error, type, format, args);
+    va_end(args);
+    return false;
+}
+
 void query_fail(struct query_builder *builder, const char *type,
                 const char *format, ...)
 {
     va_list args;
 
-    if (query_failed(builder))
-        return;
-    builder->error->type = type;
     va_start(args, format);
-    vsnprintf(builder->error->reason, sizeof(builder->error->reason), format,
-              args);
+    refuse(builder->error, type, format, args);
     va_end(args);
 }
 

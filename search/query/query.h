@@ -124,6 +124,11 @@ struct query_error {
     char reason[256];
 };
 
+/* The first one stays; type NULL: there was none yet.  False. */
+bool query_refuse(struct query_error *error, const char *type,
+                  const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 struct query_field {
     struct span name;
     float boost;

@@ -38,3 +38,6 @@ bool query_number(struct span text, float *out);
 /* A query string within a tree; its text may be up to QUERY_TEXT_MAX long. */
 struct query *query_parse(struct query_builder *builder, struct span text,
                           const struct query_syntax *syntax);
+/* Of a JSON string, number or boolean; false: it is none of these. */
+bool query_read_value(struct arena *arena, const json_t *node,
+                      struct query_value *value);

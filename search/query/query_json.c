@@ -74,11 +74,9 @@ static struct span text_of(const json_t *node)
     return (struct span){json_string_value(node), json_string_length(node)};
 }
 
-static bool read_value(struct reading *r, void *out, const json_t *node)
+bool query_read_value(struct arena *arena, const json_t *node,
+                      struct query_value *value)
 {
-    struct arena *arena = r->builder->arena;
-    struct query_value *value = out;
-
     value->kind = QUERY_NUMBER;
     if (json_is_integer(node)) {
         value->text = arena_printf(arena, "%" JSON_INTEGER_FORMAT,
@@ -94,6 +92,11 @@ static bool read_value(struct reading *r, void *out, const json_t *node)
     }
     return value->kind != QUERY_TEXT ||
            (json_is_string(node) && value->text.len <= QUERY_TEXT_MAX);
+}
+
+static bool read_value(struct reading *r, void *out, const json_t *node)
+{
+    return query_read_value(r->builder->arena, node, out);
 }
 
 static bool read_text(struct reading *r, void *out, const json_t *node)

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "search/query/intersection.h"
 #include "search/query/search.h"
+#include "search/query/sorter.h"
 #include "search/query/union.h"
 
 #define CLAUSES_MAX INTERSECTION_MAX
@@ -17,6 +18,7 @@ struct run {
     struct search_result *result;
     struct query_error *error;
     struct top top;
+    struct sorter *sorter; /* NULL: by score */
     struct clause *clauses[CLAUSES_MAX];
     size_t clause_count;
     struct window window;
@@ -102,16 +104,28 @@ static void find_shape(struct run *run, enum shape shape, struct node *root,
         phrase_top(root->phrase, &run->top);
 }
 
+/* How many more are to be counted, and one. */
+static uint64_t left_to_count(const struct run *run)
+{
+    uint64_t most = run->request->count_most;
+
+    if (!run->request->count || (most && run->result->total > most))
+        return 0;
+    return most ? most + 1 - run->result->total : UINT64_MAX;
+}
+
 static uint64_t count_shape(struct run *run, enum shape shape,
                             struct node *root, const struct reader *reader)
 {
+    uint64_t most = left_to_count(run) - 1;
+
     switch (shape) {
     case SHAPE_ANY:
-        return union_count(run->clauses, run->clause_count, reader->docs);
+        return union_count(run->clauses, run->clause_count, reader->docs, most);
     case SHAPE_ALL:
-        return intersection_count(run->clauses, run->clause_count);
+        return intersection_count(run->clauses, run->clause_count, most);
     case SHAPE_PHRASE:
-        return phrase_count(root->phrase);
+        return phrase_count(root->phrase, most);
     case SHAPE_NOTHING:
     case SHAPE_OTHER:
         break;
@@ -128,26 +142,59 @@ static void remove_dead(struct window *window, const struct live *live)
             window->bits[place / 64] &= ~(UINT64_C(1) << place % 64);
 }
 
-static void take_window(struct run *run, const struct window *window,
-                        bool scored)
+static void remove_low(struct window *window, float least)
 {
     struct window_each each = window_first(window);
 
-    for (size_t i = 0; run->request->count && i < WINDOW_WORDS; i++)
-        run->result->total += (uint64_t)__builtin_popcountll(window->bits[i]);
-    for (uint32_t place; scored && window_next(window, &each, &place);) {
+    for (uint32_t place; window_next(window, &each, &place);)
+        if ((float)window->scores[place] < least)
+            window->bits[place / 64] &= ~(UINT64_C(1) << place % 64);
+}
+
+static void take_scores(struct run *run, const struct window *window)
+{
+    struct window_each each = window_first(window);
+    float *best = &run->result->best_score;
+
+    for (uint32_t place; window_next(window, &each, &place);) {
         float score = (float)window->scores[place];
-        if (score > top_threshold(&run->top))
+        *best = score > *best ? score : *best;
+        if (!run->sorter && score > top_threshold(&run->top))
             top_add(&run->top, window->from + place, score);
     }
 }
 
+/* What one way through a segment is for. */
+struct pass {
+    bool hits, count, scored;
+};
+
+static void take_window(struct run *run, const struct pass *pass,
+                        const struct window *window)
+{
+    for (size_t i = 0; pass->count && i < WINDOW_WORDS; i++)
+        run->result->total += (uint64_t)__builtin_popcountll(window->bits[i]);
+    if (pass->hits && run->result->has_scores)
+        take_scores(run, window);
+    if (pass->hits && run->sorter)
+        sorter_take(run->sorter, window, pass->scored);
+}
+
+/* Nothing of these documents would change the answer. */
+static bool passes(const struct run *run, const struct pass *pass,
+                   uint32_t from, uint32_t end)
+{
+    if (pass->count && left_to_count(run))
+        return false;
+    return !pass->hits || (run->sorter && !run->result->has_scores &&
+                           sorter_passes(run->sorter, from, end));
+}
+
 /* False: there was no time. */
-static bool run_windows(struct run *run, struct node *root,
-                        const struct reader *reader)
+static bool run_windows(struct run *run, const struct pass *pass,
+                        struct node *root, const struct reader *reader)
 {
     const struct search_request *request = run->request;
-    bool scored = request->most > 0;
 
     for (uint32_t from = 0; from < reader->docs; from += WINDOW_DOCS) {
         uint32_t end = reader->docs - from < WINDOW_DOCS ? reader->docs
@@ -155,11 +202,15 @@ static bool run_windows(struct run *run, struct node *root,
         if (request->deadline_us != SEARCH_NO_DEADLINE &&
             clock_mono_us() > request->deadline_us)
             return false;
-        window_clear(&run->window, from, end, scored);
-        node_add(root, &run->window, scored);
+        if (passes(run, pass, from, end))
+            continue;
+        window_clear(&run->window, from, end, pass->scored);
+        node_add(root, &run->window, pass->scored);
         if (!is_live(reader))
             remove_dead(&run->window, reader->live);
-        take_window(run, &run->window, scored);
+        if (request->min_score > 0)
+            remove_low(&run->window, request->min_score);
+        take_window(run, pass, &run->window);
     }
     return true;
 }
@@ -169,6 +220,8 @@ static bool count_again(struct run *run, struct arena *arena, size_t which)
 {
     struct compiled compiled;
 
+    if (!left_to_count(run))
+        return true;
     if (!searcher_compile(run->searcher, arena, which, run->request->query,
                           &compiled, run->error))
         return false;
@@ -179,13 +232,31 @@ static bool count_again(struct run *run, struct arena *arena, size_t which)
     return true;
 }
 
+/* All that is wanted, of what matches. */
+static void run_plainly(struct run *run, size_t which, struct node *root)
+{
+    const struct search_request *request = run->request;
+    struct pass pass = {.hits = request->most > 0,
+                        .count = request->count,
+                        .scored =
+                            run->result->has_scores || request->min_score > 0};
+
+    if (run->sorter)
+        sorter_begin(run->sorter, which);
+    run->result->timed_out |=
+        !run_windows(run, &pass, root, run->searcher->readers[which]);
+    if (run->sorter)
+        sorter_end(run->sorter);
+}
+
 static bool run_compiled(struct run *run, struct arena *arena, size_t which,
                          struct compiled *compiled)
 {
     const struct reader *reader = run->searcher->readers[which];
     const struct search_request *request = run->request;
     const struct ablation *without = &run->searcher->without;
-    bool other = request->plain || !is_live(reader) ||
+    bool other = request->plain || !is_live(reader) || run->sorter ||
+                 request->min_score > 0 ||
                  (request->count && without->counting);
     enum shape shape = other ? SHAPE_OTHER : shape_of(run, compiled->root);
 
@@ -198,14 +269,14 @@ static bool run_compiled(struct run *run, struct arena *arena, size_t which,
     if (shape == SHAPE_NOTHING)
         return true;
     if (shape == SHAPE_OTHER) {
-        run->result->timed_out |= !run_windows(run, compiled->root, reader);
+        run_plainly(run, which, compiled->root);
         return true;
     }
     if (request->most)
         find_shape(run, shape, compiled->root, reader);
     if (request->most && request->count)
         return count_again(run, arena, which);
-    if (request->count)
+    if (left_to_count(run))
         run->result->total += count_shape(run, shape, compiled->root, reader);
     return true;
 }
@@ -248,24 +319,62 @@ static bool run_alone(struct run *run, size_t which)
     return fine;
 }
 
+/* False: what is asked for cannot be. */
+static bool begin(struct run *run)
+{
+    const struct search_request *request = run->request;
+    struct search_result *result = run->result;
+    const struct sort *sort = request->sort;
+
+    result->count = result->total = 0;
+    result->more = result->timed_out = false;
+    result->best_score = 0;
+    result->has_scores = request->most > 0;
+    top_init(&run->top, result->hits, request->most);
+    if (!sort || sort_is_default(sort))
+        return true;
+    result->has_scores &= request->scored || sort_needs_score(sort);
+    run->sorter = sorter_create(run->searcher, sort, request->most, run->error);
+    return run->sorter != NULL;
+}
+
+static void finish(struct run *run)
+{
+    struct search_result *result = run->result;
+    uint64_t most = run->request->count_most;
+
+    if (most && result->total > most) {
+        result->total = most;
+        result->more = true;
+    }
+    if (run->sorter) {
+        result->count = sorter_give(run->sorter, result->hits, result->values);
+        return;
+    }
+    top_sort(&run->top);
+    result->count = run->top.count;
+    if (result->count)
+        result->best_score = result->hits[0].score;
+}
+
 bool search_run(struct searcher *searcher, const struct search_request *request,
                 struct search_result *result, struct query_error *error)
 {
     struct run *run = mem_alloc(MEM_JOB, sizeof(*run));
-    bool fine = true;
 
+    error->type = NULL;
     run->searcher = searcher;
     run->request = request;
     run->result = result;
     run->error = error;
-    result->count = result->total = 0;
-    result->timed_out = false;
-    top_init(&run->top, result->hits, request->most);
+    run->sorter = NULL;
+    bool fine = begin(run);
     for (size_t i = 0; i < searcher->count && fine && !result->timed_out; i++)
         fine = searcher->without.shared_threshold ? run_alone(run, i)
                                                   : run_segment(run, i);
-    top_sort(&run->top);
-    result->count = run->top.count;
+    if (fine)
+        finish(run);
+    sorter_destroy(run->sorter);
     mem_free(run);
     return fine;
 }

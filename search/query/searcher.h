@@ -33,6 +33,14 @@ void searcher_deinit(struct searcher *searcher);
 void searcher_leave_out(struct searcher *searcher,
                         const struct ablation *without);
 
+/* A field to sort or count by, as it is numbered in the schema; SCHEMA_NONE:
+   there is none of the name.  False: it is a text, which has no values. */
+bool searcher_find(const struct searcher *searcher, struct span name,
+                   uint32_t *field, struct query_error *error);
+/* NULL: the segment has none. */
+const struct values *searcher_values(const struct searcher *searcher,
+                                     size_t reader, uint32_t field);
+
 /* A query over one segment; all of it is in the arena. */
 struct compiled {
     struct node *root;

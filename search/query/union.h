@@ -22,6 +22,6 @@
  */
 void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
                struct top *top);
-/* How many documents have any. */
-uint32_t union_count(struct clause *const *clauses, size_t count,
-                     uint32_t docs);
+/* How many documents have any; past most it may be fewer, but past it too. */
+uint32_t union_count(struct clause *const *clauses, size_t count, uint32_t docs,
+                     uint64_t most);

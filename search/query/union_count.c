@@ -33,17 +33,17 @@ static uint32_t count_bits(const uint64_t *words)
     return (uint32_t)(sum[0] + sum[1] + sum[2] + sum[3]);
 }
 
-uint32_t union_count(struct clause *const *clauses, size_t count, uint32_t docs)
+uint32_t union_count(struct clause *const *clauses, size_t count, uint32_t docs,
+                     uint64_t most)
 {
-    uint64_t *words = mem_alloc(MEM_JOB, WORDS * sizeof(*words));
     uint32_t found = 0;
 
     assert(count > 0 && count <= UNION_MAX);
-    if (count == 1) {
-        mem_free(words);
-        return clauses[0]->postings.count;
-    }
-    for (uint32_t from = 0; from < docs; from += WINDOW) {
+    for (size_t i = 0; i < count; i++)
+        if (count == 1 || clauses[i]->postings.count > most)
+            return clauses[i]->postings.count;
+    uint64_t *words = mem_alloc(MEM_JOB, WORDS * sizeof(*words));
+    for (uint32_t from = 0; from < docs && found <= most; from += WINDOW) {
         uint32_t end = docs - from < WINDOW ? docs : from + WINDOW;
         memset(words, 0, WORDS * sizeof(*words));
         for (size_t i = 0; i < count; i++)

@@ -39,8 +39,9 @@ static void check(struct corpus *corpus, bool all,
                   corpus_score(corpus, all ? corpus->terms : 1, most));
     corpus_rewind(corpus, kernel);
     uint32_t count =
-        all ? intersection_count(corpus->order, corpus->terms)
-            : union_count(corpus->order, corpus->terms, CORPUS_DOCS);
+        all ? intersection_count(corpus->order, corpus->terms, UINT64_MAX)
+            : union_count(corpus->order, corpus->terms, CORPUS_DOCS,
+                          UINT64_MAX);
     assert_int_equal(
         count, corpus_score(corpus, all ? corpus->terms : 1, CORPUS_DOCS));
 }
@@ -90,7 +91,7 @@ static void check_phrase(struct corpus *corpus,
     corpus_phrase(corpus, kernel, offsets, terms);
     size_t all = corpus_score_phrase(corpus, terms, CORPUS_DOCS);
     struct phrase *phrase = phrase_open(terms, corpus->word_count, 0);
-    assert_int_equal(phrase_count(phrase), all);
+    assert_int_equal(phrase_count(phrase, UINT64_MAX), all);
     phrase_close(phrase);
     corpus_phrase(corpus, kernel, offsets, terms);
     top_init(&top, corpus->found, most);

@@ -114,7 +114,7 @@ static void test_count_of_a_union_is_that_of_each(void **state)
         }
         for (uint32_t doc = 0; doc < DOCS; doc++)
             expected += given[0].has[doc] || given[1].has[doc];
-        assert_int_equal(union_count(order, 2, DOCS), expected);
+        assert_int_equal(union_count(order, 2, DOCS, UINT64_MAX), expected);
         buf_deinit(&bytes[0]);
         buf_deinit(&bytes[1]);
     }
