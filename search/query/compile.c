@@ -85,11 +85,25 @@ struct node *compile_node(struct compiler *compiler, enum node_kind kind,
     return node;
 }
 
+void compile_describe(struct compiler *compiler, struct node *node,
+                      const struct node_about *about)
+{
+    struct node_about *copy;
+
+    if (compiler->mode == COMPILE_TO_RUN || node->about)
+        return;
+    copy = arena_alloc(compiler->arena, sizeof(*copy));
+    *copy = *about;
+    node->about = copy;
+}
+
 struct node *compile_parent(struct compiler *compiler, enum node_kind kind,
                             float boost)
 {
     struct node *node = compile_node(compiler, kind, boost);
 
+    if (compiler->mode != COMPILE_TO_RUN)
+        return node;
     node->own = arena_alloc(compiler->arena, sizeof(*node->own));
     node->other = arena_alloc(compiler->arena, sizeof(*node->other));
     if (kind == NODE_DIS_MAX)
@@ -113,7 +127,7 @@ void compile_finish_bool(struct compiler *compiler, struct node *node,
     node->minimum = minimum;
     if (minimum > node->counts[NODE_SHOULD])
         node->kind = NODE_NONE;
-    else if (minimum > (must ? 0 : 1))
+    else if (minimum > (must ? 0 : 1) && compiler->mode == COMPILE_TO_RUN)
         node->matched = arena_alloc(compiler->arena,
                                     WINDOW_DOCS * sizeof(node->matched[0]));
 }
@@ -145,38 +159,32 @@ struct analyzer *compile_analyzer(struct compiler *compiler, uint32_t field)
     return known->analyzer;
 }
 
-static struct node *of_field(struct compiler *compiler, uint32_t index,
-                             const struct query *query, float boost)
+static struct node *by_kind(struct compiler *compiler,
+                            const struct compile_field *field,
+                            const struct query *query, float boost)
 {
-    const struct schema *schema = compiler->searcher->schema;
-    struct compile_field field = {
-        .index = index,
-        .number =
-            schema_find(&compiler->reader->schema, schema->fields[index].name),
-        .schema = &schema->fields[index]};
-
     switch (query->kind) {
     case QUERY_TERM:
-        return compile_value(compiler, &field, query->values, boost);
+        return compile_value(compiler, field, query->values, boost);
     case QUERY_EXISTS:
-        return compile_exists(compiler, &field, boost);
+        return compile_exists(compiler, field, boost);
     case QUERY_RANGE:
-        return compile_range(compiler, &field, query, boost);
+        return compile_range(compiler, field, query, boost);
     case QUERY_PREFIX:
     case QUERY_WILDCARD:
-        return compile_pattern(compiler, &field, query, boost);
+        return compile_pattern(compiler, field, query, boost);
     case QUERY_FUZZY:
-        return compile_fuzzy(compiler, &field, query->text, query, boost);
+        return compile_fuzzy(compiler, field, query->text, query, boost);
     case QUERY_MATCH:
     case QUERY_PHRASE:
-        return compile_text(compiler, &field, query, boost);
+        return compile_text(compiler, field, query, boost);
     case QUERY_TERMS: {
         struct node *any = compile_parent(compiler, NODE_BOOL, 1);
         struct node *all = compile_parent(compiler, NODE_CONSTANT, boost);
         for (size_t i = 0; i < query->value_count; i++)
             compile_add_child(
                 any, NODE_SHOULD,
-                compile_value(compiler, &field, &query->values[i], 1));
+                compile_value(compiler, field, &query->values[i], 1));
         compile_finish_bool(compiler, any, 1);
         compile_add_child(all, NODE_SHOULD, any);
         return all;
@@ -190,6 +198,22 @@ static struct node *of_field(struct compiler *compiler, uint32_t index,
         break;
     }
     return compile_node(compiler, NODE_NONE, 0);
+}
+
+static struct node *of_field(struct compiler *compiler, uint32_t index,
+                             const struct query *query, float boost)
+{
+    const struct schema *schema = compiler->searcher->schema;
+    struct compile_field field = {
+        .index = index,
+        .number =
+            schema_find(&compiler->reader->schema, schema->fields[index].name),
+        .schema = &schema->fields[index]};
+    struct node *node = by_kind(compiler, &field, query, boost);
+
+    compile_describe(compiler, node,
+                     &(struct node_about){.query = query, .field = index});
+    return node;
 }
 
 /* Texts and keywords, where nothing else is said. */
@@ -226,9 +250,12 @@ static struct node *of_ids(struct compiler *compiler, const struct query *query,
 {
     struct reader *reader = compiler->reader;
     struct node *node = compile_node(compiler, NODE_SET, boost);
-    uint64_t *bits = arena_zalloc(
-        compiler->arena, (reader->docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8);
+    uint64_t *bits;
 
+    if (compiler->mode == COMPILE_TO_NAME)
+        return node;
+    bits = arena_zalloc(compiler->arena,
+                        (reader->docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8);
     for (size_t i = 0; i < query->value_count; i++) {
         uint32_t doc = reader_find(reader, query->values[i].text);
         if (doc != UINT32_MAX)
@@ -268,12 +295,11 @@ static struct node *of_bool(struct compiler *compiler,
     return node;
 }
 
-static struct node *compile(struct compiler *compiler,
-                            const struct query *query, float boost)
+static struct node *of_any(struct compiler *compiler, const struct query *query,
+                           float boost)
 {
     struct node *node;
 
-    boost *= query->boost;
     switch (query->kind) {
     case QUERY_MATCH_ALL:
         return compile_node(compiler, NODE_ALL, boost);
@@ -307,6 +333,25 @@ static struct node *compile(struct compiler *compiler,
     return of_fields(compiler, query, boost);
 }
 
+static struct node *compile(struct compiler *compiler,
+                            const struct query *query, float boost)
+{
+    struct node *node = of_any(compiler, query, boost * query->boost);
+
+    compile_describe(
+        compiler, node,
+        &(struct node_about){.query = query, .field = SCHEMA_NONE});
+    return node;
+}
+
+bool compile_query(struct compiler *compiler, const struct query *query)
+{
+    *compiler->compiled = (struct compiled){0};
+    compiler->error->type = NULL;
+    compiler->compiled->root = compile(compiler, query, 1);
+    return !compiler->error->type;
+}
+
 bool searcher_compile(struct searcher *searcher, struct arena *arena,
                       size_t reader, const struct query *query,
                       struct compiled *compiled, struct query_error *error)
@@ -317,10 +362,7 @@ bool searcher_compile(struct searcher *searcher, struct arena *arena,
                                 .compiled = compiled,
                                 .error = error};
 
-    *compiled = (struct compiled){0};
-    error->type = NULL;
-    compiled->root = compile(&compiler, query, 1);
-    return !error->type;
+    return compile_query(&compiler, query);
 }
 
 void compiled_deinit(struct compiled *compiled)

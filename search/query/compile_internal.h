@@ -7,12 +7,37 @@
 /* What is known of a field over all segments. */
 struct searcher_field {
     bool is_known;
-    uint64_t docs; /* that have it */
+    uint64_t docs;  /* that have it */
+    double average; /* length */
     struct score_lengths lengths;
     struct analyzer *analyzer; /* of a text, when it was needed */
 };
 
+/* What nodes are made for. */
+enum compile_mode {
+    COMPILE_TO_RUN,
+    COMPILE_TO_EXPLAIN, /* a document; nothing with children can run */
+    COMPILE_TO_NAME,    /* what they are about: nothing can run */
+};
+
+struct node_word {
+    struct span term;
+    uint32_t offset; /* of PHRASE: from its first word, in positions */
+};
+
+/* Not of COMPILE_TO_RUN. */
+struct node_about {
+    const struct query *query;
+    uint32_t field;                /* SCHEMA_NONE: of none */
+    const struct node_word *words; /* of TERM, PHRASE */
+    size_t count;
+    float boost;               /* of TERM, PHRASE: that its weight has */
+    struct phrase_term *terms; /* of PHRASE; NULL: it is not there */
+    struct span pattern;       /* of PREFIX, WILDCARD: as terms are */
+};
+
 struct compiler {
+    enum compile_mode mode;
     struct searcher *searcher;
     struct arena *arena;
     struct reader *reader;
@@ -27,8 +52,14 @@ struct compile_field {
     const struct schema_field *schema;
 };
 
+/* As searcher_compile(), by the mode; compiled and error are set. */
+bool compile_query(struct compiler *compiler, const struct query *query);
+
 struct node *compile_node(struct compiler *compiler, enum node_kind kind,
                           float boost);
+/* Says so, unless something was said before. */
+void compile_describe(struct compiler *compiler, struct node *node,
+                      const struct node_about *about);
 struct node *compile_parent(struct compiler *compiler, enum node_kind kind,
                             float boost);
 void compile_add_child(struct node *parent, size_t list, struct node *child);
@@ -42,6 +73,9 @@ struct node *compile_fail(struct compiler *compiler, const char *type,
 struct analyzer *compile_analyzer(struct compiler *compiler, uint32_t field);
 
 /* compile_term.c: of one field */
+/* Documents of all segments that have it. */
+uint64_t compile_having(const struct searcher *searcher,
+                        const struct schema_field *field, struct span term);
 struct node *compile_term(struct compiler *compiler,
                           const struct compile_field *field, struct span term,
                           float boost);

@@ -16,6 +16,7 @@ static void learn(struct compiler *compiler, const struct compile_field *field)
     if (known->is_known)
         return;
     known->is_known = true;
+    known->average = 1;
     for (size_t i = 0; i < searcher->count; i++) {
         struct reader *reader = searcher->readers[i];
         uint32_t number = schema_find(&reader->schema, field->schema->name);
@@ -26,24 +27,22 @@ static void learn(struct compiler *compiler, const struct compile_field *field)
         known->docs += terms->totals.docs;
         tokens += terms->totals.tokens;
     }
+    if (known->docs)
+        known->average = (double)tokens / (double)known->docs;
     /* a keyword has no length: b is 0 */
     score_lengths_init(&known->lengths, field->schema->k1,
-                       full ? field->schema->b : 0,
-                       known->docs ? (double)tokens / (double)known->docs : 1);
+                       full ? field->schema->b : 0, known->average);
 }
 
-/* Documents of all segments that have it. */
-static uint64_t count_having(struct compiler *compiler,
-                             const struct compile_field *field,
-                             struct span term)
+uint64_t compile_having(const struct searcher *searcher,
+                        const struct schema_field *field, struct span term)
 {
-    struct searcher *searcher = compiler->searcher;
     struct dict_entry entry;
     uint64_t count = 0;
 
     for (size_t i = 0; i < searcher->count; i++) {
         struct reader *reader = searcher->readers[i];
-        uint32_t number = schema_find(&reader->schema, field->schema->name);
+        uint32_t number = schema_find(&reader->schema, field->name);
         const struct field *terms =
             number == SCHEMA_NONE ? NULL : reader_terms(reader, number);
         if (terms && field_find(terms, term, &entry))
@@ -99,7 +98,25 @@ struct clause *compile_clause(struct compiler *compiler,
     if (!terms || term.len == 0 || !field_find(terms, term, entry))
         return NULL;
     return open_clause(compiler, field, entry,
-                       count_having(compiler, field, term), boost);
+                       compile_having(compiler->searcher, field->schema, term),
+                       boost);
+}
+
+/* term: as long as the compiled query is there. */
+static void describe_term(struct compiler *compiler, struct node *node,
+                          const struct compile_field *field, struct span term,
+                          float boost)
+{
+    struct node_word *word;
+
+    if (compiler->mode == COMPILE_TO_RUN)
+        return;
+    word = arena_alloc(compiler->arena, sizeof(*word));
+    *word = (struct node_word){.term = term};
+    compile_describe(
+        compiler, node,
+        &(struct node_about){
+            .field = field->index, .words = word, .count = 1, .boost = boost});
 }
 
 struct node *compile_term(struct compiler *compiler,
@@ -109,6 +126,9 @@ struct node *compile_term(struct compiler *compiler,
     struct node *node = compile_node(compiler, NODE_TERM, boost);
     struct dict_entry entry;
 
+    describe_term(compiler, node, field, term, boost);
+    if (compiler->mode == COMPILE_TO_NAME)
+        return node;
     node->clause = compile_clause(compiler, field, term, boost, &entry);
     if (!node->clause)
         node->kind = NODE_NONE;
@@ -170,6 +190,8 @@ struct node *compile_exists(struct compiler *compiler,
     if (field->schema->type != SCHEMA_TEXT)
         return between(compiler, field, INT64_MIN, INT64_MAX, boost);
     struct node *node = compile_node(compiler, NODE_SET, boost);
+    if (compiler->mode == COMPILE_TO_NAME)
+        return node;
     uint64_t *bits = arena_zalloc(
         compiler->arena, (reader->docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8);
     for (uint32_t doc = 0; terms && doc < reader->docs; doc++)
@@ -215,6 +237,8 @@ static struct set set_of(struct compiler *compiler,
 {
     uint32_t docs = compiler->reader->docs;
 
+    if (compiler->mode == COMPILE_TO_NAME)
+        return (struct set){.compiler = compiler};
     return (struct set){
         .compiler = compiler,
         .terms = terms_of(compiler, field),
@@ -324,10 +348,14 @@ struct node *compile_prefix(struct compiler *compiler,
                             struct span prefix, float boost)
 {
     struct set set = set_of(compiler, field);
+    struct node *node = of_set(&set, boost);
 
+    compile_describe(
+        compiler, node,
+        &(struct node_about){.field = field->index, .pattern = prefix});
     if (set.terms)
         expand_prefix(&set.terms->dict, prefix, add_to_set, &set);
-    return of_set(&set, boost);
+    return node;
 }
 
 struct node *compile_pattern(struct compiler *compiler,
@@ -352,7 +380,12 @@ struct node *compile_pattern(struct compiler *compiler,
         return compile_fail(compiler, "illegal_argument_exception",
                             "the pattern is longer than %d bytes",
                             EXPAND_PATTERN_MAX);
-    return of_set(&set, boost);
+    struct node *node = of_set(&set, boost);
+    compile_describe(compiler, node,
+                     &(struct node_about){.query = query,
+                                          .field = field->index,
+                                          .pattern = text});
+    return node;
 }
 
 struct near {
@@ -372,10 +405,15 @@ static bool add_near(void *arg, struct span term,
     float boost = near->boost * (less < 1 ? 1 - less : 0);
     struct node *node = compile_node(near->compiler, NODE_TERM, near->boost);
 
-    node->clause =
-        open_clause(near->compiler, near->field, entry,
-                    count_having(near->compiler, near->field, term), boost);
-    if (node->clause)
+    if (near->compiler->mode != COMPILE_TO_RUN)
+        describe_term(near->compiler, node, near->field,
+                      arena_copy(near->compiler->arena, term), boost);
+    if (near->compiler->mode != COMPILE_TO_NAME)
+        node->clause = open_clause(
+            near->compiler, near->field, entry,
+            compile_having(near->compiler->searcher, near->field->schema, term),
+            boost);
+    if (node->clause || near->compiler->mode == COMPILE_TO_NAME)
         compile_add_child(near->any, NODE_SHOULD, node);
     return true;
 }

@@ -127,6 +127,24 @@ static void keep_phrase(struct compiled *compiled, struct phrase *phrase)
     compiled->phrases[compiled->phrase_count++] = phrase;
 }
 
+/* Which words they are, and where. */
+static void describe_phrase(struct compiler *compiler, struct node *node,
+                            const struct words *words, const size_t *chosen,
+                            struct node_about about)
+{
+    struct node_word *list;
+
+    if (compiler->mode == COMPILE_TO_RUN)
+        return;
+    list = arena_alloc(compiler->arena, about.count * sizeof(*list));
+    for (size_t i = 0; i < about.count; i++)
+        list[i] = (struct node_word){.term = words->list[chosen[i]].term,
+                                     .offset = words->list[chosen[i]].position -
+                                               words->list[0].position};
+    about.words = list;
+    compile_describe(compiler, node, &about);
+}
+
 /* chosen: of each place, the number of its word. */
 static struct node *of_chosen(struct compiler *compiler,
                               const struct compile_field *field,
@@ -143,14 +161,24 @@ static struct node *of_chosen(struct compiler *compiler,
             : reader_terms(compiler->reader, field->number);
     float weight = 0;
 
+    describe_phrase(compiler, node, words, chosen,
+                    (struct node_about){.query = query,
+                                        .field = field->index,
+                                        .count = count,
+                                        .boost = boost,
+                                        .terms = terms});
+    if (compiler->mode == COMPILE_TO_NAME)
+        return node;
     for (size_t i = 0; i < count; i++) {
         const struct word *word = &words->list[chosen[i]];
         struct dict_entry entry;
         struct clause *clause =
             compile_clause(compiler, field, word->term, boost, &entry);
         const void *bytes = clause ? field_places(from, &entry) : NULL;
-        if (!bytes)
-            return compile_node(compiler, NODE_NONE, 0);
+        if (!bytes) {
+            node->kind = NODE_NONE;
+            return node;
+        }
         terms[i].clause = *clause;
         terms[i].offset = word->position - words->list[0].position;
         places_init(&terms[i].places, compiler->searcher->kernel, bytes,

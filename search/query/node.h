@@ -28,7 +28,8 @@ enum { NODE_MUST, NODE_FILTER, NODE_SHOULD, NODE_MUST_NOT, NODE_LISTS };
 
 struct node {
     enum node_kind kind;
-    struct node *next; /* in its list */
+    struct node *next;              /* in its list */
+    const struct node_about *about; /* compile_internal.h; or NULL */
     float boost, tie;
     const uint64_t *bits; /* SET: of all documents of the segment */
     const struct values *values;

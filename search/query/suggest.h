@@ -10,8 +10,9 @@
 
 /* ---- completion */
 
-#define COMPLETE_TERMS_MAX 262144 /* that are read; those behind do not count \
-                                   */
+#define COMPLETE_TERMS_MAX                             \
+    262144 /* that are read; those behind do not count \
+            */
 #define COMPLETE_MOST 100
 #define COMPLETE_PREFIX_MAX 256 /* bytes; nothing begins with a longer one */
 

@@ -11,6 +11,7 @@
 #include "search/index/builder.h"
 #include "search/index/check.h"
 #include "search/index/merge.h"
+#include "search/query/explain.h"
 #include "search/query/search.h"
 #include "tests/search/oracle.h"
 #include "tests/test.h"
@@ -161,6 +162,27 @@ static bool is_near(double a, double b)
     return fabs(a - b) <= TOLERANCE * (fabs(b) > 1 ? fabs(b) : 1);
 }
 
+/* Numbers that others are made of make them. */
+static void check_sum(const struct explanation *explanation)
+{
+    struct span what = explanation->description;
+    double sum = 0;
+    double product = 1;
+
+    for (const struct explanation *detail = explanation->details; detail;
+         detail = detail->next) {
+        check_sum(detail);
+        sum += detail->value;
+        product *= detail->value;
+    }
+    if (span_has_prefix(what, SPAN("sum of")) ||
+        span_has_prefix(what, SPAN("idf, sum of")) ||
+        span_has_prefix(what, SPAN("weight(")))
+        assert_true(is_near(explanation->value, sum));
+    if (span_has_prefix(what, SPAN("score(")))
+        assert_true(is_near(explanation->value, product));
+}
+
 static double score_in(const struct top_hit *hits, size_t count, uint32_t doc)
 {
     for (size_t i = 0; i < count; i++)
@@ -184,6 +206,35 @@ static void compare(const struct search_result *result,
     }
 }
 
+/* Some of its documents, and whether they match. */
+static void check_explained(struct index *index, const struct oracle *oracle,
+                            const struct query *query,
+                            const struct top_hit *expected, size_t count)
+{
+    struct query_error error = {0};
+    struct arena arena;
+
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t doc = i % 2 && count
+                           ? expected[random() % (long)count].doc
+                           : (uint32_t)(random() % (long)oracle->count);
+        size_t at = 0;
+        while (at < count && expected[at].doc != doc)
+            at++;
+        if (oracle->docs[doc].dead)
+            continue; /* nobody asks */
+        arena_init(&arena, MEM_JOB, 0);
+        const struct explanation *explanation =
+            explain_run(&index->searcher, &arena, query, doc, &error);
+        assert_non_null(explanation);
+        assert_int_equal(explanation->matches, at < count);
+        assert_true(is_near(explanation->value,
+                            at < count ? (double)expected[at].score : 0));
+        check_sum(explanation);
+        arena_deinit(&arena);
+    }
+}
+
 /* True: some documents match. */
 static bool check(struct index *index, const struct oracle *oracle,
                   const struct query *query)
@@ -193,6 +244,8 @@ static bool check(struct index *index, const struct oracle *oracle,
     static struct top_hit found[ORACLE_DOCS];
     size_t count = oracle_answer(oracle, query, expected);
     struct query_error error = {0};
+
+    check_explained(index, oracle, query, expected, count);
 
     for (unsigned i = 0; i < 4; i++) {
         struct search_result result = {.hits = found};
