@@ -22,10 +22,12 @@ import chat_rows  # noqa: E402
 import notifier_rows  # noqa: E402
 import ratelimit_rows  # noqa: E402
 import report  # noqa: E402
+import search_rows  # noqa: E402
 import shortener_rows  # noqa: E402
 
 BENCHES = {"shortener": shortener_rows.bench_shortener, "ratelimit": ratelimit_rows.bench_ratelimit,
-           "notifier": notifier_rows.bench_notifier, "chat": chat_rows.bench_chat}
+           "notifier": notifier_rows.bench_notifier, "chat": chat_rows.bench_chat,
+           "search": search_rows.bench_search}
 
 
 def version_of(*command):
@@ -66,13 +68,13 @@ def main():
             bench.failed()
             raise
         bench.close()
-        result = {"service": name, "machine": machine(), "rows": bench.rows, "commands": bench.commands,
-                  "runs": bench.runs}
+        result = {"service": name, "machine": {**machine(), **bench.machine}, "rows": bench.rows,
+                  "commands": bench.commands, "runs": bench.runs, **bench.more}
         result = json.loads(json.dumps(result).replace(TOP + os.sep, ""))  # paths of the tree only
         with open(os.path.join(out, "results.json"), "w", encoding="ascii") as file:
             json.dump(result, file, indent=1)
         with open(os.path.join(out, "report.html"), "w", encoding="utf-8") as file:
-            file.write(report.page(result))
+            file.write(report.page({**result, "plot": bench.plot}))
         if "--commit-results" in sys.argv:
             with open(os.path.join(TOP, name, "bench.json"), "w", encoding="ascii") as file:
                 json.dump(result, file, indent=1)

@@ -149,6 +149,7 @@ class Bench:
         self.runs = []
         self.rows = []
         self.commands = {"redis": {"command": self.redis.command}}
+        self.machine, self.more, self.plot = {}, {}, None  # of the result: what a service adds, and its own picture
 
     def start(self, *options):
         if "--token-keys" not in options:

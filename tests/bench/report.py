@@ -23,21 +23,30 @@ def verdict(row):
     return {None: "", True: "yes", False: "**no**"}[row["met"]]
 
 
+# Of a row: title, name, and digits where they are not three.
+COLUMNS = (("CPU µs", "cpu_us"), ("peer's CPU µs", "peer.cpu"), ("Redis CPU µs", "redis_cpu_us", 2),
+           ("requests/s", "rps"), ("p99 µs", "p99_us"))
+
+
+def column(row, name):
+    name, _, inner = name.partition(".")
+    return (row.get(name) or {}).get(inner) if inner else row.get(name)
+
+
 def table(result):
     """Markdown; the same result gives the same text."""
-    lines = ["| what | must reach | measured | reached | CPU µs | peer's CPU µs | Redis CPU µs | requests/s | p99 µs |",
-             "|---|---|---|---|---|---|---|---|---|"]
+    columns = result.get("columns", COLUMNS)
+    lines = ["| " + " | ".join(["what", "must reach", "measured", "reached", *[c[0] for c in columns]]) + " |",
+             "|---" * (4 + len(columns)) + "|"]
     for row in result["rows"]:
-        peer = row.get("peer") or {}
-        cells = [row["what"], row["target"], shown(row), verdict(row), number(row.get("cpu_us")),
-                 number(peer.get("cpu")), number(row.get("redis_cpu_us"), 2), number(row.get("rps")),
-                 number(row.get("p99_us"))]
+        cells = [row["what"], row["target"], shown(row), verdict(row)]
+        cells += [number(column(row, name), *digits) for _, name, *digits in columns]
         lines.append("| " + " | ".join(cells) + " |")
     machine = result["machine"]
+    beside = machine.get("peers") or machine["nginx"] + "; " + re.sub(r" sha=.*", "", machine["redis"])
     lines.append("")
-    lines.append("%s, %d cores, Linux %s; %s; %s; commit %s, %s." % (
-        machine["cpu"], machine["cores"], machine["kernel"], machine["nginx"],
-        re.sub(r" sha=.*", "", machine["redis"]), machine["commit"], machine["date"]))
+    lines.append("%s, %d cores, Linux %s; %s; commit %s, %s." % (
+        machine["cpu"], machine["cores"], machine["kernel"], beside, machine["commit"], machine["date"]))
     return "\n".join(lines)
 
 
@@ -81,7 +90,8 @@ def bars(result):
     if not rows:
         return ""
     most = max(max(r["cpu_us"], r["peer"]["cpu"]) for r in rows)
-    parts = ['<svg viewBox="0 0 900 %d" role="img" aria-label="CPU per request">' % (len(rows) * 70)]
+    parts = ["<h2>CPU of the server per request</h2><p>Ours above, the peer below.</p>"]
+    parts += ['<svg viewBox="0 0 900 %d" role="img" aria-label="CPU per request">' % (len(rows) * 70)]
     for i, row in enumerate(rows):
         y = i * 70
         parts.append('<text x="0" y="%d" fill="currentColor" font-size="14">%s</text>'
@@ -107,6 +117,7 @@ def page(result):
                       for k, v in result["machine"].items())
     return ("<!doctype html><html lang='en'><meta charset='utf-8'><title>%s, measured</title><style>%s</style>"
             "<h1>%s, measured</h1><table><tr><th>what<th>must reach<th>measured<th>reached</tr>%s</table>"
-            "<h2>CPU of the server per request</h2><p>Ours above, the peer below.</p>%s"
+            "%s"
             "<h2>Machine</h2><table>%s</table><h2>Commands</h2>%s</html>" % (
-                result["service"], STYLE, result["service"], rows, bars(result), machine, commands))
+                result["service"], STYLE, result["service"], rows, result.get("plot") or bars(result), machine,
+                commands))
