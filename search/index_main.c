@@ -2,29 +2,29 @@
  * index_main.c - search-index: documents, a JSON object a line, made into an
  * index.
  *
- *   search-index --index DIR [--schema FILE] [--input FILE] [--id-field NAME]
+ *   search-index --index DIR [--schema FILE] [--input FILE] [--threads N]
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <uv.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/config.h"
-#include "search/index/builder.h"
 #include "search/index/check.h"
-#include "search/index/merger.h"
-#include "search/index/replace.h"
+#include "search/index/intake.h"
+#include "search/index/opened.h"
 
 #define PROGRESS_US 1000000
+#define READ (256 << 10)
 #define WHY 320
 
 struct options {
     const char *index, *schema, *input, *id_field;
-    int64_t ram, merge_to;
-    bool source, values, check;
+    int64_t threads, ram, merge_to;
+    bool merge, source, values, check;
 };
 
 static const struct config_option option_table[] = {
@@ -36,9 +36,13 @@ static const struct config_option option_table[] = {
     {"input", CONFIG_STRING, OPTION(input), "-", 1, 3000,
      "file with a document in JSON a line; - is the standard input"},
     {"id-field", CONFIG_STRING, OPTION(id_field), "id", 1, 256,
-     "the field that is the document's id; where there is none, its number"},
+     "the field that is the document's id; where there is none, RUN-LINE"},
+    {"threads", CONFIG_INTEGER, OPTION(threads), "1", 0, INTAKE_THREADS_MAX,
+     "that make segments; 0: one per core"},
     {"ram", CONFIG_BYTES, OPTION(ram), "512M", 1 << 20, INT64_C(64) << 30,
-     "memory of a segment that is being made; then it is written"},
+     "memory of segments that are being made; then they are written"},
+    {"merge", CONFIG_BOOLEAN, OPTION(merge), "true", 0, 1,
+     "leave segments as they are written, do not merge small ones meanwhile"},
     {"merge-to", CONFIG_INTEGER, OPTION(merge_to), "0", 0,
      MANIFEST_SEGMENTS_MAX,
      "segments that there are in the end, at most; 0: as many as there are"},
@@ -54,10 +58,10 @@ static const struct config_option option_table[] = {
 struct indexing {
     struct options options;
     struct manifest manifest;
-    struct builder *builder;
-    char file[MANIFEST_FILE_MAX];
-    uint64_t bytes, total, docs, refused; /* total: of the input, or 0 */
+    struct intake *intake;
+    uint64_t bytes, total; /* that were read; of the input, or 0 */
     uint64_t began_us, told_us;
+    bool terminal;
 };
 
 static int fail(const char *what, const char *why)
@@ -66,72 +70,21 @@ static int fail(const char *what, const char *why)
     return -1;
 }
 
-/* ---- segments */
-
-static int begin_segment(struct indexing *indexing)
-{
-    char path[4096];
-
-    manifest_name(&indexing->manifest, "segment", indexing->file);
-    snprintf(path, sizeof(path), "%s/%s", indexing->options.index,
-             indexing->file);
-    indexing->builder = builder_create(
-        path, &indexing->manifest.schema,
-        &(struct builder_options){.id_field = indexing->options.id_field,
-                                  .no_source = !indexing->options.source,
-                                  .no_values = !indexing->options.values});
-    return indexing->builder ? 0 : fail(path, strerror(errno));
-}
-
-/* With what its documents take the place of. */
-static int add_segment(struct indexing *indexing)
-{
-    const char *dir = indexing->options.index;
-    struct opened opened;
-    char why[WHY];
-    int err = UV_EIO;
-
-    if (opened_open(&opened, dir, why, sizeof(why)))
-        err = replace_add(&indexing->manifest, dir, &opened, indexing->file);
-    opened_close(&opened);
-    if (!err)
-        err = manifest_save(&indexing->manifest, dir);
-    return err;
-}
-
-static int end_segment(struct indexing *indexing)
-{
-    struct builder *builder = indexing->builder;
-    uint32_t docs = builder ? builder_docs(builder) : 0;
-    int err = 0;
-
-    indexing->builder = NULL;
-    if (builder && docs == 0)
-        builder_abandon(builder);
-    else if (builder)
-        err = builder_finish(builder);
-    if (docs && !err)
-        err = add_segment(indexing);
-    if (!err)
-        return 0;
-    return fail(indexing->options.index,
-                err > 0 ? strerror(err) : "a file is damaged: see --check");
-}
-
 /* ---- documents */
 
 static void tell(struct indexing *indexing, bool last)
 {
+    uint64_t docs = intake_counts(indexing->intake).docs;
     uint64_t now = clock_mono_us();
     double seconds = (double)(now - indexing->began_us) / 1e6;
     double megabytes = (double)indexing->bytes / 1e6;
 
-    if (!last && now - indexing->told_us < PROGRESS_US)
+    if (!last && (!indexing->terminal || now - indexing->told_us < PROGRESS_US))
         return;
     indexing->told_us = now;
     fprintf(stderr, "%s%llu documents, %.0f/s, %.1f MB, %.1f MB/s",
-            last ? "" : "\r", (unsigned long long)indexing->docs,
-            (double)indexing->docs / seconds, megabytes, megabytes / seconds);
+            indexing->terminal ? "\r" : "", (unsigned long long)docs,
+            (double)docs / seconds, megabytes, megabytes / seconds);
     if (!last && indexing->total > indexing->bytes)
         fprintf(stderr, ", %.0f s left  ",
                 seconds * (double)(indexing->total - indexing->bytes) /
@@ -139,41 +92,66 @@ static void tell(struct indexing *indexing, bool last)
     fputs(last ? "\n" : "", stderr);
 }
 
-static int take_line(struct indexing *indexing, struct span source,
-                     uint64_t line)
+static void on_refused(void *arg, uint64_t line, const char *why)
 {
-    char why[WHY];
+    const struct indexing *indexing = arg;
 
-    if (!indexing->builder && begin_segment(indexing) < 0)
-        return -1;
-    if (builder_add(indexing->builder, (struct span){NULL, 0}, source, why,
-                    sizeof(why))) {
-        indexing->docs++;
-    } else {
-        indexing->refused++;
-        fprintf(stderr, "line %llu: %s\n", (unsigned long long)line, why);
-    }
-    if (builder_size(indexing->builder) > (size_t)indexing->options.ram)
-        return end_segment(indexing);
-    return 0;
+    fprintf(stderr, "%sline %llu: %s\n", indexing->terminal ? "\r" : "",
+            (unsigned long long)line, why);
 }
 
-static int take_lines(struct indexing *indexing, FILE *input)
+/* 0 or errno. */
+static int take_all(struct indexing *indexing, int input)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t len;
-    int err = 0;
+    char *bytes = mem_alloc(MEM_APP, READ);
+    ssize_t len = 1;
+    bool fine = true;
 
-    for (uint64_t n = 1; !err && (len = getline(&line, &cap, input)) > 0; n++) {
-        struct span source = {line, (size_t)len - (line[len - 1] == '\n')};
+    while (fine && len) {
+        len = read(input, bytes, READ);
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len < 0)
+            break;
         indexing->bytes += (uint64_t)len;
-        if (span_trim(source).len)
-            err = take_line(indexing, source, n);
+        fine = intake_put(indexing->intake, (struct span){bytes, (size_t)len});
         tell(indexing, false);
     }
-    free(line);
+    int err = len < 0 ? errno : 0;
+    mem_free(bytes);
     return err;
+}
+
+static int index_all(struct indexing *indexing, int input)
+{
+    const struct options *options = &indexing->options;
+    char why[WHY];
+
+    indexing->terminal = isatty(STDERR_FILENO);
+    indexing->began_us = indexing->told_us = clock_mono_us();
+    indexing->intake = intake_create(
+        &indexing->manifest, options->index,
+        &(struct intake_options){
+            .threads = options->threads ? (size_t)options->threads
+                                        : (size_t)sysconf(_SC_NPROCESSORS_ONLN),
+            .ram = (size_t)options->ram,
+            .id_field = options->id_field,
+            .no_source = !options->source,
+            .no_values = !options->values,
+            .merges = options->merge && !options->merge_to,
+            .refused = on_refused,
+            .arg = indexing});
+    int err = take_all(indexing, input);
+    bool fine = intake_finish(indexing->intake, (size_t)options->merge_to, why,
+                              sizeof(why));
+    tell(indexing, true);
+    bool refused = intake_counts(indexing->intake).refused > 0;
+    intake_destroy(indexing->intake);
+    if (err)
+        return fail(options->input, strerror(err));
+    if (!fine)
+        return fail("cannot index", why);
+    return refused ? -1 : 0;
 }
 
 /* ---- checking */
@@ -200,43 +178,6 @@ static int check(struct indexing *indexing)
     return fine ? 0 : fail(indexing->options.index, why);
 }
 
-/* ---- merging */
-
-static int merge_range(struct indexing *indexing,
-                       const struct tiers_range *range, char *why)
-{
-    const char *dir = indexing->options.index;
-    struct merger *merger =
-        merger_begin(&indexing->manifest, dir, range, why, WHY);
-
-    if (!merger)
-        return -1;
-    int err = merger_run(merger);
-    if (!err)
-        err = merger_commit(merger, &indexing->manifest);
-    if (!err)
-        err = manifest_save(&indexing->manifest, dir);
-    if (err)
-        snprintf(why, WHY, "%s",
-                 err > 0                 ? strerror(err)
-                 : merger_damage(merger) ? merger_damage(merger)
-                                         : "who is live cannot be read");
-    merger_close(merger);
-    return err;
-}
-
-/* The last ones into one, so that documents stay in their order. */
-static int merge(struct indexing *indexing)
-{
-    size_t most = (size_t)indexing->options.merge_to;
-    struct tiers_range range = {most - 1, indexing->manifest.count - most + 1};
-    char why[WHY] = "";
-
-    if (!most || indexing->manifest.count <= most)
-        return 0;
-    return merge_range(indexing, &range, why) ? fail("cannot merge", why) : 0;
-}
-
 static int take_schema(struct indexing *indexing)
 {
     const char *path = indexing->options.schema;
@@ -253,39 +194,41 @@ static int take_schema(struct indexing *indexing)
     return fine ? 0 : fail(path, errors.at[0].detail);
 }
 
+/* With what it has so far. */
+static int open_index(struct indexing *indexing)
+{
+    const char *dir = indexing->options.index;
+    char why[WHY];
+
+    if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+        return fail(dir, strerror(errno));
+    if (!manifest_load(&indexing->manifest, dir, why, sizeof(why)))
+        return fail("cannot read", why);
+    return 0;
+}
+
 static int run(struct indexing *indexing)
 {
     const char *path = indexing->options.input;
     bool standard = strcmp(path, "-") == 0;
-    FILE *input = standard ? stdin : fopen(path, "r");
-    struct stat stat_;
-    char why[WHY];
+    int input = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    struct stat stat;
 
-    if (!input)
+    if (input < 0)
         return fail(path, strerror(errno));
-    if (stat(path, &stat_) == 0)
-        indexing->total = (uint64_t)stat_.st_size;
-    if (mkdir(indexing->options.index, 0755) < 0 && errno != EEXIST)
-        return fail(indexing->options.index, strerror(errno));
-    if (!manifest_load(&indexing->manifest, indexing->options.index, why,
-                       sizeof(why)))
-        return fail("cannot read", why);
-    if (indexing->options.check)
-        return check(indexing);
-    manifest_clean(&indexing->manifest, indexing->options.index);
-    if (take_schema(indexing) < 0)
-        return -1;
-    indexing->began_us = indexing->told_us = clock_mono_us();
-    int err = take_lines(indexing, input);
-    if (!err)
-        err = end_segment(indexing);
-    else if (indexing->builder)
-        builder_abandon(indexing->builder);
-    if (!err)
-        err = merge(indexing);
-    tell(indexing, true);
+    if (fstat(input, &stat) == 0 && S_ISREG(stat.st_mode))
+        indexing->total = (uint64_t)stat.st_size;
+    int err = open_index(indexing);
+    if (!err && indexing->options.check) {
+        err = check(indexing);
+    } else if (!err) {
+        manifest_clean(&indexing->manifest, indexing->options.index);
+        err = take_schema(indexing);
+        if (!err)
+            err = index_all(indexing, input);
+    }
     if (!standard)
-        fclose(input);
+        close(input);
     return err;
 }
 
@@ -309,5 +252,5 @@ int main(int argc, char **argv)
     }
     int err = run(&indexing);
     manifest_deinit(&indexing.manifest);
-    return err < 0 || indexing.refused ? 1 : 0;
+    return err < 0 ? 1 : 0;
 }

@@ -44,6 +44,8 @@ struct builder {
     struct arena arena;
     struct value *values;
     size_t value_count, value_cap;
+    bool settled; /* its new fields are nobody else's */
+    bool again;   /* it has one, and they may be */
     char *why;
     size_t why_size;
     struct column *writing;
@@ -108,10 +110,14 @@ size_t builder_size(const struct builder *builder)
 {
     size_t size = 0;
 
-    for (size_t i = 0; i < builder->column_count; i++)
-        if (builder->columns[i].terms)
-            size += field_writer_size(builder->columns[i].terms);
-    return size + builder->ids.bytes.len;
+    for (size_t i = 0; i < builder->column_count; i++) {
+        const struct column *column = &builder->columns[i];
+        if (column->terms)
+            size += field_writer_size(column->terms);
+        if (column->values)
+            size += values_writer_size(column->values);
+    }
+    return size + builder->ids.bytes.len + builder->ids.offsets.len;
 }
 
 /* ---- a document is read */
@@ -254,6 +260,13 @@ static enum schema_type type_by_json(const json_t *node)
     return is_date ? SCHEMA_DATE : SCHEMA_TEXT;
 }
 
+/* False: it may be, or become, one by another's document. */
+static bool may_add(struct builder *builder)
+{
+    builder->again = !builder->settled;
+    return builder->settled;
+}
+
 /* The field, and those that have its values as well. */
 static bool read_leaf(struct builder *builder, struct span name,
                       const json_t *node)
@@ -263,6 +276,10 @@ static bool read_leaf(struct builder *builder, struct span name,
 
     if (json_is_null(node) || (number == SCHEMA_NONE && !schema->dynamic))
         return true;
+    if (number == SCHEMA_NONE && schema_has_inner(schema, name))
+        return refuse(builder, name, "it is an object");
+    if (number == SCHEMA_NONE && !may_add(builder))
+        return false;
     if (number == SCHEMA_NONE)
         number = schema_add(schema, name, type_by_json(node));
     if (number == SCHEMA_NONE)
@@ -290,6 +307,9 @@ static bool read_node(struct builder *builder, struct span name, json_t *node)
         return read_leaf(builder, name, node);
     if (name.len && schema_find(builder->schema, name) != SCHEMA_NONE)
         return refuse(builder, name, "it is no object");
+    if (name.len && builder->schema->dynamic &&
+        !schema_has_inner(builder->schema, name) && !may_add(builder))
+        return false;
     json_object_foreach(node, key, inner)
     {
         struct span full =
@@ -407,14 +427,34 @@ static struct span id_of(struct builder *builder, const json_t *json)
 
     if (json_is_string(id) || json_is_integer(id))
         return text_of(builder, id);
+    if (builder->options.other_id)
+        return span_str(builder->options.other_id);
     return arena_printf(&builder->arena, "%u", builder->docs);
+}
+
+/* False: it is refused, and has added nothing. */
+static bool read_all(struct builder *builder, json_t *json)
+{
+    const struct builder_options *options = &builder->options;
+    size_t fields;
+
+    builder->settled = !options->settle;
+    for (;;) {
+        builder->again = false;
+        builder->value_count = 0;
+        fields = builder->schema->count;
+        if (read_node(builder, SPAN(""), json))
+            return true;
+        builder->schema->count = fields;
+        if (!builder->again)
+            return false;
+        builder->settled = options->settle(options->arg);
+    }
 }
 
 static bool take(struct builder *builder, struct span id, struct span source,
                  json_t *json)
 {
-    size_t fields = builder->schema->count;
-
     if (!id.ptr)
         id = id_of(builder, json);
     if (id.len == 0 || id.len > IDS_LENGTH_MAX) {
@@ -422,10 +462,8 @@ static bool take(struct builder *builder, struct span id, struct span source,
                  "its id is empty, or longer than %d bytes", IDS_LENGTH_MAX);
         return false;
     }
-    if (!read_node(builder, SPAN(""), json)) {
-        builder->schema->count = fields;
+    if (!read_all(builder, json))
         return false;
-    }
     for (size_t i = 0; i < builder->value_count; i++)
         write_value(builder, &builder->values[i]);
     ids_writer_add(&builder->ids, id);
@@ -444,7 +482,6 @@ bool builder_add(struct builder *builder, struct span id, struct span source,
 
     builder->why = why;
     builder->why_size = why_size;
-    builder->value_count = 0;
     json_errors_init(&errors);
     arena_init(&builder->arena, MEM_APP, 0);
     if (source.len > BUILDER_SOURCE_MAX)

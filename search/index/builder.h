@@ -18,10 +18,20 @@
 struct builder;
 
 struct builder_options {
-    /* The member that is a document's id, where builder_add() is given none;
-       NULL, or not there: its number in the segment. */
+    /* The member that is a document's id, where builder_add() is given none. */
     const char *id_field;
+    /* What its id is where there is none, of each document, borrowed; NULL: its
+       number in the segment. */
+    const char *other_id;
     bool no_source, no_values; /* for indexes that are only searched */
+    /*
+     * Others may add fields that this one's schema does not have yet.  A
+     * document has such a field: settle() may add to the schema what there is;
+     * the document is read again from its beginning.  True: nobody else adds
+     * any before builder_add() returns.
+     */
+    bool (*settle)(void *arg);
+    void *arg;
 };
 
 /* The schema is borrowed, and grows by what documents have.  NULL: errno. */

@@ -11,13 +11,25 @@ struct replacing {
     struct manifest *manifest;
     const char *dir;
     struct opened *opened;
+    const struct replace_order *order; /* or NULL */
     struct reader *fresh;
     struct live live; /* of the new segment */
     bool *changed;    /* of each older one */
 };
 
-/* Where it is in the older ones, it is not any more. */
-static void remove_older(struct replacing *replacing, struct span id)
+static bool is_later(const struct replacing *replacing, size_t i, uint32_t doc,
+                     uint32_t fresh)
+{
+    const struct replace_order *order = replacing->order;
+    size_t count = replacing->opened->manifest.count;
+
+    return order && order->when(order->arg, i, doc) >
+                        order->when(order->arg, count, fresh);
+}
+
+/* One of the same id and the new one's: the later one stays. */
+static void remove_earlier(struct replacing *replacing, struct span id,
+                           uint32_t fresh)
 {
     struct opened *opened = replacing->opened;
 
@@ -25,6 +37,10 @@ static void remove_older(struct replacing *replacing, struct span id)
         uint32_t doc = reader_find(opened->readers[i], id);
         if (doc == UINT32_MAX)
             continue;
+        if (is_later(replacing, i, doc, fresh)) {
+            live_delete(&replacing->live, fresh);
+            return;
+        }
         live_delete(&opened->lives[i], doc);
         replacing->changed[i] = true;
     }
@@ -41,7 +57,7 @@ static int remove_all(struct replacing *replacing)
         if (ids_find(&fresh->ids, id) != doc)
             live_delete(&replacing->live, doc);
         else
-            remove_older(replacing, id);
+            remove_earlier(replacing, id, doc);
     }
     return opened_damage(replacing->opened) ? UV_EIO : 0;
 }
@@ -81,11 +97,12 @@ static int write_all(struct replacing *replacing, const char *file)
     return err;
 }
 
-int replace_add(struct manifest *manifest, const char *dir,
-                struct opened *opened, const char *file)
+int replace_add_by(struct manifest *manifest, const char *dir,
+                   struct opened *opened, const char *file,
+                   const struct replace_order *order)
 {
     struct replacing replacing = {
-        .manifest = manifest, .dir = dir, .opened = opened};
+        .manifest = manifest, .dir = dir, .opened = opened, .order = order};
     char path[PATH_MAX];
     char why[64];
     int err = UV_EIO;
@@ -106,4 +123,10 @@ int replace_add(struct manifest *manifest, const char *dir,
     reader_close(replacing.fresh);
     segment_close(segment);
     return err;
+}
+
+int replace_add(struct manifest *manifest, const char *dir,
+                struct opened *opened, const char *file)
+{
+    return replace_add_by(manifest, dir, opened, file, NULL);
 }

@@ -63,6 +63,17 @@ uint32_t schema_find(const struct schema *schema, struct span name)
     return SCHEMA_NONE;
 }
 
+bool schema_has_inner(const struct schema *schema, struct span name)
+{
+    for (size_t i = 0; i < schema->count; i++) {
+        struct span inner = schema->fields[i].name;
+        if (inner.len > name.len && inner.ptr[name.len] == '.' &&
+            memcmp(inner.ptr, name.ptr, name.len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static uint32_t add(struct schema *schema, const struct schema_field *like)
 {
     if (schema->count == SCHEMA_FIELDS_MAX || like->name.len == 0 ||

@@ -53,6 +53,8 @@ const char *schema_type_name(enum schema_type type);
 bool schema_type_of(struct span name, enum schema_type *type);
 /* SCHEMA_NONE: there is none of the name. */
 uint32_t schema_find(const struct schema *schema, struct span name);
+/* Fields whose names begin with it and a dot: it is an object. */
+bool schema_has_inner(const struct schema *schema, struct span name);
 /* Of a text, the caller's; NULL: it was not checked by schema_merge(). */
 struct analyzer *schema_analyzer(const struct schema_field *field);
 /* Its number; a text has .keyword beside it.  SCHEMA_NONE: there are too many,

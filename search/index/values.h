@@ -68,6 +68,12 @@ bool values_writer_add_double(struct values_writer *writer, uint32_t doc,
                               double value);
 void values_writer_add_keyword(struct values_writer *writer, uint32_t doc,
                                struct span value);
+/* Bytes that it has, about. */
+static inline size_t values_writer_size(const struct values_writer *writer)
+{
+    return writer->docs.cap + writer->numbers.cap + writer->firsts.cap +
+           writer->keywords.bytes.cap + writer->keywords.offsets.cap;
+}
 /* Once, after the last one; docs: of the segment. */
 void values_writer_finish(struct values_writer *writer, uint32_t docs,
                           struct buf *out);

@@ -1,6 +1,8 @@
 """programs.py - search-index and search-query, as one has them in a terminal."""
 import json
 import os
+import random
+import re
 import struct
 import subprocess
 import sys
@@ -8,9 +10,10 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
-from lab import run, same  # noqa: E402
+from lab import SOAK, run, same  # noqa: E402
 
 BUILD = os.path.join(os.environ["LAB_BUILD"], "search")
+SEED = 6
 SONGS = [{"id": "a", "title": "A song of the sea", "year": 1990},
          {"id": "b", "title": "The sea, the sea", "year": 1978},
          {"id": "c", "title": "Songs", "year": 2001}]
@@ -75,7 +78,7 @@ def test_more_comes_into_a_segment_of_its_own():
 def test_memory_that_is_full_makes_a_segment():
     documents = [{"id": str(n), "text": "w%d x%d" % (n, n % 7)} for n in range(40000)]
     with tempfile.TemporaryDirectory() as folder:
-        index(folder, documents, "--ram", "1M")
+        index(folder, documents, "--ram", "1M", "--no-merge")
         assert len(files(folder)) > 4, files(folder)
         before = query(folder, "--query", "w777 x3", "--hits", "30").rsplit("\n", 2)[0]
         for most in ("3", "1"):  # and the answers stay the same
@@ -113,17 +116,98 @@ def test_what_is_deleted_is_not_found_and_goes_with_a_merge():
 
 def test_a_document_takes_the_place_of_one_with_its_id():
     with tempfile.TemporaryDirectory() as folder:
-        index(folder, SONGS)
-        index(folder, [{"id": "b", "title": "one"}, {"id": "e", "title": "sea"}, {"id": "b", "title": "shore"}])
+        index(folder, SONGS, "--no-merge")
+        index(folder, [{"id": "b", "title": "one"}, {"id": "e", "title": "sea"}, {"id": "b", "title": "shore"}],
+              "--no-merge")
         same(files(folder), ["1-2.live", "1.segment", "2-2.live", "2.segment", "manifest"])
         same(sorted(found(folder, "*:*")), ["a", "b", "c", "e"])
         same((found(folder, "sea"), found(folder, "one"), found(folder, "shore")), (["e", "a"], [], ["b"]))
-        index(folder, [{"id": "a", "title": "sand"}])
+        index(folder, [{"id": "a", "title": "sand"}], "--no-merge")
         same(files(folder), ["1-3.live", "1.segment", "2-2.live", "2.segment", "3.segment", "manifest"])
         same(found(folder, "sea"), ["e"])
         index(folder, [], "--merge-to", "1")
         same(files(folder), ["4.segment", "manifest"])
         same(found(folder, "*:*"), ["c", "e", "b", "a"])
+
+
+def test_segments_are_merged_meanwhile():
+    documents = [{"id": str(n), "text": "w%d x%d" % (n, n % 7)} for n in range(40000)]
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, documents, "--ram", "1M")
+        assert len(files(folder)) < 10, files(folder)
+        same(query(folder, "--sbg", "--field", "text", text="COUNT\tx3\n"),
+             "%d\n" % sum(n % 7 == 3 for n in range(40000)))
+
+
+# Few ids, each of them many times.
+VERSIONS = [{"id": "i%d" % (n * 7919 % 900), "line": n, "text": " ".join("w%d" % (n * k % 9973) for k in range(20))}
+            for n in range(9000)]
+
+
+def versions(folder):
+    """Of each id that is found its line; none is found twice."""
+    lines = query(folder, "--query", "*:*", "--hits", "1000").splitlines()[:-1]
+    pairs = [re.search(r'"id": "(\w+)", "line": (\d+)', line).groups() for line in lines]
+    ids = dict(pairs)
+    same(len(ids), len(pairs))
+    return ids
+
+
+def test_threads_leave_the_last_of_each_id():
+    last = {document["id"]: str(document["line"]) for document in VERSIONS}
+    for threads in "1", "2", "4":
+        with tempfile.TemporaryDirectory() as folder:
+            said = index(folder, VERSIONS + ["{\n", {"id": "x", "line": "soon"}], "--threads", threads, "--ram", "1M",
+                         status=1)
+            assert "9000 documents" in said and "line 9001: " in said, said
+            assert "line 9002: failed to parse field [line]" in said, said
+            same(versions(folder), last)
+            index(folder, [], "--check")
+
+
+def changes(folder, process):
+    """Each time that a file of the folder comes or goes, until the process ends."""
+    before = files(folder)
+    while process.poll() is None:
+        now = files(folder)
+        if now != before:
+            before = now
+            yield
+
+
+def kill_at(folder, change, *options):
+    """Index all, killed when so many files have come or gone."""
+    with open(folder + ".lines", "w", encoding="ascii") as file:
+        file.writelines(json.dumps(document) + "\n" for document in VERSIONS)
+    with subprocess.Popen([BUILD + "/search-index", "--index", folder, "--input", folder + ".lines", "--ram", "1M",
+                           "--threads", "2", *options], stderr=subprocess.DEVNULL) as process:
+        for n, _ in enumerate(changes(folder, process)):
+            if n == change:
+                process.kill()
+    os.remove(folder + ".lines")
+    return process.returncode
+
+
+def test_a_crash_leaves_what_the_last_manifest_says():
+    random.seed(SEED)
+    last = {document["id"]: str(document["line"]) for document in VERSIONS}
+    killed = 0
+    for n in range(40 if SOAK else 6):
+        with tempfile.TemporaryDirectory() as folder:
+            folder += "/i"
+            os.mkdir(folder)
+            for _ in range(2):  # the second time there is something to replace
+                killed += kill_at(folder, random.randrange(60), *(["--merge-to", "1"] if n % 2 else [])) < 0
+                index(folder, [], "--check")
+                for name, line in versions(folder).items():
+                    same(VERSIONS[int(line)]["id"], name)
+            index(folder, VERSIONS, "--merge-to", "2")
+            same(versions(folder), last)
+            index(folder, [], "--check")
+            with open(folder + "/manifest", encoding="ascii") as file:
+                used = json.load(file)["segments"]
+            same(files(folder), sorted(s[key] for s in used for key in ("file", "live") if key in s) + ["manifest"])
+    assert killed, "it was never killed"
 
 
 def test_protocol_of_the_game():
