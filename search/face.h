@@ -39,6 +39,9 @@ struct face_search {
     uint64_t timeout_us; /* UINT64_MAX: none */
     struct face_source source;
     struct face_patterns fields;
+    struct sort *sort; /* NULL: none */
+    float min_score;
+    bool scored;      /* with sort: hits have scores all the same */
     bool plain_total; /* hits.total is a number */
 };
 

@@ -3,24 +3,13 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "search/face.h"
+#include "search/face_internal.h"
 
 #define FLOAT_TEXT 32
 
-struct answer {
-    const struct face_search *search;
-    struct searcher *searcher;
-    struct span index;
-    struct search_result result;
-    struct json_writer w;
-    struct buf source; /* of the hit */
-    struct query_error *error;
-};
-
 /* ---- pieces */
 
-/* The shortest that is read as the same, always with a point or an e. */
-static void put_float(struct json_writer *w, float value)
+void face_put_float(struct json_writer *w, float value)
 {
     char text[FLOAT_TEXT];
     int len = 0;
@@ -35,7 +24,7 @@ static void put_float(struct json_writer *w, float value)
     json_put_raw(w, (struct span){text, (size_t)len});
 }
 
-static void put_text(struct json_writer *w, const char *key, struct span text)
+void face_put_text(struct json_writer *w, const char *key, struct span text)
 {
     json_put_key(w, key);
     json_put_string(w, text);
@@ -54,10 +43,10 @@ static void put_cause(struct json_writer *w, const struct query_error *error,
                       struct span index)
 {
     json_put_open(w, '{');
-    put_text(w, "type", span_str(error->type));
-    put_text(w, "reason", span_str(error->reason));
+    face_put_text(w, "type", span_str(error->type));
+    face_put_text(w, "reason", span_str(error->reason));
     if (index.ptr)
-        put_text(w, "index", index);
+        face_put_text(w, "index", index);
     json_put_close(w, '}');
 }
 
@@ -68,11 +57,12 @@ static void put_outer(struct json_writer *w, const struct query_error *error,
     struct query_error all = {"search_phase_execution_exception",
                               "all shards failed"};
 
-    put_text(w, "type", span_str(index.ptr ? all.type : error->type));
-    put_text(w, "reason", span_str(index.ptr ? all.reason : error->reason));
+    face_put_text(w, "type", span_str(index.ptr ? all.type : error->type));
+    face_put_text(w, "reason",
+                  span_str(index.ptr ? all.reason : error->reason));
     if (!index.ptr)
         return;
-    put_text(w, "phase", SPAN("query"));
+    face_put_text(w, "phase", SPAN("query"));
     json_put_key(w, "grouped");
     json_put_bool(w, true);
     json_put_key(w, "failed_shards");
@@ -80,7 +70,7 @@ static void put_outer(struct json_writer *w, const struct query_error *error,
     json_put_open(w, '{');
     json_put_key(w, "shard");
     json_put_int(w, 0);
-    put_text(w, "index", index);
+    face_put_text(w, "index", index);
     json_put_key(w, "reason");
     put_cause(w, error, index);
     json_put_close(w, '}');
@@ -106,43 +96,12 @@ void face_put_error(const struct query_error *error, int status,
     json_put_close(&w, '}');
 }
 
-/* ---- hits */
-
-/* False: the segment is damaged. */
-static bool put_hit(struct answer *answer, const struct top_hit *hit)
-{
-    struct reader *reader = search_reader(answer->searcher, hit->doc);
-    uint32_t doc = hit->doc - reader->base;
-    struct span id = reader_id(reader, doc);
-    struct json_writer *w = &answer->w;
-
-    answer->source.len = 0;
-    if (!id.ptr || reader_source(reader, doc, &answer->source) < 0) {
-        answer->error->type = "search_phase_execution_exception";
-        snprintf(answer->error->reason, sizeof(answer->error->reason), "%s",
-                 segment_damage(reader->segment));
-        return false;
-    }
-    json_put_open(w, '{');
-    put_text(w, "_index", answer->index);
-    put_text(w, "_id", id);
-    json_put_key(w, "_score");
-    put_float(w, hit->score);
-    if (!answer->search->source.none) {
-        json_put_key(w, "_source");
-        face_source_put(&answer->search->source, buf_span(&answer->source),
-                        w->out);
-        w->comma = true;
-    }
-    json_put_close(w, '}');
-    return true;
-}
+/* ---- answers */
 
 static void put_total(struct answer *answer)
 {
     const struct face_search *search = answer->search;
     struct json_writer *w = &answer->w;
-    bool more = answer->result.total > search->total;
 
     if (!search->total)
         return;
@@ -153,8 +112,9 @@ static void put_total(struct answer *answer)
     }
     json_put_open(w, '{');
     json_put_key(w, "value");
-    json_put_int(w, (int64_t)(more ? search->total : answer->result.total));
-    put_text(w, "relation", more ? SPAN("gte") : SPAN("eq"));
+    json_put_int(w, (int64_t)answer->result.total);
+    face_put_text(w, "relation",
+                  answer->result.more ? SPAN("gte") : SPAN("eq"));
     json_put_close(w, '}');
 }
 
@@ -168,14 +128,14 @@ static bool put_hits(struct answer *answer)
     json_put_open(w, '{');
     put_total(answer);
     json_put_key(w, "max_score");
-    if (result->count)
-        put_float(w, result->hits[0].score);
+    if (result->has_scores && result->count)
+        face_put_float(w, result->best_score);
     else
         json_put_null(w);
     json_put_key(w, "hits");
     json_put_open(w, '[');
     for (size_t i = answer->search->from; i < result->count && fine; i++)
-        fine = put_hit(answer, &result->hits[i]);
+        fine = face_put_hit(answer, i);
     json_put_close(w, ']');
     json_put_close(w, '}');
     return fine;
@@ -208,35 +168,66 @@ static bool put_count(struct answer *answer)
     return true;
 }
 
-bool face_run(const struct face_search *search, struct searcher *searcher,
-              struct span index, uint64_t deadline_us, struct buf *out,
-              struct query_error *error)
+static struct search_request request_of(const struct face_search *search,
+                                        uint64_t began, uint64_t deadline_us)
 {
-    uint64_t began = clock_mono_us();
     bool counting = search->kind == FACE_COUNT;
     struct search_request request = {
         .query = search->query,
         .most = counting ? 0 : search->from + search->size,
         .count = counting || search->total > 0,
-        .deadline_us = deadline_us};
+        .count_most =
+            counting || search->total == FACE_EXACT ? 0 : search->total,
+        .deadline_us = deadline_us,
+        .sort = search->sort,
+        .scored = search->scored,
+        .min_score = search->min_score};
+
+    if (search->timeout_us < UINT64_MAX &&
+        deadline_us > began + search->timeout_us)
+        request.deadline_us = began + search->timeout_us;
+    return request;
+}
+
+static bool run(struct answer *answer, const struct search_request *request,
+                uint64_t began)
+{
+    const struct face_search *search = answer->search;
+
+    if (!search_run(answer->searcher, request, &answer->result, answer->error))
+        return false;
+    if (search->kind == FACE_COUNT)
+        return put_count(answer);
+    return put_search(answer, began);
+}
+
+bool face_run(const struct face_search *search, struct searcher *searcher,
+              struct span index, uint64_t deadline_us, struct buf *out,
+              struct query_error *error)
+{
+    uint64_t began = clock_mono_us();
+    struct search_request request = request_of(search, began, deadline_us);
+    bool valued = search->sort && !sort_is_default(search->sort);
     struct answer answer = {.search = search,
                             .searcher = searcher,
                             .index = index,
                             .w = {.out = out},
                             .error = error};
+    struct search_result *result = &answer.result;
     size_t before = out->len;
 
-    if (search->timeout_us < UINT64_MAX &&
-        deadline_us > began + search->timeout_us)
-        request.deadline_us = began + search->timeout_us;
     *error = (struct query_error){0};
-    answer.result.hits =
-        mem_alloc(MEM_JOB, (request.most + 1) * sizeof(answer.result.hits[0]));
     buf_init(&answer.source, MEM_JOB);
-    bool fine = search_run(searcher, &request, &answer.result, error) &&
-                (counting ? put_count(&answer) : put_search(&answer, began));
+    result->hits =
+        mem_alloc(MEM_JOB, (request.most + 1) * sizeof(result->hits[0]));
+    if (valued)
+        result->values =
+            mem_alloc(MEM_JOB, (request.most + 1) * search->sort->count *
+                                   sizeof(result->values[0]));
+    bool fine = run(&answer, &request, began);
+    mem_free(result->values);
+    mem_free(result->hits);
     buf_deinit(&answer.source);
-    mem_free(answer.result.hits);
     if (!fine)
         out->len = before;
     return fine;

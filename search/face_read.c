@@ -1,8 +1,9 @@
 /*
  * face_read.c - face.h: what a request asks for.
  *
- * Two tables: the members of a body, the parameters of a URL; where both say
- * something the URL counts, as in Elasticsearch.
+ * One table of what a body and the parameters of a URL may have; a parameter is
+ * read as the JSON that it would be, behind the body: where both say something
+ * the URL counts, as in Elasticsearch.
  */
 #include <stdio.h>
 
@@ -12,28 +13,36 @@
 
 #define PARSING "parsing_exception"
 #define ILLEGAL "illegal_argument_exception"
+#define SHOWN 64 /* bytes of what is wrong, in its error */
+
+/* Where a member may be: of a search, of a count. */
+enum { BODY = 1, URL = 2, COUNT_BODY = 4, COUNT_URL = 8 };
+#define ANY_BODY (BODY | COUNT_BODY)
+#define ANY_URL (URL | COUNT_URL)
 
 struct reading {
     struct query_builder builder; /* for its error */
     const struct face_request *request;
     struct face_search *search;
-    struct span q, field; /* of the URL */
+    struct span text; /* of the parameter at hand; ptr NULL: in the body */
+    struct span q, field;
     struct query_syntax syntax;
+    json_t *after; /* search_after, for when its sort is known */
 };
 
-struct body_member {
+struct member {
     const char *name;
+    unsigned where;
+    /* NULL: the answer is the same whatever it is */
     void (*read)(struct reading *r, const char *name, const json_t *node);
 };
 
-struct param {
-    const char *name;
-    /* NULL: the answer is the same whatever it is */
-    void (*read)(struct reading *r, const char *name, struct span text);
-};
+/* ---- values */
 
-static struct span text_of(const json_t *node)
+static struct span text_of(const struct reading *r, const json_t *node)
 {
+    if (r->text.ptr)
+        return r->text;
     return (struct span){json_string_value(node), json_string_length(node)};
 }
 
@@ -45,91 +54,36 @@ static struct span copy_of(struct reading *r, struct span text)
     return arena_copy(r->builder.arena, text);
 }
 
+static int shown(struct span text)
+{
+    return (int)(text.len < SHOWN ? text.len : SHOWN);
+}
+
 /* As Jackson, which Elasticsearch reads by, calls what it comes upon. */
 static const char *token_of(const json_t *node)
 {
-    switch (json_typeof(node)) {
-    case JSON_OBJECT:
-        return "START_OBJECT";
-    case JSON_ARRAY:
-        return "START_ARRAY";
-    case JSON_STRING:
-        return "VALUE_STRING";
-    case JSON_INTEGER:
-    case JSON_REAL:
-        return "VALUE_NUMBER";
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return "VALUE_BOOLEAN";
-    case JSON_NULL:
-        break;
-    }
-    return "VALUE_NULL";
+    static const char *const names[] = {
+        [JSON_OBJECT] = "START_OBJECT", [JSON_ARRAY] = "START_ARRAY",
+        [JSON_STRING] = "VALUE_STRING", [JSON_INTEGER] = "VALUE_NUMBER",
+        [JSON_REAL] = "VALUE_NUMBER",   [JSON_TRUE] = "VALUE_BOOLEAN",
+        [JSON_FALSE] = "VALUE_BOOLEAN", [JSON_NULL] = "VALUE_NULL",
+    };
+
+    return names[json_typeof(node)];
 }
 
 static void refuse(struct reading *r, const char *name, const json_t *node)
 {
-    query_fail(&r->builder, PARSING, "Unknown key for a %s in [%.64s].",
-               token_of(node), name);
-}
-
-/* ---- values, however they came */
-
-static void set_number(struct reading *r, const char *name, int64_t value)
-{
-    bool is_from = name[0] == 'f';
-
-    if (value < 0)
+    if (r->text.ptr)
         query_fail(&r->builder, ILLEGAL,
-                   "[%s] parameter cannot be negative, found [%lld]", name,
-                   (long long)value);
-    else if (value > UINT32_MAX)
-        query_fail(&r->builder, ILLEGAL, "[%s] is too large, found [%lld]",
-                   name, (long long)value);
+                   "Failed to parse parameter [%s] with value [%.*s]", name,
+                   shown(r->text), r->text.ptr);
     else
-        *(is_from ? &r->search->from : &r->search->size) = (uint32_t)value;
+        query_fail(&r->builder, PARSING, "Unknown key for a %s in [%.64s].",
+                   token_of(node), name);
 }
 
-static void set_total(struct reading *r, int64_t value)
-{
-    if (value < -1)
-        query_fail(&r->builder, ILLEGAL,
-                   "[track_total_hits] parameter must be positive or equals "
-                   "to -1, got %lld",
-                   (long long)value);
-    r->search->total = value < 0 ? 0 : (uint64_t)value;
-}
-
-static void set_timeout(struct reading *r, const char *name, struct span text)
-{
-    static const struct {
-        const char *name;
-        uint64_t us;
-    } units[] = {{"micros", 1},       {"ms", 1000},      {"s", 1000000},
-                 {"m", 60 * 1000000}, {"h", 3600000000}, {"d", 86400000000}};
-    size_t digits = 0;
-    uint64_t count;
-
-    while (digits < text.len && text.ptr[digits] >= '0' &&
-           text.ptr[digits] <= '9')
-        digits++;
-    struct span unit = span_skip(text, digits);
-    r->search->timeout_us = UINT64_MAX;
-    if (span_eq(text, SPAN("-1")))
-        return;
-    if (span_to_u64((struct span){text.ptr, digits}, UINT32_MAX, &count))
-        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-            if (span_eq(unit, span_str(units[i].name))) {
-                r->search->timeout_us = count * units[i].us;
-                return;
-            }
-    query_fail(&r->builder, ILLEGAL,
-               "failed to parse setting [%s] with value [%.*s] as a time "
-               "value: unit is missing or unrecognized",
-               name, (int)(text.len < 64 ? text.len : 64), text.ptr);
-}
-
-/* ---- the body */
+/* ---- members */
 
 static void read_query(struct reading *r, const char *name, const json_t *node)
 {
@@ -138,55 +92,105 @@ static void read_query(struct reading *r, const char *name, const json_t *node)
         query_read_json(r->builder.arena, node, r->builder.error);
 }
 
-static void read_number(struct reading *r, const char *name, const json_t *node)
+static void read_window(struct reading *r, const char *name, const json_t *node)
 {
+    json_int_t value = json_integer_value(node);
+
     if (!json_is_integer(node))
         refuse(r, name, node);
+    else if (value < 0)
+        query_fail(&r->builder, ILLEGAL,
+                   "[%s] parameter cannot be negative, found [%lld]", name,
+                   (long long)value);
     else
-        set_number(r, name, json_integer_value(node));
+        *(name[0] == 'f' ? &r->search->from : &r->search->size) =
+            value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
 
 static void read_total(struct reading *r, const char *name, const json_t *node)
 {
-    if (json_is_boolean(node))
-        r->search->total = json_is_true(node) ? FACE_EXACT : 0;
-    else if (json_is_integer(node))
-        set_total(r, json_integer_value(node));
-    else
+    json_int_t value = json_integer_value(node);
+
+    if (!json_is_boolean(node) && !json_is_integer(node))
         refuse(r, name, node);
+    else if (value < -1)
+        query_fail(&r->builder, ILLEGAL,
+                   "[%s] parameter must be positive or equals to -1, got %lld",
+                   name, (long long)value);
+    else if (json_is_boolean(node))
+        r->search->total = json_is_true(node) ? FACE_EXACT : 0;
+    else
+        r->search->total = value < 0 ? 0 : (uint64_t)value;
 }
 
 static void read_timeout(struct reading *r, const char *name,
                          const json_t *node)
 {
-    if (!json_is_string(node))
-        refuse(r, name, node);
-    else
-        set_timeout(r, name, text_of(node));
+    static const struct {
+        const char *name;
+        uint64_t us;
+    } units[] = {{"micros", 1},       {"ms", 1000},      {"s", 1000000},
+                 {"m", 60 * 1000000}, {"h", 3600000000}, {"d", 86400000000}};
+    struct span text = text_of(r, node);
+    size_t digits = 0;
+    uint64_t count;
+
+    if (span_eq(text, SPAN("-1")))
+        return;
+    while (digits < text.len && text.ptr[digits] >= '0' &&
+           text.ptr[digits] <= '9')
+        digits++;
+    if (span_to_u64((struct span){text.ptr, digits}, UINT32_MAX, &count))
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+            if (span_eq(span_skip(text, digits), span_str(units[i].name))) {
+                r->search->timeout_us = count * units[i].us;
+                return;
+            }
+    query_fail(&r->builder, ILLEGAL,
+               "failed to parse setting [%s] with value [%.*s] as a time "
+               "value: unit is missing or unrecognized",
+               name, shown(text), text.ptr);
 }
 
+static void add_pattern(struct reading *r, struct face_patterns *out,
+                        struct span *room, struct span text)
+{
+    if (out->count == FACE_PATTERNS_MAX)
+        query_fail(&r->builder, ILLEGAL, "there are more than %d patterns",
+                   FACE_PATTERNS_MAX);
+    else
+        room[out->count++] = copy_of(r, text);
+}
+
+/* An array of them, one, or, in a URL, some with commas between. */
 static void read_patterns(struct reading *r, const char *name,
                           const json_t *node, struct face_patterns *out)
 {
-    size_t count = json_is_array(node) ? json_array_size(node) : 1;
-    struct span *patterns;
+    struct span text = text_of(r, node);
+    struct span each;
+    size_t most = json_array_size(node) + 1;
 
-    if (count > FACE_PATTERNS_MAX) {
-        query_fail(&r->builder, ILLEGAL, "[%s] has more than %d patterns", name,
-                   FACE_PATTERNS_MAX);
-        return;
+    for (size_t i = 0; r->text.ptr && i < text.len; i++)
+        most += text.ptr[i] == ',';
+    if (most > FACE_PATTERNS_MAX)
+        most = FACE_PATTERNS_MAX;
+    struct span *room = arena_alloc(r->builder.arena, most * sizeof(room[0]));
+    *out = (struct face_patterns){room, 0};
+    if (r->text.ptr)
+        while (!query_failed(&r->builder) && span_cut(&text, ',', &each))
+            add_pattern(r, out, room, each);
+    else if (json_is_string(node))
+        add_pattern(r, out, room, text);
+    else if (!json_is_array(node))
+        refuse(r, name, node);
+    for (size_t i = 0; i < json_array_size(node) && !query_failed(&r->builder);
+         i++) {
+        const json_t *item = json_array_get(node, i);
+        if (json_is_string(item))
+            add_pattern(r, out, room, text_of(r, item));
+        else
+            refuse(r, name, item);
     }
-    patterns = arena_alloc(r->builder.arena, (count + 1) * sizeof(*patterns));
-    for (size_t i = 0; i < count; i++) {
-        const json_t *each =
-            json_is_array(node) ? json_array_get(node, i) : node;
-        if (!json_is_string(each)) {
-            refuse(r, name, each);
-            return;
-        }
-        patterns[i] = copy_of(r, text_of(each));
-    }
-    *out = (struct face_patterns){patterns, count};
 }
 
 static void read_source(struct reading *r, const char *name, const json_t *node)
@@ -196,13 +200,15 @@ static void read_source(struct reading *r, const char *name, const json_t *node)
     const char *key;
     json_t *inner;
 
+    if (strcmp(name, "_source_excludes") == 0) {
+        read_patterns(r, name, node, &source->not_in);
+        return;
+    }
     source->none = json_is_false(node);
     if (json_is_boolean(node))
         return;
-    if (!json_is_object(node)) {
+    if (!json_is_object(node))
         read_patterns(r, name, node, &source->in);
-        return;
-    }
     json_object_foreach(object, key, inner)
     {
         if (strcmp(key, "includes") == 0 || strcmp(key, "include") == 0)
@@ -216,15 +222,60 @@ static void read_source(struct reading *r, const char *name, const json_t *node)
 
 static void read_fields(struct reading *r, const char *name, const json_t *node)
 {
-    if (!json_is_array(node))
-        refuse(r, name, node);
-    else
-        read_patterns(r, name, node, &r->search->fields);
+    read_patterns(r, name, node, &r->search->fields);
 }
 
 static void read_flag(struct reading *r, const char *name, const json_t *node)
 {
+    struct face_search *search = r->search;
+    bool is_true = json_is_true(node);
+
     if (!json_is_boolean(node))
+        refuse(r, name, node);
+    else if (name[0] == 't')
+        search->scored = is_true;
+    else
+        search->plain_total = is_true;
+}
+
+static void read_min_score(struct reading *r, const char *name,
+                           const json_t *node)
+{
+    if (json_is_number(node))
+        r->search->min_score = (float)json_number_value(node);
+    else
+        refuse(r, name, node);
+}
+
+static void read_sort(struct reading *r, const char *name, const json_t *node)
+{
+    struct arena *arena = r->builder.arena;
+
+    (void)name;
+    r->search->sort = r->text.ptr
+                          ? sort_read_text(arena, r->text, r->builder.error)
+                          : sort_read_json(arena, node, r->builder.error);
+}
+
+static void read_after(struct reading *r, const char *name, const json_t *node)
+{
+    if (json_is_array(node))
+        r->after = json_incref((json_t *)(uintptr_t)node);
+    else
+        refuse(r, name, node);
+}
+
+static void read_q(struct reading *r, const char *name, const json_t *node)
+{
+    (void)node;
+    *(name[0] == 'q' ? &r->q : &r->field) = copy_of(r, r->text);
+}
+
+static void read_operator(struct reading *r, const char *name,
+                          const json_t *node)
+{
+    r->syntax.all = span_eq_nocase(r->text, SPAN("and"));
+    if (!r->syntax.all && !span_eq_nocase(r->text, SPAN("or")))
         refuse(r, name, node);
 }
 
@@ -236,289 +287,193 @@ static void read_off(struct reading *r, const char *name, const json_t *node)
         query_fail(&r->builder, ILLEGAL, "[%s] is not supported", name);
 }
 
-static const struct body_member search_members[] = {
-    {"query", read_query},
-    {"from", read_number},
-    {"size", read_number},
-    {"_source", read_source},
-    {"fields", read_fields},
-    {"track_total_hits", read_total},
-    {"timeout", read_timeout},
-    {"track_scores", read_flag},
-    {"version", read_off},
-    {"seq_no_primary_term", read_off},
-    {"terminate_after", read_off},
-    {"profile", read_off},
-    {"post_filter", read_off},
-    {"collapse", read_off},
-    {"docvalue_fields", read_off},
-    {"indices_boost", read_off},
-    {"knn", read_off},
-    {"pit", read_off},
-    {"rescore", read_off},
-    {"runtime_mappings", read_off},
-    {"script_fields", read_off},
-    {"slice", read_off},
-    {"stats", read_off},
-    {"stored_fields", read_off},
-    {NULL},
+static const struct member members[] = {
+    {"query", ANY_BODY, read_query},
+    {"min_score", ANY_BODY | COUNT_URL, read_min_score},
+    {"from", BODY | URL, read_window},
+    {"size", BODY | URL, read_window},
+    {"sort", BODY | URL, read_sort},
+    {"search_after", BODY, read_after},
+    {"_source", BODY | URL, read_source},
+    {"_source_includes", URL, read_source},
+    {"_source_excludes", URL, read_source},
+    {"fields", BODY, read_fields},
+    {"track_total_hits", BODY | URL, read_total},
+    {"rest_total_hits_as_int", URL, read_flag},
+    {"track_scores", BODY | URL, read_flag},
+    {"timeout", BODY | URL, read_timeout},
+    {"q", ANY_URL, read_q},
+    {"df", ANY_URL, read_q},
+    {"default_operator", ANY_URL, read_operator},
+    {"analyzer", ANY_URL, read_off},
+    {"analyze_wildcard", ANY_URL, read_off},
+    {"lenient", ANY_URL, read_off},
+    {"collapse", BODY, read_off},
+    {"docvalue_fields", BODY | URL, read_off},
+    {"indices_boost", BODY, read_off},
+    {"knn", BODY, read_off},
+    {"pit", BODY, read_off},
+    {"post_filter", BODY, read_off},
+    {"profile", BODY, read_off},
+    {"rescore", BODY, read_off},
+    {"runtime_mappings", BODY, read_off},
+    {"script_fields", BODY, read_off},
+    {"scroll", URL, read_off},
+    {"seq_no_primary_term", BODY | URL, read_off},
+    {"slice", BODY, read_off},
+    {"stored_fields", BODY | URL, read_off},
+    {"terminate_after", BODY | ANY_URL, read_off},
+    {"version", BODY | URL, read_off},
+    {"allow_no_indices", ANY_URL, NULL},
+    {"allow_partial_search_results", URL, NULL},
+    {"batched_reduce_size", URL, NULL},
+    {"ccs_minimize_roundtrips", URL, NULL},
+    {"error_trace", ANY_URL, NULL},
+    {"expand_wildcards", ANY_URL, NULL},
+    {"filter_path", ANY_URL, NULL},
+    {"human", ANY_URL, NULL},
+    {"ignore_throttled", ANY_URL, NULL},
+    {"ignore_unavailable", ANY_URL, NULL},
+    {"max_concurrent_shard_requests", URL, NULL},
+    {"pre_filter_shard_size", URL, NULL},
+    {"preference", ANY_URL, NULL},
+    {"pretty", ANY_URL, NULL},
+    {"request_cache", URL, NULL},
+    {"routing", ANY_URL, NULL},
+    {"search_type", URL, NULL},
+    {"stats", BODY | URL, NULL},
 };
 
-static const struct body_member count_members[] = {
-    {"query", read_query},
-    {NULL},
-};
-
-static void read_member(struct reading *r, const char *key, const json_t *node)
+static const struct member *find_member(struct span name, unsigned where)
 {
-    bool counting = r->request->kind == FACE_COUNT;
-    const struct body_member *member =
-        counting ? count_members : search_members;
-
-    while (member->name && strcmp(member->name, key) != 0)
-        member++;
-    if (member->name)
-        member->read(r, key, node);
-    else if (counting)
-        query_fail(&r->builder, PARSING, "request does not support [%.64s]",
-                   key);
-    else
-        refuse(r, key, node);
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        if (members[i].where & where &&
+            span_eq(span_str(members[i].name), name))
+            return &members[i];
+    return NULL;
 }
 
-static void read_body(struct reading *r, struct span body)
+/* ---- the body */
+
+static void read_members(struct reading *r, json_t *json, unsigned where)
 {
-    struct json_errors errors;
-    json_t *json = NULL;
     const char *key;
     json_t *node;
 
-    json_errors_init(&errors);
-    if (json_read(body, &json, &errors) < 0) {
-        query_fail(&r->builder, "json_parse_exception", "%s",
-                   errors.at[0].detail);
-        return;
-    }
-    if (!json_is_object(json))
-        query_fail(&r->builder, PARSING,
-                   "Expected [START_OBJECT] but found [%s]", token_of(json));
     json_object_foreach(json, key, node)
     {
+        const struct member *member = find_member(span_str(key), where);
         if (query_failed(&r->builder))
-            break;
-        read_member(r, key, node);
+            return;
+        if (!member && where == COUNT_BODY)
+            query_fail(&r->builder, PARSING, "request does not support [%.64s]",
+                       key);
+        else if (!member)
+            refuse(r, key, node);
+        else if (member->read)
+            member->read(r, key, node);
     }
+}
+
+static void read_body(struct reading *r, struct span body, unsigned where)
+{
+    struct json_errors errors;
+    json_t *json = NULL;
+
+    json_errors_init(&errors);
+    if (json_read(body, &json, &errors) < 0)
+        query_fail(&r->builder, "json_parse_exception", "%s",
+                   errors.at[0].detail);
+    else if (!json_is_object(json))
+        query_fail(&r->builder, PARSING,
+                   "Expected [START_OBJECT] but found [%s]", token_of(json));
+    else
+        read_members(r, json, where);
     json_decref(json);
 }
 
 /* ---- the URL */
 
-static void take_q(struct reading *r, const char *name, struct span text)
+/* As it would be in a body; what is left empty is true, as in ?explain. */
+static json_t *value_of(struct span text)
 {
-    (void)name;
-    r->q = copy_of(r, text);
+    json_t *value = text.len
+                        ? json_loadb(text.ptr, text.len, JSON_DECODE_ANY, NULL)
+                        : json_true();
+
+    if (json_is_number(value) || json_is_boolean(value))
+        return value;
+    json_decref(value);
+    return json_string("");
 }
 
-static void take_field(struct reading *r, const char *name, struct span text)
+static void read_param(struct reading *r, struct span name, unsigned where)
 {
-    (void)name;
-    r->field = copy_of(r, text);
-}
+    const struct member *member = find_member(name, where);
+    struct span path = r->request->path;
 
-static void take_operator(struct reading *r, const char *name, struct span text)
-{
-    r->syntax.all = span_eq_nocase(text, SPAN("and"));
-    if (!r->syntax.all && !span_eq_nocase(text, SPAN("or")))
-        query_fail(&r->builder, ILLEGAL, "[%s] must be AND or OR, found [%.*s]",
-                   name, (int)(text.len < 64 ? text.len : 64), text.ptr);
-}
-
-/* "" is true, as in ?pretty */
-static bool flag_of(struct reading *r, const char *name, struct span text)
-{
-    bool is_true = text.len == 0 || span_eq(text, SPAN("true"));
-
-    if (!is_true && !span_eq(text, SPAN("false")))
+    if (!member) {
         query_fail(&r->builder, ILLEGAL,
-                   "Failed to parse value [%.*s] of [%s] as only [true] or "
-                   "[false] are allowed.",
-                   (int)(text.len < 64 ? text.len : 64), text.ptr, name);
-    return is_true;
-}
-
-static bool integer_of(struct reading *r, const char *name, struct span text,
-                       int64_t *out)
-{
-    bool negative = text.len && text.ptr[0] == '-';
-    uint64_t value = 0;
-
-    if (!span_to_u64(span_skip(text, negative), INT32_MAX, &value)) {
-        query_fail(&r->builder, ILLEGAL,
-                   "Failed to parse int parameter [%s] with value [%.*s]", name,
-                   (int)(text.len < 64 ? text.len : 64), text.ptr);
-        return false;
+                   "request [%.*s] contains unrecognized parameter: [%.*s]",
+                   shown(path), path.ptr, shown(name), name.ptr);
+    } else if (member->read) {
+        json_t *value = value_of(r->text);
+        member->read(r, member->name, value);
+        json_decref(value);
     }
-    *out = negative ? -(int64_t)value : (int64_t)value;
-    return true;
 }
 
-static void take_number(struct reading *r, const char *name, struct span text)
-{
-    int64_t value;
-
-    if (integer_of(r, name, text, &value))
-        set_number(r, name, value);
-}
-
-static void take_total(struct reading *r, const char *name, struct span text)
-{
-    int64_t value;
-
-    if (text.len == 0 || text.ptr[0] > '9')
-        r->search->total = flag_of(r, name, text) ? FACE_EXACT : 0;
-    else if (integer_of(r, name, text, &value))
-        set_total(r, value);
-}
-
-static void take_plain_total(struct reading *r, const char *name,
-                             struct span text)
-{
-    r->search->plain_total = flag_of(r, name, text);
-    if (r->search->plain_total)
-        r->search->total = FACE_EXACT;
-}
-
-static void take_patterns(struct reading *r, const char *name, struct span text,
-                          struct face_patterns *out)
-{
-    struct span rest = copy_of(r, text);
-    size_t most = 1;
-    size_t count = 0;
-
-    for (size_t i = 0; i < text.len; i++)
-        most += text.ptr[i] == ',';
-    if (most > FACE_PATTERNS_MAX) {
-        query_fail(&r->builder, ILLEGAL, "[%s] has more than %d patterns", name,
-                   FACE_PATTERNS_MAX);
-        return;
-    }
-    struct span *patterns =
-        arena_alloc(r->builder.arena, (most + 1) * sizeof(patterns[0]));
-    while (span_cut(&rest, ',', &patterns[count]))
-        count++;
-    *out = (struct face_patterns){patterns, count};
-}
-
-static void take_source(struct reading *r, const char *name, struct span text)
-{
-    bool is_false = span_eq(text, SPAN("false"));
-
-    r->search->source = (struct face_source){.none = is_false};
-    if (!is_false && text.len && !span_eq(text, SPAN("true")))
-        take_patterns(r, name, text, &r->search->source.in);
-}
-
-static void take_in(struct reading *r, const char *name, struct span text)
-{
-    take_patterns(r, name, text, &r->search->source.in);
-}
-
-static void take_not_in(struct reading *r, const char *name, struct span text)
-{
-    take_patterns(r, name, text, &r->search->source.not_in);
-}
-
-static const struct param common_params[] = {
-    {"q", take_q},
-    {"df", take_field},
-    {"default_operator", take_operator},
-    {"allow_no_indices", NULL},
-    {"error_trace", NULL},
-    {"expand_wildcards", NULL},
-    {"filter_path", NULL},
-    {"human", NULL},
-    {"ignore_throttled", NULL},
-    {"ignore_unavailable", NULL},
-    {"preference", NULL},
-    {"pretty", NULL},
-    {"routing", NULL},
-    {NULL},
-};
-
-static const struct param search_params[] = {
-    {"from", take_number},
-    {"size", take_number},
-    {"_source", take_source},
-    {"_source_includes", take_in},
-    {"_source_excludes", take_not_in},
-    {"track_total_hits", take_total},
-    {"rest_total_hits_as_int", take_plain_total},
-    {"timeout", set_timeout},
-    {"allow_partial_search_results", NULL},
-    {"batched_reduce_size", NULL},
-    {"ccs_minimize_roundtrips", NULL},
-    {"max_concurrent_shard_requests", NULL},
-    {"pre_filter_shard_size", NULL},
-    {"request_cache", NULL},
-    {"search_type", NULL},
-    {"track_scores", NULL},
-    {NULL},
-};
-
-static const struct param *find_param(const struct param *params,
-                                      struct span name)
-{
-    while (params->name && !span_eq(span_str(params->name), name))
-        params++;
-    return params->name ? params : NULL;
-}
-
-static void read_params(struct reading *r)
+static void read_params(struct reading *r, unsigned where)
 {
     struct span rest = r->request->params;
     struct span name;
-    struct span value;
 
     while (!query_failed(&r->builder) &&
-           query_next(r->builder.arena, &rest, &name, &value)) {
-        const struct param *param = find_param(common_params, name);
-        if (!param && r->request->kind == FACE_SEARCH)
-            param = find_param(search_params, name);
-        if (!param)
-            query_fail(
-                &r->builder, ILLEGAL,
-                "request [%.*s] contains unrecognized parameter: "
-                "[%.*s]",
-                (int)(r->request->path.len < 64 ? r->request->path.len : 64),
-                r->request->path.ptr, (int)(name.len < 64 ? name.len : 64),
-                name.ptr);
-        else if (param->read)
-            param->read(r, param->name, value);
-    }
+           query_next(r->builder.arena, &rest, &name, &r->text))
+        read_param(r, name, where);
 }
 
 /* ---- all of it */
 
+static void finish_query(struct reading *r)
+{
+    struct query_field field = {r->field, 1};
+    struct query all = query_make(QUERY_MATCH_ALL);
+
+    r->syntax.fields = &field;
+    r->syntax.field_count = r->field.ptr != NULL;
+    if (r->q.ptr)
+        r->search->query = query_read_text(r->builder.arena, r->q, &r->syntax,
+                                           r->builder.error);
+    else if (!r->search->query)
+        r->search->query = query_add(&r->builder, &all);
+}
+
 static void finish(struct reading *r)
 {
     struct face_search *search = r->search;
-    struct query_field field = {r->field, 1};
+    uint64_t window = (uint64_t)search->from + search->size;
 
-    if (r->q.ptr) {
-        r->syntax.fields = &field;
-        r->syntax.field_count = r->field.ptr != NULL;
-        search->query = query_read_text(r->builder.arena, r->q, &r->syntax,
-                                        r->builder.error);
-    } else if (!search->query) {
-        struct query all = query_make(QUERY_MATCH_ALL);
-        search->query = query_add(&r->builder, &all);
-    }
-    if ((uint64_t)search->from + search->size > FACE_WINDOW_MAX)
+    finish_query(r);
+    if (search->plain_total)
+        search->total = FACE_EXACT;
+    if (query_failed(&r->builder))
+        return;
+    if (window > FACE_WINDOW_MAX)
         query_fail(&r->builder, ILLEGAL,
                    "Result window is too large, from + size must be less than "
                    "or equal to: [%d] but was [%llu].",
-                   FACE_WINDOW_MAX,
-                   (unsigned long long)search->from + search->size);
+                   FACE_WINDOW_MAX, (unsigned long long)window);
+    else if (r->after && search->from)
+        query_fail(&r->builder, ILLEGAL,
+                   "`from` parameter must be set to 0 when `search_after` is "
+                   "used.");
+    else if (r->after && !search->sort)
+        query_fail(&r->builder, ILLEGAL,
+                   "Sort must contain at least one field.");
+    else if (r->after)
+        sort_read_after(search->sort, r->builder.arena, r->after,
+                        r->builder.error);
 }
 
 bool face_read(struct arena *arena, const struct face_request *request,
@@ -527,6 +482,7 @@ bool face_read(struct arena *arena, const struct face_request *request,
     struct reading r = {.builder = {.arena = arena, .error = error},
                         .request = request,
                         .search = search};
+    bool counting = request->kind == FACE_COUNT;
 
     *error = (struct query_error){0};
     *search = (struct face_search){.kind = request->kind,
@@ -534,10 +490,11 @@ bool face_read(struct arena *arena, const struct face_request *request,
                                    .total = FACE_TOTAL,
                                    .timeout_us = UINT64_MAX};
     if (span_trim(request->body).len)
-        read_body(&r, request->body);
+        read_body(&r, request->body, counting ? COUNT_BODY : BODY);
     if (!query_failed(&r.builder))
-        read_params(&r);
+        read_params(&r, counting ? COUNT_URL : URL);
     if (!query_failed(&r.builder))
         finish(&r);
+    json_decref(r.after);
     return !query_failed(&r.builder);
 }

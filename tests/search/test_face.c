@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "search/face.h"
+#include "search/face_analyze.h"
 #include "search/index/builder.h"
 #include "tests/test.h"
 
@@ -242,11 +243,9 @@ static void test_face_names_what_it_refuses(void **state)
         {"foo=1", "",
          ILLEGAL("request [/books/_search] contains unrecognized parameter: "
                  "[foo]")},
-        {"scroll=1m", "",
-         ILLEGAL("request [/books/_search] contains unrecognized parameter: "
-                 "[scroll]")},
+        {"scroll=1m", "", ILLEGAL("[scroll] is not supported")},
         {"size=x", "",
-         ILLEGAL("Failed to parse int parameter [size] with value [x]")},
+         ILLEGAL("Failed to parse parameter [size] with value [x]")},
         {"", "{'from':-1}",
          ILLEGAL("[from] parameter cannot be negative, found [-1]")},
         {"size=-5", "",
@@ -261,10 +260,12 @@ static void test_face_names_what_it_refuses(void **state)
          ILLEGAL("[track_total_hits] parameter must be positive or equals to "
                  "-1, got -2")},
         {"q=sea&default_operator=xor", "",
-         ILLEGAL("[default_operator] must be AND or OR, found [xor]")},
+         ILLEGAL("Failed to parse parameter [default_operator] with value "
+                 "[xor]")},
         {"track_total_hits=maybe", "",
-         ILLEGAL("Failed to parse value [maybe] of [track_total_hits] as only "
-                 "[true] or [false] are allowed.")},
+         ILLEGAL("Failed to parse parameter [track_total_hits] with value "
+                 "[maybe]")},
+        {"analyzer=x&q=a", "", ILLEGAL("[analyzer] is not supported")},
     };
     static const struct face_case counts[] = {
         {"", "{'size':1}", PARSING("request does not support [size]")},
@@ -319,6 +320,70 @@ static void test_face_refuses_what_is_no_json(void **state)
     arena_deinit(&arena);
 }
 
+#define SORTED(id, by) \
+    "{'_index':'books','_id':'" id "','_score':null,'sort':[" by "]}"
+
+static void test_face_sorts_and_goes_on_behind_a_hit(void **state)
+{
+    static const struct face_case cases[] = {
+        {"_source=false&sort=year:desc&size=2", "",
+         HEAD TOTAL(3) "'max_score':null,'hits':[" SORTED(
+             "0", "1952") "," SORTED("2", "1854") "]}}"},
+        {"_source=false", "{'sort':[{'year':'desc'}],'search_after':[1854]}",
+         HEAD TOTAL(3) "'max_score':null,'hits':[" SORTED("1", "1851") "]}}"},
+        {"_source=false", "{'min_score':2}",
+         HEAD TOTAL(0) "'max_score':null,'hits':[]}}"},
+        {"_source=false&track_scores&size=1", "{'sort':'year'}",
+         HEAD TOTAL(3) "'max_score':1.0,'hits':[{'_index':'books','_id':'1',"
+                       "'_score':1.0,'sort':[1851]}]}}"},
+        {"", "{'search_after':[1]}",
+         ILLEGAL("Sort must contain at least one field.")},
+        {"from=1", "{'search_after':[1],'sort':'year'}",
+         ILLEGAL("`from` parameter must be set to 0 when `search_after` is "
+                 "used.")},
+    };
+
+    check(state, FACE_SEARCH, cases, COUNT(cases));
+}
+
+static void test_face_shows_what_a_text_is_indexed_as(void **state)
+{
+    static const struct face_case cases[] = {
+        {"", "{'analyzer':'english','text':'The \xc3\xa4 seas, 42'}",
+         "{'tokens':[{'token':'\xc3\xa4','start_offset':4,'end_offset':5,'type'"
+         ":"
+         "'<ALPHANUM>','position':1},{'token':'sea','start_offset':6,"
+         "'end_offset':10,'type':'<ALPHANUM>','position':2},{'token':'42',"
+         "'start_offset':12,'end_offset':14,'type':'<NUM>','position':3}]}"},
+        {"", "{'field':'title.keyword','text':['a b','c']}",
+         "{'tokens':[{'token':'a b','start_offset':0,'end_offset':3,'type':"
+         "'<ALPHANUM>','position':0},{'token':'c','start_offset':4,"
+         "'end_offset':5,'type':'<ALPHANUM>','position':101}]}"},
+        {"", "{'field':'none','text':'a'}", "there is no field [none]"},
+        {"", "{'analyzer':'none','text':'a'}",
+         "failed to find global analyzer [none]"},
+        {"", "{'tokenizer':'x','text':'a'}", "[tokenizer] unknown member"},
+        {"", "{'analyzer':'standard'}", "[text] is missing"},
+    };
+    struct shelf *shelf = *state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct query_error error;
+        struct arena arena;
+        struct buf out;
+
+        arena_init(&arena, MEM_REQUEST, 0);
+        buf_init(&out, MEM_JOB);
+        if (!face_analyze(&shelf->schema, quoted(&arena, cases[i].body), &out,
+                          &error))
+            buf_append(&out, span_str(error.reason));
+        buf_append_char(&out, '\0');
+        assert_string_equal(out.ptr, quoted(&arena, cases[i].expected).ptr);
+        buf_deinit(&out);
+        arena_deinit(&arena);
+    }
+}
+
 /* In memory of exactly its size: nothing behind it is read. */
 static void test_face_source_ends_where_the_document_does(void **state)
 {
@@ -357,6 +422,8 @@ int main(void)
         TEST(test_face_names_what_it_refuses),
         TEST(test_face_says_what_cannot_be_searched),
         TEST(test_face_refuses_what_is_no_json),
+        TEST(test_face_sorts_and_goes_on_behind_a_hit),
+        TEST(test_face_shows_what_a_text_is_indexed_as),
         cmocka_unit_test(test_face_source_ends_where_the_document_does),
     };
 
