@@ -93,7 +93,7 @@ static const struct config_option option_table[] = {
     {0},
 };
 
-/* The table with the service's own port as default. */
+/* The table with the service's own defaults. */
 struct option_tables {
     char port[8];
     struct config_option own[sizeof(option_table) / sizeof(option_table[0])];
@@ -109,10 +109,13 @@ static void fill_tables(struct option_tables *t, struct app *app)
     *t = (struct option_tables){.count = service->options ? 2 : 1};
     memcpy(t->own, option_table, sizeof(option_table));
     snprintf(t->port, sizeof(t->port), "%u", service->port);
-    for (size_t i = 0; t->own[i].name != NULL; i++)
+    for (size_t i = 0; t->own[i].name != NULL; i++) {
         if (t->own[i].offset == OPTION(port) &&
             t->own[i].kind == CONFIG_INTEGER)
             t->own[i].fallback = t->port;
+        if (t->own[i].offset == OPTION(max_body) && service->max_body)
+            t->own[i].fallback = service->max_body;
+    }
     t->tables[0] = t->own;
     t->tables[1] = service->options;
     t->outs[0] = &app->options;
@@ -303,6 +306,11 @@ struct limit_spec *app_write_limit(const struct app *app)
 const char *app_public_url(const struct app *app)
 {
     return app->public_url;
+}
+
+const char *app_data_dir(const struct app *app)
+{
+    return app->options.data_dir;
 }
 
 const void *app_config(const struct app *app)

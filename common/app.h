@@ -22,6 +22,14 @@ struct limit_spec;
 struct nodes;
 struct web_file;
 
+/* Work that one process beside the workers does: with --single, the same. */
+struct app_helper {
+    void *(*open)(struct app *app);
+    /* As those of struct app_service; drain may be NULL. */
+    void (*drain)(void *state, void (*done)(void *arg), void *arg);
+    void (*close)(void *state);
+};
+
 #define APP_SECRET_LEN 32
 
 struct app_service {
@@ -31,6 +39,15 @@ struct app_service {
     const struct route *routes;          /* ended by a NULL pattern */
     const struct config_option *options; /* the service's own, or NULL */
     void *config;                        /* what they fill */
+    const char *max_body; /* --max-body where it is not given; NULL: 1M */
+    /* --data-dir is made, and is this master's alone while it or a worker of
+       it lives. */
+    bool owns_data_dir;
+    const struct app_helper *helper; /* or NULL */
+    /* See server.h; may be NULL. */
+    const char *headers;
+    void (*problem)(struct request *req, int status, const char *slug,
+                    const char *detail);
     const char *const *track; /* tracked key prefixes, or NULL; the second link
                                  is there with these or with on_epoch */
     const char *const *secrets; /* names under <prefix>:secrets, at most 8,
@@ -98,6 +115,7 @@ struct limit_spec *app_write_limit(const struct app *app);
 struct limit_spec *app_limit(const char *name, uint64_t rate);
 /* Ends in no slash; "" unless --public-url. */
 const char *app_public_url(const struct app *app);
+const char *app_data_dir(const struct app *app);
 /* What app_service.config points to, parsed. */
 const void *app_config(const struct app *app);
 const char *app_host(const struct app *app); /* --host */

@@ -2,14 +2,20 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/app_internal.h"
 
 enum { BAD_OPTION = 2, CANNOT_START = 1 };
+
+#define LOCK_WAIT_MS 10000
+#define LOCK_POLL_MS 20
 
 /* The pieces of a comma list, NULL-ended: one block, freed as one. */
 static const char **split_list(const char *text)
@@ -195,6 +201,71 @@ struct stream_tls *app_load_tls(const struct app *app,
     return stream_tls_server(o->tls_cert, o->tls_key, reason, APP_REASON_MAX);
 }
 
+/* Who holds the lock; 0: it does not say. */
+static pid_t holder_of(int fd)
+{
+    char text[16] = "";
+
+    return pread(fd, text, sizeof(text) - 1, 0) > 0 ? (pid_t)atoi(text) : 0;
+}
+
+/*
+ * Kept open, and by workers too: it goes with the last of them.  A master that
+ * was killed may have workers that are still on their way out: they are waited
+ * for.
+ */
+static bool take_lock(int fd, const char *dir, char reason[APP_REASON_MAX])
+{
+    const struct timespec wait = {.tv_nsec = LOCK_POLL_MS * 1000000};
+    char text[16];
+
+    for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; ms += LOCK_POLL_MS) {
+        pid_t holder = holder_of(fd);
+        if (holder == getppid()) {
+            close(fd); /* our master's */
+            return true;
+        }
+        if (ms >= LOCK_WAIT_MS || (holder > 0 && kill(holder, 0) == 0)) {
+            snprintf(reason, APP_REASON_MAX,
+                     "--data-dir: %.160s is process %d's", dir, (int)holder);
+            close(fd);
+            return false;
+        }
+        nanosleep(&wait, NULL);
+    }
+    int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+    if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) == len)
+        return true;
+    snprintf(reason, APP_REASON_MAX, "--data-dir: %.160s: %s", dir,
+             strerror(errno));
+    close(fd);
+    return false;
+}
+
+static bool own_data_dir(const char *dir, char reason[APP_REASON_MAX])
+{
+    char path[4096];
+    int fd = -1;
+
+    /* Each of its parents as well. */
+    snprintf(path, sizeof(path), "%s/lock", dir);
+    for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        mkdir(path, 0755);
+        *at = '/';
+    }
+    int low = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (low >= 0) { /* workers inherit it, beyond what is theirs by number */
+        fd = fcntl(low, F_DUPFD, APP_FD_COUNT);
+        close(low);
+    }
+    if (fd >= 0)
+        return take_lock(fd, dir, reason);
+    snprintf(reason, APP_REASON_MAX, "--data-dir: %.160s: %s", path,
+             strerror(errno));
+    return false;
+}
+
 /* Loaded once here to refuse early; each worker loads its own. */
 static bool check_files(struct app *app, char reason[APP_REASON_MAX])
 {
@@ -215,6 +286,8 @@ static bool check_files(struct app *app, char reason[APP_REASON_MAX])
             return false;
         stream_tls_unref(tls);
     }
+    if (app->service->owns_data_dir && !own_data_dir(o->data_dir, reason))
+        return false;
     if (app->service->check_files != NULL &&
         !app->service->check_files(reason, APP_REASON_MAX))
         return false;

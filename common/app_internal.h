@@ -38,7 +38,7 @@ struct app_options {
 };
 
 /* Descriptors of one worker slot; -1: tls without a certificate, extra where
-   the service has no port of its own. */
+   the service has no port of its own, all of the helper. */
 struct app_sockets {
     int plain, tls, extra;
 };
@@ -114,7 +114,9 @@ struct app {
     struct router *router;
     struct server *server;
     struct stream_tls *tls;
-    void *state; /* the service's */
+    void *state;  /* the service's; NULL: this is the helper */
+    void *helper; /* its state; NULL: another process is */
+    bool serves;  /* it is no helper alone */
 
     enum app_shared_step shared;
     bool secrets_known, secrets_told;

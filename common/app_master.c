@@ -58,7 +58,8 @@ struct master {
     struct metrics *metrics;
     uint64_t *restarts, *failed_rolls;
     struct slot *slots;
-    size_t count;
+    size_t count; /* the last one the helper's, where there is one */
+    size_t workers_wanted;
     struct list workers; /* live processes */
     size_t draining;     /* of them */
     size_t rolling;      /* slot that rolls, or count */
@@ -113,14 +114,13 @@ static uv_stdio_container_t inherited(int fd)
 static int spawn(struct master *m, struct worker *w, bool rolling)
 {
     const struct slot *slot = w->slot;
-    struct app_post post = {
-        .slot = slot->number,
-        .parent = getpid(),
-        .rolling = rolling,
-        .sockets = {-1, slot->sockets.tls, slot->sockets.extra},
-        .port = m->app->port,
-        .tls_port = m->app->tls_port,
-        .extra_port = m->app->extra_port};
+    struct app_post post = {.slot = slot->number,
+                            .parent = getpid(),
+                            .rolling = rolling,
+                            .sockets = slot->sockets,
+                            .port = m->app->port,
+                            .tls_port = m->app->tls_port,
+                            .extra_port = m->app->extra_port};
     char **env = app_post_environment(&post);
     uv_stdio_container_t fds[APP_FD_COUNT];
     uv_process_options_t options = {.exit_cb = on_exit_of_worker,
@@ -138,8 +138,7 @@ static int spawn(struct master *m, struct worker *w, bool rolling)
     fds[APP_FD_READY] =
         (uv_stdio_container_t){.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
                                .data.stream = (uv_stream_t *)&w->ready};
-    fds[APP_FD_PLAIN] = (uv_stdio_container_t){.flags = UV_INHERIT_FD,
-                                               .data.fd = slot->sockets.plain};
+    fds[APP_FD_PLAIN] = inherited(slot->sockets.plain);
     fds[APP_FD_TLS] = inherited(slot->sockets.tls);
     fds[APP_FD_EXTRA] = inherited(slot->sockets.extra);
     err = uv_spawn(&m->loop, &w->process, &options);
@@ -383,7 +382,7 @@ static void kill_now(struct worker *w)
 /* So that who comes now is refused and not left waiting in a queue. */
 static void close_sockets(struct master *m)
 {
-    for (size_t i = 0; i < m->count; i++) {
+    for (size_t i = 0; i < m->workers_wanted; i++) {
         close(m->slots[i].sockets.plain);
         if (m->slots[i].sockets.tls >= 0)
             close(m->slots[i].sockets.tls);
@@ -463,7 +462,7 @@ static void run_master(struct master *m)
     init_master(m);
     log_write(LOG_INFO, "listening", LOG_STR("host", m->app->options.host),
               LOG_NUMBER("port", m->app->port),
-              LOG_NUMBER("workers", (int64_t)m->count),
+              LOG_NUMBER("workers", (int64_t)m->workers_wanted),
               LOG_STR("build", app_build_id()));
     for (size_t i = 0; i < m->count; i++)
         start_slot(&m->slots[i]);
@@ -485,13 +484,15 @@ static bool acquire(struct master *m, char reason[APP_REASON_MAX])
         snprintf(reason, APP_REASON_MAX, "no memory file: %s", uv_strerror(fd));
         return false;
     }
-    if (app_open_sockets(m->app, sockets, m->count, reason) < 0) {
+    if (app_open_sockets(m->app, sockets, m->workers_wanted, reason) < 0) {
         close(fd);
         return false;
     }
     m->metrics_fd = fd;
     for (size_t i = 0; i < m->count; i++)
-        m->slots[i].sockets = sockets[i];
+        m->slots[i].sockets = i < m->workers_wanted
+                                  ? sockets[i]
+                                  : (struct app_sockets){-1, -1, -1};
     return true;
 }
 
@@ -503,9 +504,11 @@ int app_master(struct app *app)
     int status = 1;
 
     m->app = app;
-    m->count = wanted > 0 ? (size_t)wanted : uv_available_parallelism();
-    if (m->count > APP_MAX_WORKERS)
-        m->count = APP_MAX_WORKERS;
+    m->workers_wanted =
+        wanted > 0 ? (size_t)wanted : uv_available_parallelism();
+    if (m->workers_wanted > APP_MAX_WORKERS)
+        m->workers_wanted = APP_MAX_WORKERS;
+    m->count = m->workers_wanted + (app->service->helper != NULL);
     m->rolling = m->count;
     list_init(&m->workers);
     m->slots = mem_zalloc(MEM_APP, m->count * sizeof(*m->slots));

@@ -14,7 +14,18 @@
 #define NAME "APP_POST"
 #define TEXT_MAX 96
 
-enum { PARENT, SLOT, ROLLING, TLS, EXTRA, PORT, TLS_PORT, EXTRA_PORT, FIELDS };
+enum {
+    PARENT,
+    SLOT,
+    ROLLING,
+    PLAIN,
+    TLS,
+    EXTRA,
+    PORT,
+    TLS_PORT,
+    EXTRA_PORT,
+    FIELDS
+};
 
 char **app_post_environment(const struct app_post *post)
 {
@@ -27,10 +38,10 @@ char **app_post_environment(const struct app_post *post)
     char **env = mem_alloc(MEM_APP, (n + 2) * sizeof(char *) + TEXT_MAX);
     char *text = (char *)(env + n + 2);
 
-    snprintf(text, TEXT_MAX, NAME "=%d,%d,%d,%d,%d,%u,%u,%u", post->parent,
-             post->slot, post->rolling, post->sockets.tls >= 0,
-             post->sockets.extra >= 0, post->port, post->tls_port,
-             post->extra_port);
+    snprintf(text, TEXT_MAX, NAME "=%d,%d,%d,%d,%d,%d,%u,%u,%u", post->parent,
+             post->slot, post->rolling, post->sockets.plain >= 0,
+             post->sockets.tls >= 0, post->sockets.extra >= 0, post->port,
+             post->tls_port, post->extra_port);
     memcpy(env, environ, n * sizeof(char *));
     env[n] = text;
     env[n + 1] = NULL;
@@ -63,7 +74,7 @@ bool app_post_take(struct app_post *post)
         .metrics = APP_FD_METRICS,
         .ready = APP_FD_READY,
         .rolling = field[ROLLING] != 0,
-        .sockets = {.plain = APP_FD_PLAIN,
+        .sockets = {.plain = field[PLAIN] != 0 ? APP_FD_PLAIN : -1,
                     .tls = field[TLS] != 0 ? APP_FD_TLS : -1,
                     .extra = field[EXTRA] != 0 ? APP_FD_EXTRA : -1},
         .port = (uint16_t)field[PORT],

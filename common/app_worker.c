@@ -37,6 +37,7 @@
 static void on_server_drained(void *arg);
 static void on_left(void *arg);
 static void on_flushed(void *arg);
+static void on_helped(void *arg);
 static void on_given_back(void *arg);
 static void close_parts(struct app *app);
 static void on_part_closed(void *arg);
@@ -53,18 +54,24 @@ static void listen_on(struct app *app, int fd, struct stream_tls *tls)
     _exit(1); /* the master counts it as a crash, or keeps the old worker */
 }
 
-static void start_listening(struct app *app)
+static void listen_on_all(struct app *app)
 {
-    if (app->listening || app->draining)
-        return;
-    app->listening = true;
-    wheel_stop(stream_loop_wheel(app->loop), &app->listen_grace);
     listen_on(app, app->post.sockets.plain, NULL);
     if (app->tls != NULL)
         listen_on(app, app->post.sockets.tls, app->tls);
     log_write(LOG_INFO, "accepting", LOG_NUMBER("port", app->port),
               LOG_NUMBER("tls_port", app->tls != NULL ? app->tls_port : 0),
               LOG_NUMBER("pid", getpid()), LOG_STR("build", app_build_id()));
+}
+
+static void start_listening(struct app *app)
+{
+    if (app->listening || app->draining)
+        return;
+    app->listening = true;
+    wheel_stop(stream_loop_wheel(app->loop), &app->listen_grace);
+    if (app->serves)
+        listen_on_all(app);
     if (app->post.ready < 0)
         return;
     while (write(app->post.ready, "r", 1) < 0 && errno == EINTR)
@@ -88,7 +95,7 @@ static void tell_secrets(struct app *app)
     if (name != NULL && app->options.token_keys == NULL)
         auth_set_keys(app->auth,
                       token_keys_of(app_secret(app, name), APP_SECRET_LEN));
-    if (app->service->on_secrets != NULL)
+    if (app->service->on_secrets != NULL && app->serves)
         app->service->on_secrets(app->state);
 }
 
@@ -165,9 +172,10 @@ static void start_drain(struct app *app)
     /* The last twentieth is for the service's flush and the way out. */
     wheel_start(wheel, &app->drain_limit, limit_ms - limit_ms / 50,
                 on_drain_limit);
-    if (app->service->stop != NULL)
+    if (app->service->stop != NULL && app->serves)
         app->service->stop(app->state);
-    nodes_close(app->nodes, on_left, app);
+    if (app->nodes != NULL)
+        nodes_close(app->nodes, on_left, app);
     server_drain(app->server, limit_ms / 5 * 4, limit_ms - limit_ms / 20,
                  on_server_drained, app);
 }
@@ -199,13 +207,23 @@ static void on_server_drained(void *arg)
 {
     struct app *app = arg;
 
-    if (app->service->drain != NULL)
+    if (app->service->drain != NULL && app->serves)
         app->service->drain(app->state, on_flushed, app);
     else
         on_flushed(app);
 }
 
 static void on_flushed(void *arg)
+{
+    struct app *app = arg;
+
+    if (app->helper != NULL && app->service->helper->drain != NULL)
+        app->service->helper->drain(app->helper, on_helped, app);
+    else
+        on_helped(app);
+}
+
+static void on_helped(void *arg)
 {
     struct app *app = arg;
 
@@ -255,9 +273,12 @@ static void on_part_closed(void *arg)
     app->server = NULL;
     app->pubsub = NULL;
     app->redis = NULL;
-    if (app->service->close != NULL)
+    if (app->service->close != NULL && app->serves)
         app->service->close(app->state);
     app->state = NULL;
+    if (app->helper != NULL)
+        app->service->helper->close(app->helper);
+    app->helper = NULL;
     limiter_close(app->limiter);
     limit_spec_unref(app->write_limit);
     wheel_stop(wheel, &app->drain_limit);
@@ -325,7 +346,7 @@ static void on_invalidate(void *arg, struct span key)
 
     if (!key.ptr)
         limiter_forget(app->limiter);
-    if (app->service->on_invalidate != NULL)
+    if (app->service->on_invalidate != NULL && app->serves)
         app->service->on_invalidate(app->state, key);
 }
 
@@ -334,7 +355,7 @@ static void on_epoch(void *arg, bool live)
     struct app *app = arg;
 
     metrics_set(app->tracking_up, live);
-    if (app->service->on_epoch != NULL)
+    if (app->service->on_epoch != NULL && app->serves)
         app->service->on_epoch(app->state, live);
 }
 
@@ -440,6 +461,8 @@ static void open_server(struct app *app)
         .public_url = app->public_url,
         .authority = app->authority,
         .access_log = o->access_log,
+        .headers = app->service->headers,
+        .problem = app->service->problem,
         .limiter = app->limiter,
         .write_limit = app->write_limit,
     };
@@ -505,11 +528,14 @@ static void open_parts(struct app *app)
     app_turns_start(app);
     start_signals(app);
     open_redis(app);
-    if (app->service->open != NULL)
+    if (app->service->open != NULL && app->serves)
         app->state = app->service->open(app);
+    if (app->service->helper != NULL && (!app->serves || !app->post.parent))
+        app->helper = app->service->helper->open(app);
     open_limiter(app);
     open_server(app);
-    open_nodes(app);
+    if (app->serves)
+        open_nodes(app);
     tell_secrets(app); /* --secrets FILE */
     app_shared_start(app);
     on_tick(&app->tick);
@@ -547,6 +573,7 @@ int app_worker(struct app *app, const struct app_post *post)
 
     app->started_us = clock_mono_us();
     app->post = *post;
+    app->serves = post->sockets.plain >= 0;
     app->port = post->port;
     app->tls_port = post->tls_port;
     app->extra_port = post->extra_port;

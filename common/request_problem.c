@@ -64,6 +64,8 @@ void request_problem(struct request *req, int status, const char *slug,
                          detail ? detail : "");
         request_add_header(req, "Content-Security-Policy", SPAN(WEB_POLICY));
         request_reply(req, status, "text/html; charset=utf-8", buf_span(&body));
+    } else if (req->server->options.problem) {
+        req->server->options.problem(req, status, slug, detail);
     } else {
         put_problem(&body, req, status, slug, title, detail, NULL);
         request_reply(req, status, "application/problem+json", buf_span(&body));

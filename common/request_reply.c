@@ -160,6 +160,7 @@ static void put_common(struct request *req, struct buf *out)
     put_span(put_span(at, trace), SPAN("\r\n"));
     buf_commit(out, len);
     buf_append(out, buf_span(&req->extra));
+    buf_append(out, span_str(req->server->options.headers));
     if (!req->keep_alive)
         buf_append(out, SPAN("Connection: close\r\n"));
     else if (req->head.is_1_0)

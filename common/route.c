@@ -28,10 +28,12 @@ struct compiled {
 };
 
 struct router {
-    size_t count;
+    size_t count, compiled_count;
     const struct route *routes[ROUTE_MAX];
     struct compiled compiled[ROUTE_MAX]; /* by number of segments, then rank */
     size_t from[MAX_SEGMENTS + 2];       /* the first with so many */
+    const struct route *any;             /* "*", or NULL */
+    size_t any_index;
 };
 
 static struct segment compile_segment(struct span text)
@@ -91,7 +93,13 @@ static void add_all(struct router *router, const struct route *routes)
 {
     for (; routes && routes->pattern; routes++) {
         assert(router->count < ROUTE_MAX);
-        compile(&router->compiled[router->count], routes, router->count);
+        if (strcmp(routes->pattern, "*") == 0) {
+            router->any = routes;
+            router->any_index = router->count;
+        } else {
+            compile(&router->compiled[router->compiled_count++], routes,
+                    router->count);
+        }
         router->routes[router->count++] = routes;
     }
 }
@@ -113,9 +121,9 @@ struct router *router_create(const struct route *first,
 
     add_all(router, first);
     add_all(router, second);
-    qsort(router->compiled, router->count, sizeof(router->compiled[0]),
+    qsort(router->compiled, router->compiled_count, sizeof(router->compiled[0]),
           compare);
-    for (size_t i = 0; i < router->count; i++) {
+    for (size_t i = 0; i < router->compiled_count; i++) {
         router->from[router->compiled[i].count + 1] = i + 1;
         router->compiled[i].pattern = pattern_of(router, i);
     }
@@ -179,7 +187,7 @@ static bool fit_segment(const struct segment *segment, struct span text,
         !span_eq(span_skip(text, text.len - suffix), segment->literal))
         return false;
     struct span value = {text.ptr, text.len - suffix};
-    if (has_escaped_slash(value) && !(flags & ROUTE_MERCURE))
+    if (has_escaped_slash(value) && !(flags & (ROUTE_MERCURE | ROUTE_SLASH)))
         return false;
     match->params[match->param_count].name = segment->name;
     match->params[match->param_count++].value = value;
@@ -212,8 +220,10 @@ void router_match(const struct router *router, enum request_method method,
     const struct compiled *first = NULL;
     struct route_match tried;
     struct path split_path;
+    bool done = false;
 
-    match->route = NULL;
+    match->route = method == REQUEST_OPTIONS ? NULL : router->any;
+    match->index = router->any_index;
     match->allowed = 0;
     match->param_count = 0;
     if (!split(path, &split_path))
@@ -227,12 +237,13 @@ void router_match(const struct router *router, enum request_method method,
             continue;
         first = compiled;
         match->allowed |= 1u << compiled->route->method;
-        if (match->route || !serves(compiled->route->method, method))
+        if (done || !serves(compiled->route->method, method))
             continue;
         tried.route = compiled->route;
         tried.index = compiled->index;
         tried.allowed = match->allowed;
         *match = tried;
+        done = true;
     }
     if (match->allowed & 1u << REQUEST_GET)
         match->allowed |= 1u << REQUEST_HEAD;

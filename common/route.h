@@ -5,7 +5,8 @@
  * a literal ("{code}+", "{id}:cancel"); the last may be a literal with a verb
  * ("links:batch").  A literal segment wins over a longer suffix, that over a
  * bare {name}.  A path with an empty {name}, or with a %2F in it, does not
- * match.  GET routes answer HEAD too.
+ * match.  GET routes answer HEAD too.  The pattern "*" is for all that no other
+ * one fits, whatever the method but OPTIONS.
  */
 #pragma once
 
@@ -26,6 +27,7 @@ enum route_flags {
        allows; the cookie is mercureAuthorization; it has no scope here.  A
        {name} may be an IRI, with %2F. */
     ROUTE_MERCURE = 32,
+    ROUTE_SLASH = 64, /* a {name} may have a %2F in it */
 };
 
 struct route {
@@ -46,7 +48,7 @@ void router_destroy(struct router *router);
 struct route_match {
     const struct route *route; /* NULL: not found, or not this method */
     size_t index;              /* of the route, for its counters */
-    unsigned allowed;          /* bits 1 << method the path knows; 0: 404 */
+    unsigned allowed; /* bits 1 << method the path knows, but for "*"; 0: 404 */
     struct {
         struct span name, value; /* still percent-encoded */
     } params[ROUTE_MAX_PARAMS];

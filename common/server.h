@@ -40,6 +40,10 @@ struct server_options {
     struct limiter *limiter;            /* of writing routes */
     struct limit_spec *write_limit;     /* theirs, of each caller; NULL: none */
     const char *authority; /* host:port that it listens on; may be NULL */
+    const char *headers;   /* lines of every answer, with CRLF; may be NULL */
+    /* What answers where something is wrong, in JSON; NULL: problem+json. */
+    void (*problem)(struct request *req, int status, const char *slug,
+                    const char *detail);
     bool access_log;
 };
 

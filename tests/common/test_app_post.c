@@ -41,6 +41,13 @@ static void test_post_comes_out_as_it_went_in(void **state)
     assert_int_equal(out.port, 65535);
     assert_int_equal(out.tls_port, 1);
     assert_false(app_post_take(&out)); /* once */
+    env = app_post_environment(
+        &(struct app_post){.parent = getppid(), .sockets = {-1, -1, -1}});
+    set_last(env);
+    mem_free(env);
+    assert_true(app_post_take(&out)); /* the helper's */
+    assert_int_equal(out.sockets.plain, -1);
+    assert_int_equal(out.sockets.tls, -1);
 }
 
 static void test_post_of_another_is_none(void **state)

@@ -124,6 +124,34 @@ static void test_match_takes_parameters_undecoded(void **state)
     router_destroy(router);
 }
 
+static void test_match_gives_the_rest_to_a_star(void **state)
+{
+    static const struct route all[] = {
+        {REQUEST_GET, "/{a}/{b}", NULL, NULL, ROUTE_SLASH},
+        {REQUEST_GET, "*", NULL, NULL, 0},
+        {REQUEST_GET, "/{a}", NULL, NULL, 0},
+        {0},
+    };
+    struct router *router = router_create(all, NULL);
+    struct route_match match;
+    (void)state;
+
+    router_match(router, REQUEST_GET, SPAN("/a%2Fb/c%2f"), &match);
+    assert_ptr_equal(match.route, &all[0]);
+    assert_param(&match, 0, "a", "a%2Fb");
+    router_match(router, REQUEST_GET, SPAN("/a%2Fb"), &match);
+    assert_ptr_equal(match.route, &all[1]); /* not said to take a slash */
+    assert_ptr_equal(router_at(router, match.index), match.route);
+    router_match(router, REQUEST_POST, SPAN("/a"), &match);
+    assert_ptr_equal(match.route, &all[1]);
+    assert_int_equal(match.allowed, 1U << REQUEST_GET | 1U << REQUEST_HEAD);
+    router_match(router, REQUEST_GET, SPAN("/a"), &match);
+    assert_ptr_equal(match.route, &all[2]);
+    router_match(router, REQUEST_OPTIONS, SPAN("/a/b/c"), &match);
+    assert_null(match.route);
+    router_destroy(router);
+}
+
 static void test_router_may_be_empty_or_absent(void **state)
 {
     static const struct route none[] = {{0}};
@@ -143,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_match_finds_the_most_exact_pattern),
         cmocka_unit_test(test_match_takes_parameters_undecoded),
+        cmocka_unit_test(test_match_gives_the_rest_to_a_star),
         cmocka_unit_test(test_router_may_be_empty_or_absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
