@@ -274,6 +274,10 @@ static bool read_leaf(struct builder *builder, struct span name,
     struct schema *schema = builder->schema;
     uint32_t number = schema_find(schema, name);
 
+    if (schema_is_meta(name))
+        return refuse(builder, name,
+                      "it is a metadata field and cannot be added inside a "
+                      "document");
     if (json_is_null(node) || (number == SCHEMA_NONE && !schema->dynamic))
         return true;
     if (number == SCHEMA_NONE && schema_has_inner(schema, name))
@@ -473,12 +477,12 @@ static bool take(struct builder *builder, struct span id, struct span source,
     return true;
 }
 
-bool builder_add(struct builder *builder, struct span id, struct span source,
-                 char *why, size_t why_size)
+/* NULL: it is none.  arena_deinit() builder->arena in any case. */
+static json_t *read_source(struct builder *builder, struct span source,
+                           char *why, size_t why_size)
 {
     struct json_errors errors;
     json_t *json = NULL;
-    bool fine = false;
 
     builder->why = why;
     builder->why_size = why_size;
@@ -491,8 +495,39 @@ bool builder_add(struct builder *builder, struct span id, struct span source,
         snprintf(why, why_size, "failed to parse: %s",
                  errors.count ? errors.at[0].detail : "it is no object");
     else
-        fine = take(builder, id, source, json);
+        return json;
+    json_decref(json);
+    return NULL;
+}
+
+bool builder_add(struct builder *builder, struct span id, struct span source,
+                 char *why, size_t why_size)
+{
+    json_t *json = read_source(builder, source, why, why_size);
+    bool fine = json && take(builder, id, source, json);
+
     arena_deinit(&builder->arena);
+    json_decref(json);
+    return fine;
+}
+
+void builder_give(struct builder *builder, uint32_t field, int64_t number)
+{
+    struct column *column = column_of(builder, field);
+
+    values_writer_add_long(values_of(builder, column, SCHEMA_LONG),
+                           builder->docs - 1, number);
+}
+
+bool builder_check(struct schema *schema, struct span source, char *why,
+                   size_t why_size)
+{
+    struct builder builder = {.schema = schema};
+    json_t *json = read_source(&builder, source, why, why_size);
+    bool fine = json && read_all(&builder, json);
+
+    arena_deinit(&builder.arena);
+    mem_free(builder.values);
     json_decref(json);
     return fine;
 }

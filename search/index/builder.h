@@ -47,6 +47,18 @@ void builder_abandon(struct builder *builder);
 bool builder_add(struct builder *builder, struct span id, struct span source,
                  char *why, size_t why_size);
 
+/* What the document that was added last has in a field of integers beside what
+   it came with. */
+void builder_give(struct builder *builder, uint32_t field, int64_t number);
+
+/*
+ * Would it be added?  The schema grows as by builder_add(); so a document that
+ * is added later to a schema that begins with the same fields, which does not
+ * grow by itself, is taken and means the same.
+ */
+bool builder_check(struct schema *schema, struct span source, char *why,
+                   size_t why_size);
+
 uint32_t builder_docs(const struct builder *builder);
 /* Bytes of memory, about. */
 size_t builder_size(const struct builder *builder);

@@ -234,8 +234,9 @@ static int add(struct ledger *ledger, const char *name,
     int err = -1;
 
     if (opened_open(&opened, ledger->dir, why, sizeof(why)))
-        err = replace_add_by(ledger->manifest, ledger->dir, &opened, name,
-                             &order);
+        err = replace_add(
+            ledger->manifest, ledger->dir, &opened,
+            &(struct replace_change){.file = name, .order = &order});
     opened_close(&opened);
     if (!err)
         err = manifest_save(ledger->manifest, ledger->dir);

@@ -7,9 +7,27 @@
 
 #define TRIES 20 /* to open what is there while another one replaces it */
 
+struct opening {
+    const struct opened *older; /* has some of it; or NULL */
+    char *why;
+    size_t why_size;
+};
+
+/* Its place in an older one; or the count of that. */
+static size_t place_in(const struct opened *older,
+                       const struct manifest_segment *segment)
+{
+    size_t count = older ? older->manifest.count : 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(older->manifest.segments[i].file, segment->file) == 0)
+            return i;
+    return count;
+}
+
 /* Of a segment: all are, where there is no file of it. */
-static bool read_live(struct opened *opened, const char *dir, size_t i,
-                      char *why, size_t why_size)
+static bool read_live(struct opened *opened, size_t i,
+                      const struct opening *opening)
 {
     const struct manifest_segment *of = &opened->manifest.segments[i];
     uint32_t docs = segment_docs(opened->segments[i]);
@@ -19,37 +37,43 @@ static bool read_live(struct opened *opened, const char *dir, size_t i,
         live_init(&opened->lives[i], docs);
         return true;
     }
-    snprintf(path, sizeof(path), "%s/%s", dir, of->live);
+    snprintf(path, sizeof(path), "%s/%s", opened->dir, of->live);
     if (live_load(&opened->lives[i], path, docs))
         return true;
-    snprintf(why, why_size, "%s: it does not say who is live", path);
+    snprintf(opening->why, opening->why_size, "%s: it does not say who is live",
+             path);
     return false;
 }
 
-static bool open_one(struct opened *opened, const char *dir, size_t i,
-                     char *why, size_t why_size)
+static bool open_one(struct opened *opened, size_t i,
+                     const struct opening *opening)
 {
+    const struct manifest_segment *of = &opened->manifest.segments[i];
+    size_t place = place_in(opening->older, of);
     struct segment *segment;
     char path[PATH_MAX];
     uint32_t base = 0;
 
     for (size_t j = 0; j < i; j++)
         base += opened->readers[j]->docs;
-    snprintf(path, sizeof(path), "%s/%s", dir,
-             opened->manifest.segments[i].file);
-    opened->segments[i] = segment = segment_open(path, why, why_size);
-    if (!segment || !read_live(opened, dir, i, why, why_size))
+    snprintf(path, sizeof(path), "%s/%s", opened->dir, of->file);
+    opened->segments[i] = segment =
+        opening->older && place < opening->older->manifest.count
+            ? segment_ref(opening->older->segments[place])
+            : segment_open(path, opening->why, opening->why_size);
+    if (!segment || !read_live(opened, i, opening))
         return false;
     opened->readers[i] = reader_open(segment, &opened->lives[i], base);
     if (!opened->readers[i] && segment_damage(segment))
-        snprintf(why, why_size, "%s", segment_damage(segment));
+        snprintf(opening->why, opening->why_size, "%s",
+                 segment_damage(segment));
     else if (!opened->readers[i])
-        snprintf(why, why_size, "%s: its schema cannot be read", path);
+        snprintf(opening->why, opening->why_size,
+                 "%s: its schema cannot be read", path);
     return opened->readers[i];
 }
 
-static bool open_all(struct opened *opened, const char *dir, char *why,
-                     size_t why_size)
+static bool open_all(struct opened *opened, const struct opening *opening)
 {
     size_t count = opened->manifest.count;
 
@@ -59,34 +83,43 @@ static bool open_all(struct opened *opened, const char *dir, char *why,
     opened->readers =
         mem_zalloc(MEM_APP, (count + 1) * sizeof(struct reader *));
     for (size_t i = 0; i < count; i++)
-        if (!open_one(opened, dir, i, why, why_size))
+        if (!open_one(opened, i, opening))
             return false;
     return true;
 }
 
 /* A file that is not there any more was replaced, if it is of an older
    generation than the index has now. */
-static bool is_old(const struct opened *opened, const char *dir)
+static bool is_old(const struct opened *opened)
 {
     struct manifest now;
     char why[64];
-    bool old = manifest_load(&now, dir, why, sizeof(why)) &&
+    bool old = manifest_load(&now, opened->dir, why, sizeof(why)) &&
                now.generation != opened->manifest.generation;
 
     manifest_deinit(&now);
     return old;
 }
 
-bool opened_open(struct opened *opened, const char *dir, char *why,
-                 size_t why_size)
+static void init(struct opened *opened, const char *dir)
+{
+    size_t len = strlen(dir) + 1;
+
+    *opened = (struct opened){.dir = mem_alloc(MEM_APP, len)};
+    memcpy(opened->dir, dir, len);
+}
+
+static bool open_now(struct opened *opened, const char *dir,
+                     const struct opening *opening)
 {
     for (int again = 0; again < TRIES; again++) {
-        *opened = (struct opened){0};
-        if (!manifest_load(&opened->manifest, dir, why, why_size))
+        init(opened, dir);
+        if (!manifest_load(&opened->manifest, dir, opening->why,
+                           opening->why_size))
             return false;
-        if (open_all(opened, dir, why, why_size))
+        if (open_all(opened, opening))
             return true;
-        if (!is_old(opened, dir))
+        if (!is_old(opened))
             return false;
         opened_close(opened);
     }
@@ -94,17 +127,32 @@ bool opened_open(struct opened *opened, const char *dir, char *why,
     return false;
 }
 
+bool opened_open(struct opened *opened, const char *dir, char *why,
+                 size_t why_size)
+{
+    return open_now(opened, dir,
+                    &(struct opening){.why = why, .why_size = why_size});
+}
+
+bool opened_reopen(struct opened *opened, const struct opened *older, char *why,
+                   size_t why_size)
+{
+    return open_now(opened, older->dir,
+                    &(struct opening){older, why, why_size});
+}
+
 bool opened_open_some(struct opened *opened, const char *dir,
                       const struct manifest_segment *segments, size_t count,
                       char *why, size_t why_size)
 {
-    *opened = (struct opened){0};
+    init(opened, dir);
     manifest_init(&opened->manifest);
     for (size_t i = 0; i < count; i++) {
         manifest_add(&opened->manifest, segments[i].file, segments[i].docs);
         manifest_set_live(&opened->manifest, i, segments[i].live);
     }
-    return open_all(opened, dir, why, why_size);
+    return open_all(opened,
+                    &(struct opening){.why = why, .why_size = why_size});
 }
 
 void opened_close(struct opened *opened)
@@ -114,6 +162,7 @@ void opened_close(struct opened *opened)
         segment_close(opened->segments[i]);
         live_deinit(&opened->lives[i]);
     }
+    mem_free(opened->dir);
     mem_free(opened->segments);
     mem_free(opened->lives);
     mem_free(opened->readers);

@@ -8,6 +8,7 @@
 #include "search/index/reader.h"
 
 struct opened {
+    char *dir;
     struct manifest manifest;
     struct segment **segments; /* as many as the manifest has, as those below */
     struct live *lives;
@@ -22,6 +23,10 @@ bool opened_open(struct opened *opened, const char *dir, char *why,
 bool opened_open_some(struct opened *opened, const char *dir,
                       const struct manifest_segment *segments, size_t count,
                       char *why, size_t why_size);
+/* The index as it is now, of which much may be as it was: segments that older
+   has are not opened once more. */
+bool opened_reopen(struct opened *opened, const struct opened *older, char *why,
+                   size_t why_size);
 void opened_close(struct opened *opened);
 /* What was found to be damaged since; NULL: nothing. */
 const char *opened_damage(const struct opened *opened);

@@ -12,9 +12,9 @@ struct replacing {
     const char *dir;
     struct opened *opened;
     const struct replace_order *order; /* or NULL */
-    struct reader *fresh;
-    struct live live; /* of the new segment */
-    bool *changed;    /* of each older one */
+    struct reader *fresh;              /* NULL: none */
+    struct live live;                  /* of the new segment */
+    bool *changed;                     /* of each older one */
 };
 
 static bool is_later(const struct replacing *replacing, size_t i, uint32_t doc,
@@ -23,11 +23,13 @@ static bool is_later(const struct replacing *replacing, size_t i, uint32_t doc,
     const struct replace_order *order = replacing->order;
     size_t count = replacing->opened->manifest.count;
 
-    return order && order->when(order->arg, i, doc) >
-                        order->when(order->arg, count, fresh);
+    return order && fresh != UINT32_MAX &&
+           order->when(order->arg, i, doc) >
+               order->when(order->arg, count, fresh);
 }
 
-/* One of the same id and the new one's: the later one stays. */
+/* One of the same id and the new one's: the later one stays.  fresh: none has
+   it, if it is UINT32_MAX. */
 static void remove_earlier(struct replacing *replacing, struct span id,
                            uint32_t fresh)
 {
@@ -46,11 +48,12 @@ static void remove_earlier(struct replacing *replacing, struct span id,
     }
 }
 
-static int remove_all(struct replacing *replacing)
+static int remove_all(struct replacing *replacing,
+                      const struct replace_change *change)
 {
     struct reader *fresh = replacing->fresh;
 
-    for (uint32_t doc = 0; doc < fresh->docs; doc++) {
+    for (uint32_t doc = 0; fresh && doc < fresh->docs; doc++) {
         struct span id = reader_id(fresh, doc);
         if (!id.ptr)
             return UV_EIO;
@@ -58,6 +61,12 @@ static int remove_all(struct replacing *replacing)
             live_delete(&replacing->live, doc);
         else
             remove_earlier(replacing, id, doc);
+    }
+    for (size_t i = 0; i < change->gone_count; i++) {
+        uint32_t doc = fresh ? reader_find(fresh, change->gone[i]) : UINT32_MAX;
+        if (doc != UINT32_MAX)
+            live_delete(&replacing->live, doc);
+        remove_earlier(replacing, change->gone[i], UINT32_MAX);
     }
     return opened_damage(replacing->opened) ? UV_EIO : 0;
 }
@@ -85,10 +94,11 @@ static int write_all(struct replacing *replacing, const char *file)
         if (replacing->changed[i])
             err = write_live(replacing, manifest->segments[i].file,
                              &opened->lives[i], names[i]);
-    if (!err && replacing->live.count < replacing->live.docs)
+    if (!err && file && replacing->live.count < replacing->live.docs)
         err = write_live(replacing, file, &replacing->live, names[count]);
     if (!err) {
-        manifest_add(manifest, file, replacing->live.docs);
+        if (file)
+            manifest_add(manifest, file, replacing->live.docs);
         for (size_t i = 0; i <= count; i++)
             if (names[i][0])
                 manifest_set_live(manifest, i, names[i]);
@@ -97,36 +107,34 @@ static int write_all(struct replacing *replacing, const char *file)
     return err;
 }
 
-int replace_add_by(struct manifest *manifest, const char *dir,
-                   struct opened *opened, const char *file,
-                   const struct replace_order *order)
+int replace_add(struct manifest *manifest, const char *dir,
+                struct opened *opened, const struct replace_change *change)
 {
-    struct replacing replacing = {
-        .manifest = manifest, .dir = dir, .opened = opened, .order = order};
+    struct replacing replacing = {.manifest = manifest,
+                                  .dir = dir,
+                                  .opened = opened,
+                                  .order = change->order};
+    struct segment *segment = NULL;
     char path[PATH_MAX];
     char why[64];
     int err = UV_EIO;
 
-    snprintf(path, sizeof(path), "%s/%s", dir, file);
-    struct segment *segment = segment_open(path, why, sizeof(why));
-    replacing.fresh = segment ? reader_open(segment, NULL, 0) : NULL;
-    if (replacing.fresh) {
+    if (change->file) {
+        snprintf(path, sizeof(path), "%s/%s", dir, change->file);
+        segment = segment_open(path, why, sizeof(why));
+        replacing.fresh = segment ? reader_open(segment, NULL, 0) : NULL;
+    }
+    if (!change->file || replacing.fresh) {
         replacing.changed =
             mem_zalloc(MEM_APP, (opened->manifest.count + 1) * sizeof(bool));
-        live_init(&replacing.live, replacing.fresh->docs);
-        err = remove_all(&replacing);
+        live_init(&replacing.live, replacing.fresh ? replacing.fresh->docs : 0);
+        err = remove_all(&replacing, change);
         if (!err)
-            err = write_all(&replacing, file);
+            err = write_all(&replacing, change->file);
         live_deinit(&replacing.live);
         mem_free(replacing.changed);
     }
     reader_close(replacing.fresh);
     segment_close(segment);
     return err;
-}
-
-int replace_add(struct manifest *manifest, const char *dir,
-                struct opened *opened, const char *file)
-{
-    return replace_add_by(manifest, dir, opened, file, NULL);
 }

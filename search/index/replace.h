@@ -1,6 +1,7 @@
 /*
  * replace.h - a new segment, and what its documents take the place of: those of
- * the same id in the index, and in the segment itself but for the last.
+ * the same id in the index, and in the segment itself but for the last; and
+ * documents that are deleted.
  */
 #pragma once
 
@@ -14,14 +15,18 @@ struct replace_order {
     const void *arg;
 };
 
+struct replace_change {
+    const char *file;        /* of the segment; NULL: none is added */
+    const struct span *gone; /* ids that nobody has any more, it neither */
+    size_t gone_count;
+    /* Others may have later documents than the segment; NULL: none has. */
+    const struct replace_order *order;
+};
+
 /*
- * Add a segment's file to the manifest, with files of who is live, those of
+ * Add the segment's file to the manifest, with files of who is live, those of
  * others that lose some too; the caller saves it.  opened: the index as it was.
  * 0, errno, or UV_EIO: a file is damaged; then the manifest is as it was.
  */
 int replace_add(struct manifest *manifest, const char *dir,
-                struct opened *opened, const char *file);
-/* The same of one that others may have later documents than. */
-int replace_add_by(struct manifest *manifest, const char *dir,
-                   struct opened *opened, const char *file,
-                   const struct replace_order *order);
+                struct opened *opened, const struct replace_change *change);

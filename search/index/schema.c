@@ -55,6 +55,11 @@ bool schema_type_of(struct span name, enum schema_type *type)
     return false;
 }
 
+bool schema_is_meta(struct span name)
+{
+    return span_eq(name, SCHEMA_SEQ_NO) || span_eq(name, SCHEMA_VERSION);
+}
+
 uint32_t schema_find(const struct schema *schema, struct span name)
 {
     for (uint32_t i = 0; i < schema->count; i++)
@@ -289,8 +294,11 @@ static bool take_all(struct merge *merge, json_t *properties,
         int len = snprintf(name, sizeof(name), "%.*s%s%s", (int)prefix.len,
                            prefix.ptr, prefix.len ? "." : "", key);
         struct span full = {name, (size_t)len};
-        if (len > SCHEMA_NAME_MAX || !json_is_object(node)) {
-            wrong(merge, span_str(key), "too long, or no object");
+        if (len > SCHEMA_NAME_MAX || !json_is_object(node) ||
+            schema_is_meta(full)) {
+            wrong(merge, span_str(key),
+                  schema_is_meta(full) ? "it is a metadata field"
+                                       : "too long, or no object");
             return false;
         }
         json_t *inner = json_object_get(node, "properties");
@@ -386,7 +394,8 @@ void schema_put(const struct schema *schema, struct json_writer *w)
     json_put_key(w, "properties");
     json_put_open(w, '{');
     for (uint32_t i = 0; i < schema->count; i++) {
-        if (schema->fields[i].of != SCHEMA_NONE)
+        if (schema->fields[i].of != SCHEMA_NONE ||
+            schema_is_meta(schema->fields[i].name))
             continue;
         json_put_name(w, schema->fields[i].name);
         put_field(schema, i, w);

@@ -51,6 +51,13 @@ const char *schema_type_name(enum schema_type type);
 /* False: there is none of the name; some of Elasticsearch's others are these.
  */
 bool schema_type_of(struct span name, enum schema_type *type);
+/*
+ * What is kept of a document beside what it came with: fields of integers that
+ * no document and no mapping may have, and no mapping shows.
+ */
+#define SCHEMA_SEQ_NO SPAN("_seq_no")
+#define SCHEMA_VERSION SPAN("_version")
+bool schema_is_meta(struct span name);
 /* SCHEMA_NONE: there is none of the name. */
 uint32_t schema_find(const struct schema *schema, struct span name);
 /* Fields whose names begin with it and a dot: it is an object. */

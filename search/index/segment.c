@@ -25,6 +25,7 @@ struct segment {
     _Atomic bool found, damaged; /* damaged: damage can be read */
     char damage[WHY_MAX];
     char *path;
+    _Atomic unsigned holders; /* each will close it */
 };
 
 const char *segment_kind_name(enum segment_kind kind)
@@ -129,6 +130,7 @@ struct segment *segment_open(const char *path, char *why, size_t why_size)
     size_t len = strlen(path) + 1;
     const char *wrong = map(segment, path);
 
+    segment->holders = 1;
     segment->path = mem_alloc(MEM_APP, len);
     memcpy(segment->path, path, len);
     if (!wrong)
@@ -143,9 +145,15 @@ struct segment *segment_open(const char *path, char *why, size_t why_size)
     return segment;
 }
 
+struct segment *segment_ref(struct segment *segment)
+{
+    atomic_fetch_add(&segment->holders, 1);
+    return segment;
+}
+
 void segment_close(struct segment *segment)
 {
-    if (!segment)
+    if (!segment || atomic_fetch_sub(&segment->holders, 1) > 1)
         return;
     if (segment->bytes)
         munmap(segment->bytes, segment->size);

@@ -64,6 +64,8 @@ struct segment;
 
 /* NULL: why says what is wrong, with the file's name. */
 struct segment *segment_open(const char *path, char *why, size_t why_size);
+/* Another that will close it; by any thread that has it open. */
+struct segment *segment_ref(struct segment *segment);
 void segment_close(struct segment *segment);
 
 uint32_t segment_docs(const struct segment *segment);

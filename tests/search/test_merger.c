@@ -73,7 +73,8 @@ static void add(struct bench *bench, const char *ids)
     }
     assert_int_equal(builder_finish(builder), 0);
     assert_true(opened_open(&opened, bench->dir, bench->why, WHY));
-    assert_int_equal(replace_add(&bench->manifest, bench->dir, &opened, file),
+    assert_int_equal(replace_add(&bench->manifest, bench->dir, &opened,
+                                 &(struct replace_change){.file = file}),
                      0);
     opened_close(&opened);
     assert_int_equal(manifest_save(&bench->manifest, bench->dir), 0);
