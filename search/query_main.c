@@ -20,7 +20,7 @@
 #define SHOWN 160 /* bytes of a document */
 
 struct options {
-    const char *index, *field, *query, *without;
+    const char *index, *field, *query, *sort, *aggs, *without;
     int64_t hits;
     bool sbg, json, plain;
 };
@@ -35,6 +35,10 @@ static const struct config_option option_table[] = {
      "field of words that name none"},
     {"hits", CONFIG_INTEGER, OPTION(hits), "10", 0, HITS_MOST,
      "how many of the best"},
+    {"sort", CONFIG_STRING, OPTION(sort), "", 0, 4096,
+     "what hits are sorted by: field, field:desc, _score, with commas between"},
+    {"aggs", CONFIG_STRING, OPTION(aggs), NULL, 0, 65536,
+     "aggregations of all that matches, in Elasticsearch's JSON"},
     {"json", CONFIG_BOOLEAN, OPTION(json), "false", 0, 1,
      "the query is in Elasticsearch's JSON"},
     {"plain", CONFIG_BOOLEAN, OPTION(plain), "false", 0, 1,
@@ -104,22 +108,27 @@ static struct query *read_text(struct arena *arena,
         error);
 }
 
+/* NULL: it is no JSON. */
+static json_t *read_json(struct span text, struct query_error *error)
+{
+    struct json_errors errors;
+    json_t *json = NULL;
+
+    json_errors_init(&errors);
+    if (json_read(text, &json, &errors) == 0)
+        return json;
+    snprintf(error->reason, sizeof(error->reason), "%s", errors.at[0].detail);
+    return NULL;
+}
+
 static struct query *read_query(struct arena *arena,
                                 const struct options *options, struct span text,
                                 struct query_error *error)
 {
-    struct json_errors errors;
-    struct query *query = NULL;
-    json_t *json = NULL;
-
     if (!options->json)
         return read_text(arena, options, text, error);
-    json_errors_init(&errors);
-    if (json_read(text, &json, &errors) == 0)
-        query = query_read_json(arena, json, error);
-    else
-        snprintf(error->reason, sizeof(error->reason), "%s",
-                 errors.at[0].detail);
+    json_t *json = read_json(text, error);
+    struct query *query = json ? query_read_json(arena, json, error) : NULL;
     json_decref(json);
     return query;
 }
@@ -201,40 +210,86 @@ static int play_all(struct index *index, const struct options *options)
 
 /* ---- a query */
 
-static void show(const struct index *index, const struct top_hit *hit)
+static void show(const struct index *index, const struct top_hit *hit,
+                 const struct sort_value *values, size_t count)
 {
     struct reader *reader = search_reader(&index->searcher, hit->doc);
     struct span id = reader_id(reader, hit->doc - reader->base);
-    struct buf source;
+    struct buf text;
 
-    buf_init(&source, MEM_APP);
-    reader_source(reader, hit->doc - reader->base, &source);
+    buf_init(&text, MEM_APP);
+    struct json_writer w = {.out = &text};
+    for (size_t i = 0; i < count; i++)
+        sort_put_value(&values[i], &w);
+    buf_append(&text, count ? SPAN("  ") : SPAN(""));
+    size_t before = text.len;
+    reader_source(reader, hit->doc - reader->base, &text);
+    if (text.len > before + SHOWN)
+        text.len = before + SHOWN;
     printf("%9.4f  %.*s  %.*s\n", (double)hit->score, (int)id.len,
-           id.ptr ? id.ptr : "", source.len < SHOWN ? (int)source.len : SHOWN,
-           source.len ? source.ptr : "");
-    buf_deinit(&source);
+           id.ptr ? id.ptr : "", (int)text.len, text.len ? text.ptr : "");
+    buf_deinit(&text);
+}
+
+/* False: error says why. */
+static bool read_request(struct arena *arena, const struct options *options,
+                         struct search_request *request,
+                         struct query_error *error)
+{
+    struct agg *aggs = NULL;
+
+    *request = (struct search_request){
+        .query = read_query(arena, options, span_str(options->query), error),
+        .most = (size_t)options->hits,
+        .count = true,
+        .deadline_us = SEARCH_NO_DEADLINE,
+        .plain = options->plain};
+    if (request->query && options->sort[0]) {
+        request->sort = sort_read_text(arena, span_str(options->sort), error);
+        if (!request->sort)
+            return false;
+    }
+    if (!request->query || !options->aggs)
+        return request->query != NULL;
+    json_t *json = read_json(span_str(options->aggs), error);
+    bool fine = json && aggs_read(arena, json, &aggs, error);
+    json_decref(json);
+    request->aggs = aggs;
+    return fine;
+}
+
+static void show_all(const struct index *index,
+                     const struct search_request *request,
+                     const struct search_result *result)
+{
+    const struct sort *sort = request->sort;
+    size_t count = sort && !sort_is_default(sort) ? sort->count : 0;
+
+    for (size_t i = 0; i < result->count; i++)
+        show(index, &result->hits[i], result->values + i * count, count);
+    if (result->aggs->len)
+        printf("%.*s\n", (int)result->aggs->len, result->aggs->ptr);
 }
 
 static int ask(struct index *index, const struct options *options)
 {
-    struct search_result result = {.hits = index->hits};
+    struct sort_value *values =
+        mem_alloc(MEM_APP, HITS_MOST * SORT_KEYS_MAX * sizeof(*values));
     struct query_error error = {0};
+    struct search_request request;
+    struct buf aggs;
+    struct search_result result = {
+        .hits = index->hits, .values = values, .aggs = &aggs};
     struct arena arena;
     int status = 0;
 
+    buf_init(&aggs, MEM_APP);
     arena_init(&arena, MEM_JOB, 0);
     uint64_t began = clock_mono_us();
-    const struct query *query =
-        read_query(&arena, options, span_str(options->query), &error);
-    struct search_request request = {.query = query,
-                                     .most = (size_t)options->hits,
-                                     .count = true,
-                                     .deadline_us = SEARCH_NO_DEADLINE,
-                                     .plain = options->plain};
-    if (query && search_run(&index->searcher, &request, &result, &error)) {
+    if (read_request(&arena, options, &request, &error) &&
+        search_run(&index->searcher, &request, &result, &error)) {
         uint64_t took = clock_mono_us() - began;
-        for (size_t i = 0; i < result.count; i++)
-            show(index, &result.hits[i]);
+        show_all(index, &request, &result);
         printf("%llu documents, %.3f ms; opened in %.3f ms\n",
                (unsigned long long)result.total, (double)took / 1e3,
                (double)index->opening_us / 1e3);
@@ -242,6 +297,8 @@ static int ask(struct index *index, const struct options *options)
         status = fail(options->query, error.reason);
     }
     arena_deinit(&arena);
+    buf_deinit(&aggs);
+    mem_free(values);
     return status;
 }
 

@@ -13,18 +13,18 @@
 
 #define AGGS_MAX 256            /* aggregations */
 #define AGGS_DEPTH_MAX 16       /* of them within each other */
-#define AGGS_RANGES_MAX 1024    /* of a range, and filters */
+#define AGGS_RANGES_MAX 1024    /* of a range; filters */
 #define AGGS_BUCKETS_MAX 65536  /* of an answer, as Elasticsearch's */
-#define AGGS_HELD_MAX (1 << 22) /* buckets while they are counted */
+#define AGGS_HELD_MAX (1 << 22) /* while they are counted */
+#define AGGS_SIZE 10            /* of terms, unless said */
 
 enum agg_kind {
     AGG_TERMS,
     AGG_RANGE, /* of numbers, or, of a date, of dates */
     AGG_HISTOGRAM,
     AGG_DATE_HISTOGRAM,
-    AGG_FILTER,
-    AGG_FILTERS,
-    AGG_MIN, /* from here on: numbers */
+    AGG_FILTERS, /* or one of them, which is a bucket by itself */
+    AGG_MIN,     /* from here on: numbers */
     AGG_MAX,
     AGG_AVG,
     AGG_SUM,
@@ -32,8 +32,6 @@ enum agg_kind {
     AGG_VALUE_COUNT,
     AGG_CARDINALITY,
 };
-
-enum agg_order { AGG_BY_COUNT, AGG_BY_KEY };
 
 struct agg_range {
     struct span key;             /* ptr NULL: it is made of the bounds */
@@ -52,11 +50,11 @@ struct agg {
     struct query_value missing; /* what documents without one have */
     uint64_t least;             /* min_doc_count */
     bool keyed;                 /* buckets are an object */
-    enum agg_order order;
-    bool descending;
-    size_t size;             /* TERMS */
-    double interval, offset; /* HISTOGRAM */
-    enum date_unit unit;     /* DATE_HISTOGRAM; by DATE_MS every_ms */
+    bool one;                   /* FILTERS: a single one */
+    bool by_count, descending;  /* the order: else by key */
+    uint64_t size;              /* TERMS */
+    double interval, offset;    /* HISTOGRAM */
+    enum date_unit unit;        /* DATE_HISTOGRAM; of DATE_MS so many: */
     int64_t every_ms, offset_ms;
     struct agg_range *ranges; /* as they were written */
     struct agg_filter *filters;

@@ -62,6 +62,14 @@ bool number_read(enum schema_type type, struct span text, bool up, int64_t *out)
     return true;
 }
 
+bool number_read_value(enum schema_type type, const struct query_value *value,
+                       bool up, int64_t *out)
+{
+    bool digits = value->kind == QUERY_NUMBER && type != SCHEMA_DOUBLE;
+
+    return number_read(digits ? SCHEMA_LONG : type, value->text, up, out);
+}
+
 /* ---- writing */
 
 static void put(struct json_writer *w, const char *text)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "search/query/aggs_run.h"
 #include "search/query/intersection.h"
 #include "search/query/search.h"
 #include "search/query/sorter.h"
@@ -19,6 +20,7 @@ struct run {
     struct query_error *error;
     struct top top;
     struct sorter *sorter; /* NULL: by score */
+    struct aggs_run *aggs; /* NULL: none were asked for */
     struct clause *clauses[CLAUSES_MAX];
     size_t clause_count;
     struct window window;
@@ -166,7 +168,7 @@ static void take_scores(struct run *run, const struct window *window)
 
 /* What one way through a segment is for. */
 struct pass {
-    bool hits, count, scored;
+    bool hits, count, aggs, scored;
 };
 
 static void take_window(struct run *run, const struct pass *pass,
@@ -178,30 +180,34 @@ static void take_window(struct run *run, const struct pass *pass,
         take_scores(run, window);
     if (pass->hits && run->sorter)
         sorter_take(run->sorter, window, pass->scored);
+    if (pass->aggs)
+        aggs_take(run->aggs, window, run->error);
 }
 
 /* Nothing of these documents would change the answer. */
 static bool passes(const struct run *run, const struct pass *pass,
                    uint32_t from, uint32_t end)
 {
-    if (pass->count && left_to_count(run))
+    if (pass->aggs || (pass->count && left_to_count(run)))
         return false;
     return !pass->hits || (run->sorter && !run->result->has_scores &&
                            sorter_passes(run->sorter, from, end));
 }
 
-/* False: there was no time. */
-static bool run_windows(struct run *run, const struct pass *pass,
+static void run_windows(struct run *run, const struct pass *pass,
                         struct node *root, const struct reader *reader)
 {
     const struct search_request *request = run->request;
 
-    for (uint32_t from = 0; from < reader->docs; from += WINDOW_DOCS) {
+    for (uint32_t from = 0; from < reader->docs && !run->error->type;
+         from += WINDOW_DOCS) {
         uint32_t end = reader->docs - from < WINDOW_DOCS ? reader->docs
                                                          : from + WINDOW_DOCS;
         if (request->deadline_us != SEARCH_NO_DEADLINE &&
-            clock_mono_us() > request->deadline_us)
-            return false;
+            clock_mono_us() > request->deadline_us) {
+            run->result->timed_out = true;
+            return;
+        }
         if (passes(run, pass, from, end))
             continue;
         window_clear(&run->window, from, end, pass->scored);
@@ -212,41 +218,59 @@ static bool run_windows(struct run *run, const struct pass *pass,
             remove_low(&run->window, request->min_score);
         take_window(run, pass, &run->window);
     }
-    return true;
 }
 
-/* What is counted without being looked for, again. */
-static bool count_again(struct run *run, struct arena *arena, size_t which)
+/* False: it cannot be. */
+static bool run_pass(struct run *run, const struct pass *pass, size_t which,
+                     struct arena *arena, struct node *root)
 {
+    bool sorts = pass->hits && run->sorter;
+
+    if (pass->aggs && !aggs_begin(run->aggs, which, arena, run->error))
+        return false;
+    if (sorts)
+        sorter_begin(run->sorter, which);
+    run_windows(run, pass, root, run->searcher->readers[which]);
+    if (sorts)
+        sorter_end(run->sorter);
+    if (pass->aggs)
+        aggs_end(run->aggs, run->error);
+    return !run->error->type;
+}
+
+/* What was not known when the best were found, again. */
+static bool run_again(struct run *run, struct arena *arena, size_t which)
+{
+    struct pass pass = {.count = run->request->count,
+                        .aggs = run->aggs != NULL};
     struct compiled compiled;
 
-    if (!left_to_count(run))
+    if (!pass.aggs && !left_to_count(run))
         return true;
-    if (!searcher_compile(run->searcher, arena, which, run->request->query,
-                          &compiled, run->error))
-        return false;
-    enum shape shape = shape_of(run, compiled.root);
-    run->result->total +=
-        count_shape(run, shape, compiled.root, run->searcher->readers[which]);
+    bool fine = searcher_compile(run->searcher, arena, which,
+                                 run->request->query, &compiled, run->error);
+    if (fine && pass.aggs)
+        fine = run_pass(run, &pass, which, arena, compiled.root);
+    else if (fine)
+        run->result->total +=
+            count_shape(run, shape_of(run, compiled.root), compiled.root,
+                        run->searcher->readers[which]);
     compiled_deinit(&compiled);
-    return true;
+    return fine;
 }
 
 /* All that is wanted, of what matches. */
-static void run_plainly(struct run *run, size_t which, struct node *root)
+static bool run_plainly(struct run *run, struct arena *arena, size_t which,
+                        struct node *root)
 {
     const struct search_request *request = run->request;
     struct pass pass = {.hits = request->most > 0,
                         .count = request->count,
+                        .aggs = run->aggs != NULL,
                         .scored =
                             run->result->has_scores || request->min_score > 0};
 
-    if (run->sorter)
-        sorter_begin(run->sorter, which);
-    run->result->timed_out |=
-        !run_windows(run, &pass, root, run->searcher->readers[which]);
-    if (run->sorter)
-        sorter_end(run->sorter);
+    return run_pass(run, &pass, which, arena, root);
 }
 
 static bool run_compiled(struct run *run, struct arena *arena, size_t which,
@@ -256,7 +280,7 @@ static bool run_compiled(struct run *run, struct arena *arena, size_t which,
     const struct search_request *request = run->request;
     const struct ablation *without = &run->searcher->without;
     bool other = request->plain || !is_live(reader) || run->sorter ||
-                 request->min_score > 0 ||
+                 request->min_score > 0 || (run->aggs && !request->most) ||
                  (request->count && without->counting);
     enum shape shape = other ? SHAPE_OTHER : shape_of(run, compiled->root);
 
@@ -268,14 +292,12 @@ static bool run_compiled(struct run *run, struct arena *arena, size_t which,
         (shape == SHAPE_PHRASE && without->phrase_bounds);
     if (shape == SHAPE_NOTHING)
         return true;
-    if (shape == SHAPE_OTHER) {
-        run_plainly(run, which, compiled->root);
-        return true;
-    }
+    if (shape == SHAPE_OTHER)
+        return run_plainly(run, arena, which, compiled->root);
     if (request->most)
         find_shape(run, shape, compiled->root, reader);
-    if (request->most && request->count)
-        return count_again(run, arena, which);
+    if (request->most && (request->count || run->aggs))
+        return run_again(run, arena, which);
     if (left_to_count(run))
         run->result->total += count_shape(run, shape, compiled->root, reader);
     return true;
@@ -331,6 +353,11 @@ static bool begin(struct run *run)
     result->best_score = 0;
     result->has_scores = request->most > 0;
     top_init(&run->top, result->hits, request->most);
+    if (request->aggs) {
+        run->aggs = aggs_create(run->searcher, request->aggs, run->error);
+        if (!run->aggs)
+            return false;
+    }
     if (!sort || sort_is_default(sort))
         return true;
     result->has_scores &= request->scored || sort_needs_score(sort);
@@ -338,7 +365,20 @@ static bool begin(struct run *run)
     return run->sorter != NULL;
 }
 
-static void finish(struct run *run)
+/* False: there are too many buckets. */
+static bool write_aggs(struct run *run)
+{
+    struct buf *out = run->result->aggs;
+    size_t before = out->len;
+    bool fine =
+        aggs_write(run->aggs, &(struct json_writer){.out = out}, run->error);
+
+    if (!fine)
+        out->len = before;
+    return fine;
+}
+
+static bool finish(struct run *run)
 {
     struct search_result *result = run->result;
     uint64_t most = run->request->count_most;
@@ -349,12 +389,13 @@ static void finish(struct run *run)
     }
     if (run->sorter) {
         result->count = sorter_give(run->sorter, result->hits, result->values);
-        return;
+    } else {
+        top_sort(&run->top);
+        result->count = run->top.count;
+        if (result->count)
+            result->best_score = result->hits[0].score;
     }
-    top_sort(&run->top);
-    result->count = run->top.count;
-    if (result->count)
-        result->best_score = result->hits[0].score;
+    return !run->aggs || write_aggs(run);
 }
 
 bool search_run(struct searcher *searcher, const struct search_request *request,
@@ -368,13 +409,15 @@ bool search_run(struct searcher *searcher, const struct search_request *request,
     run->result = result;
     run->error = error;
     run->sorter = NULL;
+    run->aggs = NULL;
     bool fine = begin(run);
     for (size_t i = 0; i < searcher->count && fine && !result->timed_out; i++)
         fine = searcher->without.shared_threshold ? run_alone(run, i)
                                                   : run_segment(run, i);
     if (fine)
-        finish(run);
+        fine = finish(run);
     sorter_destroy(run->sorter);
+    aggs_destroy(run->aggs);
     mem_free(run);
     return fine;
 }

@@ -62,11 +62,8 @@ static int64_t extreme(const struct key *key, bool greatest)
 static bool read_given(enum schema_type type, const struct query_value *value,
                        int64_t *number, struct span *text)
 {
-    bool digits = value->kind == QUERY_NUMBER && type != SCHEMA_DOUBLE;
-
     if (type != SCHEMA_KEYWORD)
-        return number_read(digits ? SCHEMA_LONG : type, value->text, true,
-                           number);
+        return number_read_value(type, value, true, number);
     *text = value->text;
     *number = 0;
     return true;
