@@ -46,14 +46,13 @@ struct list_block {
     uint32_t places;  /* the number of its first position */
     uint8_t doc_width; /* or LIST_SET */
     struct patched freqs;
-    uint8_t unused; /* 0 */
 };
 _Static_assert(sizeof(struct list_block) == 20, "as in a segment");
 
 struct list_places {
     uint32_t offset; /* from the end of these */
     struct patched numbers;
-    uint8_t unused[2]; /* 0 */
+    uint8_t unused; /* 0 */
 };
 _Static_assert(sizeof(struct list_places) == 8, "as in a segment");
 

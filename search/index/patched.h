@@ -2,10 +2,11 @@
  * patched.h - blocks of 256 numbers, most of which are small: packed (bits.h)
  * in fewer bits than the largest needs.
  *
- * What the width does not hold of a number follows behind the packed ones, for
- * each of those: its place in a byte, its higher bits as a varint.  The width
- * is the one that makes the block the shortest (M. Zukowski and others:
- * "Super-Scalar RAM-CPU Cache Compression", 2006).
+ * What the width does not hold of some follows behind the packed ones: their
+ * places, a byte each, then their higher bits, each in as many as the largest
+ * needs, the lowest first.  The width is the one that makes the block the
+ * shortest (M. Zukowski and others: "Super-Scalar RAM-CPU Cache Compression",
+ * 2006).
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 struct patched {
     uint8_t width;   /* of the packed ones */
     uint8_t patches; /* numbers that need more */
+    uint8_t more;    /* bits that they need more */
 };
 
 /* What is to be kept beside the block, to read it. */

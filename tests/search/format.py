@@ -51,13 +51,15 @@ def block(data, at, width):
     return [lanes[i % 8] >> i // 8 * width & (1 << width) - 1 for i in range(256)], at + 32 * width
 
 
-def patched(data, at, width, patches):
+def patched(data, at, width, patches, more):
     numbers, at = block(data, at, width)
-    for _ in range(patches):
-        place = data[at]
-        more, at = varint(data, at + 1)
-        numbers[place] |= more << width
-    return numbers, at
+    places, at = data[at:at + patches], at + patches
+    end = at + (patches * more + 7) // 8
+    bits = int.from_bytes(data[at:end], "little")
+    for i, place in enumerate(places):
+        numbers[place] |= (bits >> i * more & (1 << more) - 1) << width
+    same(bits >> patches * more, 0)
+    return numbers, end
 
 
 def norm(length):
@@ -139,14 +141,14 @@ class Segment:
         impacts = struct.unpack_from("<I", data)[0]
         behind = 4 + 20 * blocks + 2 * impacts
         for i in range(blocks):
-            last, bits, _, places, width, freq_width, patches, _ = struct.unpack_from("<IIIIBBBB", data, 4 + 20 * i)
+            last, bits, _, places, width, *freq_widths = struct.unpack_from("<IIIIBBBB", data, 4 + 20 * i)
             same(places, sum(f for _, f in found))
             before = found[-1][0] if found else -1
             if i == blocks - 1 and count % 256:
                 found += short(data, behind + bits, count % 256, before)
             else:
                 docs, at = full_block(data, behind + bits, width, before, last)
-                freqs, _ = patched(data, at, freq_width, patches)
+                freqs, _ = patched(data, at, *freq_widths)
                 found += [(doc, freq + 1) for doc, freq in zip(docs, freqs)]
             same(found[-1][0], last)
         return found
@@ -157,9 +159,9 @@ class Segment:
         full, numbers = total // 256, []
         behind = 8 * (full + 1) if full else 0
         for i in range(full):
-            offset, width, patches, zero = struct.unpack_from("<IBBH", data, 8 * i)
+            offset, *widths, zero = struct.unpack_from("<IBBBB", data, 8 * i)
             same(zero, 0)
-            numbers += patched(data, behind + offset, width, patches)[0]
+            numbers += patched(data, behind + offset, *widths)[0]
         at = behind + struct.unpack_from("<I", data, 8 * full)[0] if full else 0
         while len(numbers) < total:
             number, at = varint(data, at)
