@@ -1,9 +1,10 @@
 /*
  * query_main.c - search-query: an index asked in a terminal.
  *
- *   search-query --index DIR WORDS…      the best documents, and how long it
- * took search-query --index DIR --sbg       lines "COMMAND<TAB>QUERY" in, a
- * number out for each: the protocol of quickwit-oss/search-benchmark-game
+ *   search-query --index DIR --query Q  the best documents, what they are
+ *       found by, and how long it took; with --explain ID why one has its score
+ *   search-query --index DIR --sbg      lines "COMMAND<TAB>QUERY" in, a number
+ *       out for each: the protocol of quickwit-oss/search-benchmark-game
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,13 +15,13 @@
 #include "common/config.h"
 #include "search/index/opened.h"
 #include "search/query/search.h"
+#include "search/query_show.h"
 
 #define HITS_MOST 1000
 #define WHY 320
-#define SHOWN 160 /* bytes of a document */
 
 struct options {
-    const char *index, *field, *query, *sort, *aggs, *without;
+    const char *index, *field, *query, *sort, *aggs, *without, *explain;
     int64_t hits;
     bool sbg, json, plain;
 };
@@ -47,6 +48,8 @@ static const struct config_option option_table[] = {
      "ways to find the best that are left out, with commas between: "
      "union-bounds, intersection-bounds, phrase-bounds, first-look, "
      "shared-threshold, block-scores, counting, simd"},
+    {"explain", CONFIG_STRING, OPTION(explain), NULL, 1, 512,
+     "why the document of this id has its score"},
     {"sbg", CONFIG_BOOLEAN, OPTION(sbg), "false", 0, 1,
      "speak the protocol of the search benchmark game"},
     {0},
@@ -210,8 +213,9 @@ static int play_all(struct index *index, const struct options *options)
 
 /* ---- a query */
 
-static void show(const struct index *index, const struct top_hit *hit,
-                 const struct sort_value *values, size_t count)
+static void show(const struct index *index, struct highlight *highlight,
+                 const struct top_hit *hit, const struct sort_value *values,
+                 size_t count)
 {
     struct reader *reader = search_reader(&index->searcher, hit->doc);
     struct span id = reader_id(reader, hit->doc - reader->base);
@@ -221,13 +225,10 @@ static void show(const struct index *index, const struct top_hit *hit,
     struct json_writer w = {.out = &text};
     for (size_t i = 0; i < count; i++)
         sort_put_value(&values[i], &w);
-    buf_append(&text, count ? SPAN("  ") : SPAN(""));
-    size_t before = text.len;
-    reader_source(reader, hit->doc - reader->base, &text);
-    if (text.len > before + SHOWN)
-        text.len = before + SHOWN;
-    printf("%9.4f  %.*s  %.*s\n", (double)hit->score, (int)id.len,
-           id.ptr ? id.ptr : "", (int)text.len, text.len ? text.ptr : "");
+    printf("%9.4f  %.*s%s%.*s", (double)hit->score, (int)id.len,
+           id.ptr ? id.ptr : "", count ? "  " : "", (int)text.len,
+           text.len ? text.ptr : "");
+    show_document(&index->searcher, highlight, hit->doc);
     buf_deinit(&text);
 }
 
@@ -258,15 +259,19 @@ static bool read_request(struct arena *arena, const struct options *options,
     return fine;
 }
 
-static void show_all(const struct index *index,
-                     const struct search_request *request,
+static void show_all(struct index *index, const struct search_request *request,
                      const struct search_result *result)
 {
     const struct sort *sort = request->sort;
     size_t count = sort && !sort_is_default(sort) ? sort->count : 0;
+    struct query_error error;
+    struct highlight *highlight =
+        highlight_create(&index->searcher, request->query, &error);
 
     for (size_t i = 0; i < result->count; i++)
-        show(index, &result->hits[i], result->values + i * count, count);
+        show(index, highlight, &result->hits[i], result->values + i * count,
+             count);
+    highlight_destroy(highlight);
     if (result->aggs->len)
         printf("%.*s\n", (int)result->aggs->len, result->aggs->ptr);
 }
@@ -286,8 +291,13 @@ static int ask(struct index *index, const struct options *options)
     buf_init(&aggs, MEM_APP);
     arena_init(&arena, MEM_JOB, 0);
     uint64_t began = clock_mono_us();
-    if (read_request(&arena, options, &request, &error) &&
-        search_run(&index->searcher, &request, &result, &error)) {
+    bool fine = read_request(&arena, options, &request, &error);
+    if (fine && options->explain) {
+        if (!show_score(&index->searcher, request.query, options->explain,
+                        &error))
+            status = fail(options->query, error.reason);
+    } else if (fine &&
+               search_run(&index->searcher, &request, &result, &error)) {
         uint64_t took = clock_mono_us() - began;
         show_all(index, &request, &result);
         printf("%llu documents, %.3f ms; opened in %.3f ms\n",

@@ -146,17 +146,15 @@ static bool keep(struct builder *builder, const struct value *value)
     return true;
 }
 
-/* As it is written; a string without its quotes. */
-static struct span text_of(struct builder *builder, const json_t *node)
+struct span builder_text(struct arena *arena, const json_t *node)
 {
     if (json_is_string(node))
         return (struct span){json_string_value(node), json_string_length(node)};
     if (json_is_boolean(node))
         return json_is_true(node) ? SPAN("true") : SPAN("false");
     if (json_is_integer(node))
-        return arena_printf(&builder->arena, "%lld",
-                            (long long)json_integer_value(node));
-    return arena_printf(&builder->arena, "%.17g", json_real_value(node));
+        return arena_printf(arena, "%lld", (long long)json_integer_value(node));
+    return arena_printf(arena, "%.17g", json_real_value(node));
 }
 
 static bool read_real(const json_t *node, double *out)
@@ -191,7 +189,7 @@ static bool read_long(const json_t *node, int64_t *out)
 static bool read_date(struct builder *builder, const json_t *node, int64_t *out)
 {
     if (!json_is_integer(node))
-        return date_parse(text_of(builder, node), out);
+        return date_parse(builder_text(&builder->arena, node), out);
     *out = json_integer_value(node);
     return *out >= -DATE_LAST && *out <= DATE_LAST;
 }
@@ -216,7 +214,7 @@ static bool read_value(struct builder *builder, uint32_t number,
     switch (field->type) {
     case SCHEMA_TEXT:
     case SCHEMA_KEYWORD:
-        value.text = text_of(builder, node);
+        value.text = builder_text(&builder->arena, node);
         if (field->type == SCHEMA_KEYWORD &&
             value.text.len > field->ignore_above)
             return true;
@@ -430,7 +428,7 @@ static struct span id_of(struct builder *builder, const json_t *json)
     const json_t *id = name ? json_object_get(json, name) : NULL;
 
     if (json_is_string(id) || json_is_integer(id))
-        return text_of(builder, id);
+        return builder_text(&builder->arena, id);
     if (builder->options.other_id)
         return span_str(builder->options.other_id);
     return arena_printf(&builder->arena, "%u", builder->docs);

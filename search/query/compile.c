@@ -149,13 +149,12 @@ struct node *compile_fail(struct compiler *compiler, const char *type,
 
 /* ---- fields */
 
-struct analyzer *compile_analyzer(struct compiler *compiler, uint32_t field)
+struct analyzer *compile_analyzer(struct searcher *searcher, uint32_t field)
 {
-    struct searcher_field *known = &compiler->searcher->fields[field];
+    struct searcher_field *known = &searcher->fields[field];
 
     if (!known->analyzer)
-        known->analyzer =
-            schema_analyzer(&compiler->searcher->schema->fields[field]);
+        known->analyzer = schema_analyzer(&searcher->schema->fields[field]);
     return known->analyzer;
 }
 

@@ -70,7 +70,7 @@ struct node *compile_fail(struct compiler *compiler, const char *type,
                           const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-struct analyzer *compile_analyzer(struct compiler *compiler, uint32_t field);
+struct analyzer *compile_analyzer(struct searcher *searcher, uint32_t field);
 
 /* compile_term.c: of one field */
 /* Documents of all segments that have it. */

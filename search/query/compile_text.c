@@ -308,8 +308,8 @@ struct node *compile_text(struct compiler *compiler,
 
     if (field->schema->type != SCHEMA_TEXT)
         return of_value(compiler, field, query, boost);
-    analyzer_run(compile_analyzer(compiler, field->index), query->text,
-                 take_word, &words);
+    analyzer_run(compile_analyzer(compiler->searcher, field->index),
+                 query->text, take_word, &words);
     if (words.count == 0)
         node = compile_node(compiler, query->none_is_all ? NODE_ALL : NODE_NONE,
                             boost);

@@ -64,7 +64,7 @@ static uint32_t take_item(struct span *pattern, struct span *bytes)
  * between two runs are anywhere behind, the first such place leaves most to
  * those that follow.
  */
-static bool matches(struct span pattern, struct span term)
+bool expand_matches(struct span pattern, struct span term)
 {
     struct span behind_run = {0};
     struct span retry = {0};
@@ -123,7 +123,7 @@ bool expand_wildcard(const struct dict *dict, struct span pattern, expand_cb cb,
     bool more_than_one = read_head(pattern, room, &head.len);
     bool more = dict_cursor_seek(&cursor, dict, head);
     while (more && span_has_prefix(cursor.term, head))
-        more = (!matches(pattern, cursor.term) ||
+        more = (!expand_matches(pattern, cursor.term) ||
                 cb(arg, cursor.term, &cursor.entry, 0)) &&
                more_than_one && dict_cursor_next(&cursor);
     return true;

@@ -40,6 +40,8 @@ void expand_range(const struct dict *dict, const struct expand_range *range,
  */
 bool expand_wildcard(const struct dict *dict, struct span pattern, expand_cb cb,
                      void *arg);
+/* Whether it matches this term. */
+bool expand_matches(struct span pattern, struct span term);
 
 #define EXPAND_DISTANCE_MAX 2
 #define EXPAND_FUZZY_MAX 1024 /* terms, as union.h takes */

@@ -21,9 +21,10 @@
    not there. */
 #define HIGHLIGHT_TEXT_MAX (1 << 20)
 #define HIGHLIGHT_FRAGMENTS_MAX 100 /* more are as many */
-/* Of a field, in a query; more of them mark nothing. */
-#define HIGHLIGHT_PATTERNS_MAX 64
-#define HIGHLIGHT_PHRASES_MAX 256
+#define HIGHLIGHT_SIZE_MAX 4096     /* characters; more are as many */
+#define HIGHLIGHT_MARKS_MAX                           \
+    16384 /* of a field, to be the first of a passage \
+           */
 
 struct highlight_options {
     size_t fragment_size; /* characters; longer only if one mark is */
@@ -32,7 +33,7 @@ struct highlight_options {
     struct span pre_tag, post_tag; /* as they are */
     bool by_score;                 /* the best first, not by place */
     bool html;      /* encoder: & < > " ' and / of the text are escaped */
-    bool any_field; /* require_field_match: false */
+    bool any_field; /* what is asked of other fields counts as well */
 };
 /* Elasticsearch's: 100, 5, 0, <em>, </em>, none of the rest. */
 extern const struct highlight_options highlight_defaults;
@@ -46,8 +47,8 @@ struct highlight *highlight_create(struct searcher *searcher,
 void highlight_destroy(struct highlight *highlight);
 
 struct highlight_hit {
-    uint32_t doc;         /* with its base, as top_hit has it */
-    const json_t *source; /* of the document; an object */
+    uint32_t doc;   /* with its base, as top_hit has it */
+    json_t *source; /* of the document; an object */
 };
 
 /*

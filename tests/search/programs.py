@@ -52,7 +52,11 @@ def test_what_was_indexed_is_found():
         same(found(folder, "year:[1980 TO *] title:s*"), ["a", "c", "b"])
         same(found(folder, '{"range":{"year":{"lt":1990}}}', "--json"), ["b"])
         same(found(folder, "title.keyword:Songs"), ["c"])
-        assert '"A song of the sea"' in query(folder, "--query", "song")
+        assert "  title: A [song] of the sea\n" in query(folder, "--query", "song")
+        assert '{"id": "c", "title": "Songs", "year": 2001}' in query(folder, "--query", "*:*")
+        why = query(folder, "--query", "title:sea", "--explain", "b")
+        assert "weight(title:sea in 1)" in why and "  2  freq, occurrences" in why, why
+        assert "no document has the id x" in query(folder, "--query", "sea", "--explain", "x", status=1)
         assert query(folder, "--query", "nothing").startswith("0 documents")
 
 

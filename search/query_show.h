@@ -1,0 +1,13 @@
+/* query_show.h - what search-query prints of documents. */
+#pragma once
+
+#include "search/query/highlight.h"
+
+/* What is marked of it, else the first bytes of its source; to the line's end.
+   highlight: or NULL. */
+void show_document(const struct searcher *searcher, struct highlight *highlight,
+                   uint32_t doc);
+
+/* Why the document of the id has its score.  False: error says why not. */
+bool show_score(struct searcher *searcher, const struct query *query,
+                const char *id, struct query_error *error);
