@@ -92,36 +92,55 @@ void manifest_set_live(struct manifest *manifest, size_t i, const char *name)
 
 /* ---- reading */
 
-/* A name without a way out of the directory. */
-static bool take_name(const json_t *node, char name[MANIFEST_FILE_MAX])
+/* A name that manifest_name() could have given: a number, of a file that is not
+   to come, and the suffix; before that of a live one a generation. */
+static bool take_name(const struct manifest *manifest, const json_t *node,
+                      const char *suffix, char name[MANIFEST_FILE_MAX])
 {
     const char *text = json_string_value(node);
+    struct span rest = span_str(text);
+    struct span number;
+    uint64_t n;
 
-    if (!text || strlen(text) >= MANIFEST_FILE_MAX || strchr(text, '/') ||
-        text[0] == '.')
+    if (!text || rest.len >= MANIFEST_FILE_MAX ||
+        !span_cut(&rest, '.', &number) || !span_eq(rest, span_str(suffix)))
+        return false;
+    size_t digits = span_find(number, '-');
+    bool fine = digits == number.len ||
+                span_to_u64(span_skip(number, digits + 1), UINT64_MAX, &n);
+    number.len = digits;
+    if (!fine || !span_to_u64(number, UINT64_MAX, &n) || n >= manifest->next)
         return false;
     snprintf(name, MANIFEST_FILE_MAX, "%s", text);
     return true;
 }
 
-static bool take_segment(struct manifest *manifest, const json_t *node)
+static bool take_segment(struct manifest *manifest, const json_t *node,
+                         uint64_t *docs)
 {
     char file[MANIFEST_FILE_MAX];
     const json_t *live = json_object_get(node, "live");
-    json_int_t docs = json_integer_value(json_object_get(node, "docs"));
+    json_int_t its = json_integer_value(json_object_get(node, "docs"));
 
-    if (!take_name(json_object_get(node, "file"), file) || docs < 1 ||
-        docs > INT32_MAX || manifest->count == MANIFEST_SEGMENTS_MAX)
+    if (!take_name(manifest, json_object_get(node, "file"), "segment", file) ||
+        its < 1 || its > MANIFEST_DOCS_MAX ||
+        manifest->count == MANIFEST_SEGMENTS_MAX)
         return false;
-    manifest_add(manifest, file, (uint32_t)docs);
-    return !live ||
-           take_name(live, manifest->segments[manifest->count - 1].live);
+    for (size_t i = 0; i < manifest->count; i++)
+        if (strcmp(file, manifest->segments[i].file) == 0)
+            return false;
+    *docs += (uint64_t)its;
+    manifest_add(manifest, file, (uint32_t)its);
+    return *docs <= MANIFEST_DOCS_MAX &&
+           (!live || take_name(manifest, live, "live",
+                               manifest->segments[manifest->count - 1].live));
 }
 
 static bool take_schema(struct manifest *manifest, const json_t *node)
 {
     char *text = json_dumps(node, JSON_COMPACT);
-    bool fine = text && schema_read_list(&manifest->schema, span_str(text));
+    bool fine = text && schema_read_list(&manifest->schema, span_str(text)) &&
+                !schema_unknown_analyzer(&manifest->schema);
 
     mem_free(text);
     return fine;
@@ -131,56 +150,65 @@ static bool take_all(struct manifest *manifest, const json_t *json)
 {
     const json_t *segments = json_object_get(json, "segments");
     const char *position = json_string_value(json_object_get(json, "position"));
+    json_int_t generation =
+        json_integer_value(json_object_get(json, "generation"));
+    json_int_t next = json_integer_value(json_object_get(json, "next"));
     const json_t *node;
+    uint64_t docs = 0;
     size_t i;
 
     if (json_integer_value(json_object_get(json, "version")) != VERSION ||
-        !json_is_array(segments) || !position ||
+        generation < 0 || next < 1 || !json_is_array(segments) || !position ||
         strlen(position) >= sizeof(manifest->position) ||
         !take_schema(manifest, json_object_get(json, "schema")))
         return false;
-    manifest->generation =
-        (uint64_t)json_integer_value(json_object_get(json, "generation"));
-    manifest->next =
-        (uint64_t)json_integer_value(json_object_get(json, "next"));
+    manifest->generation = (uint64_t)generation;
+    manifest->next = (uint64_t)next;
     manifest->schema.dynamic = !json_is_false(json_object_get(json, "dynamic"));
     snprintf(manifest->position, sizeof(manifest->position), "%s", position);
     json_array_foreach(segments, i, node)
     {
-        if (!take_segment(manifest, node))
+        if (!take_segment(manifest, node, &docs))
             return false;
     }
     return true;
 }
 
+bool manifest_read(struct manifest *manifest, struct span text)
+{
+    struct json_errors errors;
+    json_t *json = NULL;
+
+    json_errors_init(&errors);
+    bool fine =
+        json_read(text, &json, &errors) == 0 && take_all(manifest, json);
+    json_decref(json);
+    return fine;
+}
+
 bool manifest_load(struct manifest *manifest, const char *dir, char *why,
                    size_t why_size)
 {
-    struct json_errors errors;
     char path[PATH_MAX];
-    json_t *json = NULL;
     struct buf text;
 
     manifest_init(manifest);
     snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, dir);
     buf_init(&text, MEM_APP);
-    json_errors_init(&errors);
     bool there = files_read(path, &text);
     bool none = !there && errno == ENOENT;
-    bool fine = there && json_read(buf_span(&text), &json, &errors) == 0 &&
-                take_all(manifest, json);
+    bool fine = there && manifest_read(manifest, buf_span(&text));
     if (!fine && !none)
         snprintf(why, why_size, "%s: %s", path,
                  there || !errno ? "it is no manifest of this version"
                                  : strerror(errno));
-    json_decref(json);
     buf_deinit(&text);
     return fine || none;
 }
 
 /* ---- writing */
 
-static void put(const struct manifest *manifest, struct buf *out)
+void manifest_put(const struct manifest *manifest, struct buf *out)
 {
     struct json_writer w = {.out = out};
 
@@ -237,7 +265,7 @@ int manifest_save(struct manifest *manifest, const char *dir)
     snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, dir);
     buf_init(&text, MEM_APP);
     manifest->generation++;
-    put(manifest, &text);
+    manifest_put(manifest, &text);
     int err = files_write(unfinished, buf_span(&text));
     if (!err && rename(unfinished, path) < 0)
         err = errno;

@@ -14,7 +14,8 @@
 
 #define MANIFEST_NAME "manifest"
 #define MANIFEST_SEGMENTS_MAX 4096
-#define MANIFEST_FILE_MAX 64 /* bytes of a file's name */
+#define MANIFEST_DOCS_MAX INT32_MAX /* of all segments */
+#define MANIFEST_FILE_MAX 64        /* bytes of a file's name */
 #define MANIFEST_POSITION_MAX 256
 
 struct manifest_segment {
@@ -36,6 +37,10 @@ struct manifest {
 void manifest_init(struct manifest *manifest);
 void manifest_deinit(struct manifest *manifest);
 
+/* An initialized one, of its JSON and to it.  False: it is no manifest of this
+   version. */
+bool manifest_read(struct manifest *manifest, struct span text);
+void manifest_put(const struct manifest *manifest, struct buf *out);
 /* Of a directory; where there is none, the index is empty.  False: why. */
 bool manifest_load(struct manifest *manifest, const char *dir, char *why,
                    size_t why_size);

@@ -88,6 +88,36 @@ static bool open_all(struct opened *opened, const struct opening *opening)
     return true;
 }
 
+/* Its fields are the index's, and its documents as many as the index says. */
+static bool belongs(const struct opened *opened, size_t i)
+{
+    const struct schema *index = &opened->manifest.schema;
+    const struct schema *its = &opened->readers[i]->schema;
+
+    if (its->count > index->count ||
+        opened->readers[i]->docs != opened->manifest.segments[i].docs)
+        return false;
+    for (size_t j = 0; j < its->count; j++)
+        if (its->fields[j].type != index->fields[j].type ||
+            !span_eq(its->fields[j].name, index->fields[j].name))
+            return false;
+    return true;
+}
+
+static bool all_belong(const struct opened *opened,
+                       const struct opening *opening)
+{
+    for (size_t i = 0; i < opened->manifest.count; i++) {
+        if (belongs(opened, i))
+            continue;
+        snprintf(opening->why, opening->why_size,
+                 "%s/%s: it is not of this index", opened->dir,
+                 opened->manifest.segments[i].file);
+        return false;
+    }
+    return true;
+}
+
 /* A file that is not there any more was replaced, if it is of an older
    generation than the index has now. */
 static bool is_old(const struct opened *opened)
@@ -118,7 +148,7 @@ static bool open_now(struct opened *opened, const char *dir,
                            opening->why_size))
             return false;
         if (open_all(opened, opening))
-            return true;
+            return all_belong(opened, opening);
         if (!is_old(opened))
             return false;
         opened_close(opened);

@@ -5,6 +5,7 @@
 
 #define K1 1.2F
 #define B 0.75F
+#define K1_MAX 1000
 #define IGNORE_ABOVE 256 /* of a .keyword that comes by itself */
 
 static const char *const type_names[SCHEMA_TYPES] = {
@@ -147,6 +148,23 @@ struct analyzer *schema_analyzer(const struct schema_field *field)
     return analyzer;
 }
 
+const struct schema_field *schema_unknown_analyzer(const struct schema *schema)
+{
+    struct span known = SPAN("standard"); /* to make one takes its time */
+
+    for (size_t i = 0; i < schema->count; i++) {
+        const struct schema_field *field = &schema->fields[i];
+        if (span_eq(field->analyzer, known))
+            continue;
+        struct analyzer *analyzer = schema_analyzer(field);
+        if (!analyzer)
+            return field;
+        analyzer_destroy(analyzer);
+        known = field->analyzer;
+    }
+    return NULL;
+}
+
 /* ---- mappings */
 
 struct merge {
@@ -226,7 +244,7 @@ static bool read_options(const struct merge *merge, json_t *node,
     const json_t *analyzer = json_object_get(node, "analyzer");
     if (analyzer && !read_analyzer(merge, analyzer, field, text))
         return false;
-    if (!read_number(json_object_get(node, "k1"), 0, 1000, &k1) ||
+    if (!read_number(json_object_get(node, "k1"), 0, K1_MAX, &k1) ||
         !read_number(json_object_get(node, "b"), 0, 1, &b) ||
         !read_number(json_object_get(node, "ignore_above"), 1, UINT32_MAX,
                      &above)) {
@@ -459,7 +477,10 @@ static bool read_listed(struct schema *schema, json_t *node)
     json_errors_init(&errors);
     json_object_del(node, "k1");
     json_object_del(node, "b");
-    if (!json_bind(node, members, MEMBERS, values, &errors))
+    if (!json_bind(node, members, MEMBERS, values, &errors) || k1 < 0 ||
+        k1 > K1_MAX || b < 0 || b > 1 ||
+        (values[OF].number >= (int64_t)schema->count &&
+         values[OF].number != SCHEMA_NONE))
         return false;
     field = (struct schema_field){.name = values[NAME].text,
                                   .analyzer = values[ANALYZER].text,

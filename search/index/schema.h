@@ -64,6 +64,8 @@ uint32_t schema_find(const struct schema *schema, struct span name);
 bool schema_has_inner(const struct schema *schema, struct span name);
 /* Of a text, the caller's; NULL: it was not checked by schema_merge(). */
 struct analyzer *schema_analyzer(const struct schema_field *field);
+/* NULL: there is an analyzer for each of them; else one that has none. */
+const struct schema_field *schema_unknown_analyzer(const struct schema *schema);
 /* Its number; a text has .keyword beside it.  SCHEMA_NONE: there are too many,
    or the name is too long. */
 uint32_t schema_add(struct schema *schema, struct span name,

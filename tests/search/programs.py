@@ -245,6 +245,28 @@ def test_damage_is_refused_by_name():
         assert "no manifest" in index(folder, SONGS, status=1)
 
 
+def test_a_segment_of_another_index_is_refused():
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, SONGS)
+        index(folder + "/other", [{"id": 1, "title": 2}, {"id": 2}, {"id": 3}])
+        os.rename(folder + "/other/1.segment", folder + "/1.segment")
+        assert "1.segment: it is not of this index" in query(folder, "--query", "sea", status=1)
+        assert "1.segment: it is not of this index" in index(folder, [], "--check", status=1)
+
+
+def test_a_manifest_that_would_be_written_over_is_refused():
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, SONGS)
+        with open(folder + "/manifest", encoding="ascii") as file:
+            manifest = json.load(file)
+        segment = manifest["segments"][0]
+        for change in ({"next": 1}, {"segments": [segment, segment]}, {"segments": [{**segment, "file": "../1.segment"}]},
+                       {"generation": -1}, {"segments": [{**segment, "live": "1-x.live"}]}):
+            with open(folder + "/manifest", "w", encoding="ascii") as file:
+                json.dump({**manifest, **change}, file)
+            assert "no manifest" in query(folder, "--query", "sea", status=1), change
+
+
 def test_a_check_looks_at_all_of_it():
     with tempfile.TemporaryDirectory() as folder:
         index(folder, SONGS)
