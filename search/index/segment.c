@@ -83,7 +83,8 @@ static bool fits(const struct segment *segment)
     const struct segment_foot *foot = &segment->foot;
     uint64_t end = segment->size - sizeof(*foot);
 
-    return foot->sections <= SEGMENT_SECTIONS_MAX && foot->sums <= end &&
+    return foot->docs <= SEGMENT_DOCS_MAX &&
+           foot->sections <= SEGMENT_SECTIONS_MAX && foot->sums <= end &&
            foot->sums % SEGMENT_ALIGN == 0 &&
            foot->table == foot->sums + chunks(segment) * sizeof(uint64_t) &&
            foot->table <= end &&
@@ -186,21 +187,40 @@ struct span segment_section(const struct segment *segment,
     return (struct span){(const char *)segment->bytes, 0};
 }
 
-static void set_damage(struct segment *segment, uint64_t chunk)
+/* Whose bytes are in the chunk: one, or the first and the last. */
+static void name_chunk(const struct segment *segment, uint64_t from, char *out,
+                       size_t size)
 {
-    const char *kind = "head";
-    uint64_t from = chunk * SEGMENT_CHUNK;
+    const struct segment_section *first = NULL;
+    const struct segment_section *last = NULL;
 
     for (uint32_t i = 0; i < segment->foot.sections; i++) {
         const struct segment_section *section = &segment->table[i];
-        if (section->offset < from + SEGMENT_CHUNK &&
-            section->offset + section->size > from)
-            kind = segment_kind_name(section->kind);
+        if (section->offset >= from + SEGMENT_CHUNK ||
+            section->offset + section->size <= from)
+            continue;
+        if (!first || section->offset < first->offset)
+            first = section;
+        if (!last || section->offset > last->offset)
+            last = section;
     }
+    const char *one = first ? segment_kind_name(first->kind) : "head";
+    const char *other = last ? segment_kind_name(last->kind) : one;
+    snprintf(out, size, "%s%s%s", one,
+             one == other ? "" : ", or what is up to its ",
+             one == other ? "" : other);
+}
+
+static void set_damage(struct segment *segment, uint64_t chunk)
+{
+    uint64_t from = chunk * SEGMENT_CHUNK;
+    char names[80];
+
     if (atomic_exchange(&segment->found, true))
         return;
+    name_chunk(segment, from, names, sizeof(names));
     snprintf(segment->damage, sizeof(segment->damage),
-             "%s: its %s are damaged at byte %llu", segment->path, kind,
+             "%s: its %s are damaged at byte %llu", segment->path, names,
              (unsigned long long)from);
     atomic_store(&segment->damaged, true);
 }
@@ -242,4 +262,28 @@ bool segment_check(struct segment *segment, struct span bytes)
 const char *segment_damage(const struct segment *segment)
 {
     return atomic_load(&segment->damaged) ? segment->damage : NULL;
+}
+
+const char *segment_check_all(struct segment *segment, uint32_t fields)
+{
+    const struct segment_foot *foot = &segment->foot;
+    struct span all = {(const char *)segment->bytes, foot->sums};
+    size_t kinds = SEGMENT_KINDS;
+    bool *there = mem_zalloc(MEM_JOB, (fields + 1) * kinds * sizeof(*there));
+    const char *wrong = NULL;
+
+    if (!segment_check(segment, all))
+        wrong = segment_damage(segment);
+    for (uint32_t i = 0; i < foot->sections && !wrong; i++) {
+        const struct segment_section *section = &segment->table[i];
+        uint32_t field =
+            section->field == SEGMENT_NO_FIELD ? fields : section->field;
+        if (section->kind >= kinds || field > fields ||
+            there[field * kinds + section->kind])
+            wrong = "its table has what it cannot have, or has it twice";
+        else
+            there[field * kinds + section->kind] = true;
+    }
+    mem_free(there);
+    return wrong;
 }

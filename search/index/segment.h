@@ -11,7 +11,9 @@
  * Between them are zeros.  Opening checks the foot, the table and the sums, so
  * it costs the same for a large file; what they sum up is checked chunk by
  * chunk when it is first read, by segment_check().  What has been checked is
- * as it was written, so who reads it need not doubt it.
+ * as it was written, so who reads it need not doubt it.  Sums find what broke,
+ * not who meant to break it: a segment that others may have written is looked
+ * at with check.h before it is read.
  */
 #pragma once
 
@@ -23,6 +25,7 @@
 #define SEGMENT_CHUNK 65536
 #define SEGMENT_SECTIONS_MAX 65536
 #define SEGMENT_NO_FIELD UINT32_MAX
+#define SEGMENT_DOCS_MAX (UINT32_C(1) << 30)
 
 enum segment_kind {
     SEGMENT_SCHEMA,  /* schema.h: a list; no field */
@@ -79,5 +82,8 @@ struct span segment_section(const struct segment *segment,
  * for each chunk.  After false segment_damage() says where, for good.
  */
 bool segment_check(struct segment *segment, struct span bytes);
+/* All of it, and that no section is of another field than of these many, or
+   there twice.  NULL: it is fine. */
+const char *segment_check_all(struct segment *segment, uint32_t fields);
 /* NULL: none was found. */
 const char *segment_damage(const struct segment *segment);
