@@ -240,42 +240,137 @@ static uint32_t occurrences(struct phrase *phrase, uint8_t slot)
     return count;
 }
 
-/* How often, with words moved: as long as the smallest of the places where the
-   phrase would begin goes on, each word's next to it. */
-static float sloppy(struct phrase *phrase, uint8_t slot)
+/* ---- with words moved */
+
+/* Each word is at one of its places. */
+struct moved {
+    const struct phrase_term *terms;
+    size_t count;
+    const uint32_t *all[PHRASE_MAX];
+    uint32_t at[PHRASE_MAX], freqs[PHRASE_MAX];
+    int64_t most; /* the last of where the phrase would begin by each */
+};
+
+static int64_t start_of(const struct moved *moved, size_t i)
 {
-    uint32_t at[PHRASE_MAX] = {0};
-    uint32_t *all[PHRASE_MAX];
-    size_t room = 0;
+    return (int64_t)moved->all[i][moved->at[i]] - moved->terms[i].offset;
+}
+
+static bool is_same_word(const struct moved *moved, size_t i, size_t j)
+{
+    return moved->terms[i].places.blocks == moved->terms[j].places.blocks;
+}
+
+/* To its next place. */
+static bool move_on(struct moved *moved, size_t i)
+{
+    if (++moved->at[i] == moved->freqs[i])
+        return false;
+    if (start_of(moved, i) > moved->most)
+        moved->most = start_of(moved, i);
+    return true;
+}
+
+/* Two that are the same word are not at the same place: who is first moves. */
+static bool move_apart(struct moved *moved, size_t i)
+{
+    for (size_t j = 0; j < moved->count; j++) {
+        if (i == j || !is_same_word(moved, i, j) ||
+            moved->all[i][moved->at[i]] != moved->all[j][moved->at[j]])
+            continue;
+        if (start_of(moved, j) < start_of(moved, i) ||
+            (start_of(moved, j) == start_of(moved, i) && j < i))
+            i = j;
+        if (!move_on(moved, i))
+            return false;
+        j = SIZE_MAX; /* from the first on */
+    }
+    return true;
+}
+
+/* The second of the same word begins at its second place.  False: there is
+   none. */
+static bool begin_moved(struct moved *moved)
+{
+    moved->most = INT64_MIN;
+    for (size_t i = 0; i < moved->count; i++) {
+        moved->at[i] = 0;
+        for (size_t j = 0; j < i; j++)
+            moved->at[i] += is_same_word(moved, i, j);
+        if (moved->at[i] >= moved->freqs[i])
+            return false;
+        if (start_of(moved, i) > moved->most)
+            moved->most = start_of(moved, i);
+    }
+    return true;
+}
+
+/* Where the first word is; next: the second one. */
+static size_t first_of(const struct moved *moved, int64_t *next)
+{
+    int64_t least = INT64_MAX;
+    size_t first = 0;
+
+    *next = INT64_MAX;
+    for (size_t i = 0; i < moved->count; i++) {
+        int64_t start = start_of(moved, i);
+        if (start < least) {
+            *next = least;
+            least = start;
+            first = i;
+        } else if (start < *next) {
+            *next = start;
+        }
+    }
+    return first;
+}
+
+/* As Lucene's SloppyPhraseMatcher: the first word moves on until it is behind
+   the second, what was the narrowest counts. */
+static float count_moved(struct moved *moved, uint32_t slop)
+{
+    bool more = begin_moved(moved);
     float freq = 0;
 
+    while (more) {
+        int64_t next;
+        size_t first = first_of(moved, &next);
+        int64_t width = moved->most - start_of(moved, first);
+        while ((more = move_on(moved, first) && move_apart(moved, first)) &&
+               start_of(moved, first) <= next)
+            if (moved->most - start_of(moved, first) < width)
+                width = moved->most - start_of(moved, first);
+        if (width <= (int64_t)slop)
+            freq += 1.0F / (float)(1 + width);
+    }
+    return freq;
+}
+
+static uint32_t sum_of(const struct phrase *phrase, uint8_t slot)
+{
+    uint32_t sum = 0;
+
     for (size_t i = 0; i < phrase->count; i++)
-        room += phrase->terms[i].found_freq[slot];
-    make_room(phrase, (uint32_t)room);
-    for (size_t i = 0, used = 0; i < phrase->count; i++) {
+        sum += phrase->terms[i].found_freq[slot];
+    return sum;
+}
+
+static float sloppy(struct phrase *phrase, uint8_t slot)
+{
+    struct moved moved = {.terms = phrase->terms, .count = phrase->count};
+    uint32_t used = 0;
+
+    make_room(phrase, sum_of(phrase, slot));
+    for (size_t i = 0; i < phrase->count; i++) {
         struct phrase_term *term = &phrase->terms[i];
-        uint32_t count = term->found_freq[slot];
-        all[i] = phrase->positions + used;
-        places_read(&term->places, term->found_first[slot], count, all[i]);
-        used += count;
+        uint32_t *all = phrase->positions + used;
+        places_read(&term->places, term->found_first[slot],
+                    term->found_freq[slot], all);
+        moved.all[i] = all;
+        moved.freqs[i] = term->found_freq[slot];
+        used += moved.freqs[i];
     }
-    for (;;) {
-        int64_t least = INT64_MAX;
-        int64_t most = INT64_MIN;
-        size_t which = 0;
-        for (size_t i = 0; i < phrase->count; i++) {
-            int64_t start = (int64_t)all[i][at[i]] - phrase->terms[i].offset;
-            if (start < least) {
-                least = start;
-                which = i;
-            }
-            most = start > most ? start : most;
-        }
-        if (most - least <= (int64_t)phrase->slop)
-            freq += 1.0F / (float)(1 + most - least);
-        if (++at[which] == phrase->terms[which].found_freq[slot])
-            return freq;
-    }
+    return count_moved(&moved, phrase->slop);
 }
 
 /* ---- a block */
@@ -321,7 +416,8 @@ static bool block_may_come(struct phrase *phrase, float least)
     uint32_t from = postings_doc(lead);
     uint32_t last = lead->docs[lead->len - 1];
 
-    for (size_t i = 0; i < phrase->count && least >= 0; i++)
+    /* with words moved, a place may count for more than one */
+    for (size_t i = 0; i < phrase->count && least >= 0 && !phrase->slop; i++)
         if (clause_bound_up_to(&phrase->order[i]->clause, from, last) <= least)
             return false;
     return true;
@@ -332,9 +428,10 @@ static void try_document(struct phrase *phrase, size_t i, float least,
 {
     const struct clause *clause = &phrase->order[0]->clause;
     uint8_t slot = phrase->slots[i];
+    uint32_t most = phrase->slop ? sum_of(phrase, slot) : fewest(phrase, slot);
 
-    if (least >= 0 && clause_score_of(clause, phrase->docs[i],
-                                      (float)fewest(phrase, slot)) <= least)
+    if (least >= 0 &&
+        clause_score_of(clause, phrase->docs[i], (float)most) <= least)
         return;
     hits->docs[hits->count] = phrase->docs[i];
     hits->freqs[hits->count] =
