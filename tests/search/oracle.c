@@ -21,8 +21,7 @@ const char *oracle_word(size_t number)
     return vocabulary[number];
 }
 
-/* Some words are in most documents, some in few. */
-static uint8_t random_word(void)
+uint8_t oracle_any_word(void)
 {
     long a = random() % ORACLE_VOCABULARY;
     long b = random() % ORACLE_VOCABULARY;
@@ -43,7 +42,7 @@ static void make(struct oracle_doc *doc)
 {
     doc->word_count = random() % 9 ? 1 + (size_t)random() % ORACLE_WORDS : 0;
     for (size_t j = 0; j < doc->word_count; j++)
-        doc->words[j] = random_word();
+        doc->words[j] = oracle_any_word();
     doc->keyword_count = (size_t)random() % 4;
     for (size_t j = 0; j < doc->keyword_count; j++)
         doc->keywords[j] = (uint8_t)(random() % ORACLE_KEYWORDS);
@@ -86,6 +85,13 @@ void oracle_kill(struct oracle *oracle)
 
     for (size_t i = 0; i < oracle->count; i++)
         oracle->docs[i].dead = random() % every == 0;
+    for (size_t i = 0; i + 1 < oracle->count; i++) {
+        size_t rest = oracle->count - i - 1;
+        struct oracle_doc *later =
+            &oracle->docs[i + 1 + (size_t)random() % rest];
+        if (oracle->docs[i].dead && !later->dead && random() % 2)
+            later->id = oracle->docs[i].id;
+    }
 }
 
 void oracle_bury(struct oracle *oracle)
@@ -116,143 +122,6 @@ void oracle_put(const struct oracle *oracle, size_t number, struct buf *out)
         buf_printf(out, "\"");
     }
     buf_printf(out, "}");
-}
-
-/* ---- queries at random */
-
-static const char *word(void)
-{
-    return vocabulary[random_word()];
-}
-
-static void ask(struct buf *out, int depth);
-
-static void ask_list(struct buf *out, const char *name, int depth, bool *comma)
-{
-    size_t count = (size_t)random() % 4;
-
-    if (count == 0)
-        return;
-    buf_printf(out, "%s\"%s\":[", *comma ? "," : "", name);
-    for (size_t i = 0; i < count; i++) {
-        if (i)
-            buf_append_char(out, ',');
-        ask(out, depth + 1);
-    }
-    buf_printf(out, "]");
-    *comma = true;
-}
-
-static void ask_bool(struct buf *out, int depth)
-{
-    bool comma = false;
-
-    buf_printf(out, "{\"bool\":{");
-    ask_list(out, "must", depth, &comma);
-    if (random() % 2)
-        ask_list(out, "filter", depth, &comma);
-    size_t before = out->len;
-    ask_list(out, "should", depth, &comma);
-    if (out->len > before && random() % 3 == 0)
-        buf_printf(out, ",\"minimum_should_match\":%ld", random() % 3);
-    if (random() % 2)
-        ask_list(out, "must_not", depth, &comma);
-    buf_printf(out, "}}");
-}
-
-static void ask_text(struct buf *out)
-{
-    size_t count = 1 + (size_t)random() % 4;
-
-    for (size_t i = 0; i < count; i++)
-        buf_printf(out, "%s%s", i ? " " : "", word());
-}
-
-static void ask_match(struct buf *out)
-{
-    buf_printf(out, "{\"match\":{\"t\":{\"query\":\"");
-    ask_text(out);
-    if (random() % 3 == 0)
-        buf_printf(out, "\",\"minimum_should_match\":%ld}}}", random() % 4);
-    else
-        buf_printf(out, "\",\"operator\":\"%s\"}}}",
-                   random() % 2 ? "and" : "or");
-}
-
-static void ask_phrase(struct buf *out)
-{
-    buf_printf(out, "{\"match_phrase\":{\"t\":\"");
-    ask_text(out);
-    buf_printf(out, "\"}}");
-}
-
-static void ask_keyword(struct buf *out)
-{
-    if (random() % 2)
-        buf_printf(out, "{\"term\":{\"k\":{\"value\":\"k%ld\",\"boost\":1.5}}}",
-                   random() % (ORACLE_KEYWORDS + 1));
-    else
-        buf_printf(out, "{\"terms\":{\"k\":[\"k%ld\",\"k%ld\"]}}",
-                   random() % ORACLE_KEYWORDS, random() % ORACLE_KEYWORDS);
-}
-
-static void ask_range(struct buf *out)
-{
-    buf_printf(out, "{\"range\":{\"n\":{\"gt%s\":%ld,\"lt%s\":%ld}}}",
-               random() % 2 ? "e" : "", random() % 50 - 10,
-               random() % 2 ? "e" : "", random() % 50 - 10);
-}
-
-static void ask_pattern(struct buf *out)
-{
-    long kind = random() % 3;
-
-    if (kind == 0)
-        buf_printf(out, "{\"prefix\":{\"t\":\"%.*s\"}}", 1 + (int)random() % 3,
-                   word());
-    else if (kind == 1)
-        buf_printf(out, "{\"wildcard\":{\"t\":\"%.1s*%c\"}}", word(),
-                   "nge?"[random() % 4]);
-    else
-        buf_printf(out,
-                   "{\"fuzzy\":{\"t\":{\"value\":\"%s\",\"fuzziness\":%ld}}}",
-                   word(), random() % 3);
-}
-
-static void ask_other(struct buf *out)
-{
-    long kind = random() % 3;
-
-    if (kind == 0)
-        buf_printf(out, "{\"match_all\":{\"boost\":%ld}}", 1 + random() % 3);
-    else if (kind == 1)
-        buf_printf(out, "{\"exists\":{\"field\":\"%c\"}}", "tkn"[random() % 3]);
-    else
-        buf_printf(out, "{\"ids\":{\"values\":[\"%ld\",\"%ld\",\"none\"]}}",
-                   random() % ORACLE_DOCS, random() % ORACLE_DOCS);
-}
-
-static void ask(struct buf *out, int depth)
-{
-    static void (*const kinds[])(struct buf *) = {
-        ask_match, ask_match,   ask_phrase,  ask_phrase, ask_keyword,
-        ask_range, ask_pattern, ask_pattern, ask_other};
-    size_t kind = (size_t)random() % (COUNT(kinds) + (depth < 3 ? 3 : 0));
-
-    if (kind < COUNT(kinds)) {
-        kinds[kind](out);
-    } else if (kind == COUNT(kinds)) {
-        buf_printf(out, "{\"constant_score\":{\"boost\":2.5,\"filter\":");
-        ask(out, depth + 1);
-        buf_printf(out, "}}");
-    } else {
-        ask_bool(out, depth);
-    }
-}
-
-void oracle_ask(struct buf *out)
-{
-    ask(out, 0);
 }
 
 /* ---- answers */
@@ -297,12 +166,13 @@ static struct answer of_word(const struct oracle *oracle,
 }
 
 /* Words of a text; which: ORACLE_VOCABULARY where it is none. */
-static size_t read_words(struct span text, size_t *which)
+static size_t read_words(struct span text, struct span *words, size_t *which)
 {
     struct span name;
     size_t count = 0;
 
     while (span_cut(&text, ' ', &name)) {
+        words[count] = name;
         size_t i = 0;
         while (i < ORACLE_VOCABULARY && !span_eq(name, span_str(vocabulary[i])))
             i++;
@@ -311,17 +181,38 @@ static size_t read_words(struct span text, size_t *which)
     return count;
 }
 
+static struct answer of_near(const struct oracle *oracle,
+                             const struct oracle_doc *doc, struct span word,
+                             uint32_t edits);
+static struct answer of_beginning(const struct oracle_doc *doc,
+                                  struct span beginning);
+
+/* The i-th of the words of a text. */
+static struct answer of_its_word(const struct oracle *oracle,
+                                 const struct oracle_doc *doc,
+                                 const struct query *query, struct span word,
+                                 size_t which, bool is_last)
+{
+    if (is_last && query->last_is_prefix)
+        return of_beginning(doc, word);
+    if (query->edits)
+        return of_near(oracle, doc, word, query->edits);
+    return which == ORACLE_VOCABULARY ? no : of_word(oracle, doc, which);
+}
+
 static struct answer of_match(const struct oracle *oracle,
                               const struct oracle_doc *doc,
                               const struct query *query)
 {
-    size_t which[8];
-    size_t count = read_words(query->text, which);
+    size_t which[ORACLE_ASKED];
+    struct span words[ORACLE_ASKED];
+    size_t count = read_words(query->text, words, which);
     size_t found = 0;
     struct answer all = no;
 
     for (size_t i = 0; i < count; i++) {
-        struct answer one = of_word(oracle, doc, which[i]);
+        struct answer one =
+            of_its_word(oracle, doc, query, words[i], which[i], i + 1 == count);
         found += one.matches;
         all.score += one.score;
     }
@@ -332,13 +223,106 @@ static struct answer of_match(const struct oracle *oracle,
     return all.matches ? all : no;
 }
 
-static struct answer of_phrase(const struct oracle *oracle,
-                               const struct oracle_doc *doc,
-                               const struct query *query)
+/* ---- phrases */
+
+/* A word of a phrase, at one of its places in the document. */
+struct placed {
+    size_t which, offset, place; /* offset: in the phrase */
+};
+
+static long start_of(const struct placed *word)
 {
-    size_t which[8];
-    size_t count = read_words(query->text, which);
-    double weight = 0;
+    return (long)word->place - (long)word->offset;
+}
+
+static long last_start(const struct placed *words, size_t count)
+{
+    long last = start_of(&words[0]);
+
+    for (size_t i = 1; i < count; i++)
+        last = start_of(&words[i]) > last ? start_of(&words[i]) : last;
+    return last;
+}
+
+/* Its next place from one on; false: there is none. */
+static bool place(const struct oracle_doc *doc, struct placed *word,
+                  size_t from)
+{
+    while (from < doc->word_count && doc->words[from] != word->which)
+        from++;
+    word->place = from;
+    return from < doc->word_count;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct placed *one = a;
+    const struct placed *two = b;
+
+    if (start_of(one) != start_of(two))
+        return start_of(one) < start_of(two) ? -1 : 1;
+    return (one->offset > two->offset) - (one->offset < two->offset);
+}
+
+static bool part(const struct oracle_doc *doc, struct placed *words,
+                 size_t count, struct placed *moved)
+{
+    for (size_t i = 0; i < count;) {
+        struct placed *other = &words[i++];
+        if (other == moved || other->which != moved->which ||
+            other->place != moved->place)
+            continue;
+        moved = by_start(other, moved) < 0 ? other : moved;
+        if (!place(doc, moved, moved->place + 1))
+            return false;
+        i = 0;
+    }
+    return true;
+}
+
+/* As Lucene's SloppyPhraseMatcher: words in the order of where the phrase would
+   begin by them; the first moves until it is behind the second, what was the
+   narrowest on its way counts; two that are the same are not at one place. */
+static double how_sloppy(const struct oracle_doc *doc, struct placed *words,
+                         size_t count, long slop)
+{
+    double freq = 0;
+
+    for (bool more = true; more;) {
+        qsort(words, count, sizeof(words[0]), by_start);
+        long second = start_of(&words[1]);
+        long narrowest = last_start(words, count) - start_of(&words[0]);
+        do {
+            more = place(doc, &words[0], words[0].place + 1) &&
+                   part(doc, words, count, &words[0]);
+            long width = last_start(words, count) - start_of(&words[0]);
+            if (more && start_of(&words[0]) <= second && width < narrowest)
+                narrowest = width;
+        } while (more && start_of(&words[0]) <= second);
+        freq += narrowest <= slop ? 1.0 / (double)(1 + narrowest) : 0;
+    }
+    return freq;
+}
+
+static double sloppily(const struct oracle_doc *doc, const size_t *which,
+                       size_t count, long slop)
+{
+    struct placed words[ORACLE_ASKED];
+
+    for (size_t i = 0; i < count; i++) {
+        size_t from = 0;
+        words[i] = (struct placed){.which = which[i], .offset = i};
+        for (size_t j = 0; j < i; j++) /* the last one of the same */
+            from = which[j] == which[i] ? words[j].place + 1 : from;
+        if (!place(doc, &words[i], from))
+            return 0;
+    }
+    return how_sloppy(doc, words, count, slop);
+}
+
+static double exactly(const struct oracle_doc *doc, const size_t *which,
+                      size_t count)
+{
     size_t freq = 0;
 
     for (size_t from = 0; from + count <= doc->word_count; from++) {
@@ -347,12 +331,29 @@ static struct answer of_phrase(const struct oracle *oracle,
             i++;
         freq += i == count;
     }
+    return (double)freq;
+}
+
+static struct answer of_phrase(const struct oracle *oracle,
+                               const struct oracle_doc *doc,
+                               const struct query *query)
+{
+    size_t which[ORACLE_ASKED];
+    struct span words[ORACLE_ASKED];
+    size_t count = read_words(query->text, words, which);
+    double weight = 0;
+    double freq = query->slop && count > 1
+                      ? sloppily(doc, which, count, query->slop)
+                      : exactly(doc, which, count);
+
+    if (freq <= 0)
+        return no;
     for (size_t i = 0; i < count; i++)
         weight += weight_of(oracle, which[i]);
-    if (!freq)
-        return no;
-    return (struct answer){true, text_score(oracle, doc, weight, (double)freq)};
+    return (struct answer){true, text_score(oracle, doc, weight, freq)};
 }
+
+/* ---- keywords and numbers */
 
 /* How often the document has it. */
 static size_t keyword_often(const struct oracle_doc *doc, struct span value)
@@ -417,38 +418,55 @@ static unsigned distance(struct span a, const char *b)
     return d[a.len][len];
 }
 
-static struct answer of_pattern(const struct oracle *oracle,
-                                const struct oracle_doc *doc,
-                                const struct query *query)
+static struct answer of_near(const struct oracle *oracle,
+                             const struct oracle_doc *doc, struct span word,
+                             uint32_t edits)
 {
     struct answer best = no;
 
+    if (edits == QUERY_FUZZY_AUTO)
+        edits = word.len < 3 ? 0 : word.len < 6 ? 1 : 2;
     for (size_t i = 0; i < ORACLE_VOCABULARY; i++) {
-        struct span name = span_str(vocabulary[i]);
         struct answer one = of_word(oracle, doc, i);
-        double factor = 1;
-        if (!one.matches)
+        unsigned far = distance(word, vocabulary[i]);
+        double factor = 1 - (double)far / (double)word.len;
+        if (!one.matches || far > edits)
             continue;
-        if (query->kind == QUERY_FUZZY) {
-            unsigned far = distance(query->text, vocabulary[i]);
-            if (far > query->edits)
-                continue;
-            factor = 1 - (double)far / (double)query->text.len;
-            factor = factor > 0 ? factor : 0;
-            one.score *= factor;
-        } else {
-            bool fits =
-                query->kind == QUERY_PREFIX
-                    ? span_has_prefix(name, query->text)
-                    : is_like(query->text.ptr, query->text.len, vocabulary[i]);
-            if (!fits)
-                continue;
-            one.score = 1;
-        }
+        one.score *= factor > 0 ? factor : 0;
         best.matches = true;
         best.score = one.score > best.score ? one.score : best.score;
     }
     return best;
+}
+
+static struct answer of_beginning(const struct oracle_doc *doc,
+                                  struct span beginning)
+{
+    struct answer found = {false, 1};
+
+    for (size_t i = 0; i < doc->word_count; i++)
+        found.matches |=
+            span_has_prefix(span_str(vocabulary[doc->words[i]]), beginning);
+    return found.matches ? found : no;
+}
+
+static struct answer of_pattern(const struct oracle_doc *doc,
+                                const struct query *query)
+{
+    bool of_text = query->field.ptr[0] == 't';
+    size_t count = of_text ? doc->word_count : doc->keyword_count;
+    struct span text = query->text;
+    char keyword[8];
+
+    for (size_t i = 0; i < count; i++) {
+        const char *term = of_text ? vocabulary[doc->words[i]] : keyword;
+        if (!of_text)
+            snprintf(keyword, sizeof(keyword), "k%d", doc->keywords[i]);
+        if (query->kind == QUERY_PREFIX ? span_has_prefix(span_str(term), text)
+                                        : is_like(text.ptr, text.len, term))
+            return (struct answer){true, 1};
+    }
+    return no;
 }
 
 static double number_of(struct span text)
@@ -459,15 +477,72 @@ static double number_of(struct span text)
     return strtod(copy, NULL);
 }
 
+/* -1, 0, 1 */
+static int order_of(double a, double b)
+{
+    return (a > b) - (a < b);
+}
+
+/* Of what is compared with the bounds: orders. */
+static bool is_between(const struct query *query, int lower, int upper)
+{
+    return (!query->lower.value.kind || lower > 0 ||
+            (lower == 0 && !query->lower.exclusive)) &&
+           (!query->upper.value.kind || upper < 0 ||
+            (upper == 0 && !query->upper.exclusive));
+}
+
 static bool in_range(const struct oracle_doc *doc, const struct query *query)
 {
-    double lower = number_of(query->lower.value.text);
-    double upper = number_of(query->upper.value.text);
+    struct span lower = query->lower.value.text;
+    struct span upper = query->upper.value.text;
     double number = (double)doc->number;
+    char text[8];
 
-    return doc->has_number &&
-           (query->lower.exclusive ? number > lower : number >= lower) &&
-           (query->upper.exclusive ? number < upper : number <= upper);
+    if (query->field.ptr[0] == 'n')
+        return doc->has_number &&
+               is_between(query, order_of(number, number_of(lower)),
+                          order_of(number, number_of(upper)));
+    for (size_t i = 0; i < doc->keyword_count; i++) {
+        snprintf(text, sizeof(text), "k%d", doc->keywords[i]);
+        if (is_between(query, span_compare(span_str(text), lower),
+                       span_compare(span_str(text), upper)))
+            return true;
+    }
+    return false;
+}
+
+static struct answer of_term(const struct oracle *oracle,
+                             const struct oracle_doc *doc,
+                             const struct query *query, struct span value)
+{
+    size_t which[ORACLE_ASKED];
+    struct span words[ORACLE_ASKED];
+
+    if (query->field.ptr[0] == 'k')
+        return of_keyword(oracle, doc, value);
+    if (query->field.ptr[0] == 'n')
+        return (struct answer){
+            doc->has_number &&
+                order_of((double)doc->number, number_of(value)) == 0,
+            1};
+    read_words(value, words, which);
+    return which[0] == ORACLE_VOCABULARY ? no : of_word(oracle, doc, which[0]);
+}
+
+/* A text, or what is one value. */
+static struct answer of_text(const struct oracle *oracle,
+                             const struct oracle_doc *doc,
+                             const struct query *query)
+{
+    struct query prefix = {
+        .kind = QUERY_PREFIX, .field = query->field, .text = query->text};
+
+    if (query->field.ptr[0] == 'k')
+        return query->last_is_prefix ? of_pattern(doc, &prefix)
+                                     : of_keyword(oracle, doc, query->text);
+    return query->kind == QUERY_MATCH ? of_match(oracle, doc, query)
+                                      : of_phrase(oracle, doc, query);
 }
 
 static struct answer answer(const struct oracle *oracle, size_t number,
@@ -503,6 +578,24 @@ static struct answer of_bool(const struct oracle *oracle, size_t number,
     return found >= minimum ? all : no;
 }
 
+/* The best, and the others as much as they count. */
+static struct answer of_best(const struct oracle *oracle, size_t number,
+                             const struct query *query)
+{
+    struct answer all = no;
+    double sum = 0;
+
+    for (const struct query *q = query->lists[QUERY_SHOULD].first; q;
+         q = q->next) {
+        struct answer one = answer(oracle, number, q);
+        all.matches |= one.matches;
+        all.score = one.score > all.score ? one.score : all.score;
+        sum += one.score;
+    }
+    all.score += (double)query->tie_breaker * (sum - all.score);
+    return all;
+}
+
 static struct answer answer(const struct oracle *oracle, size_t number,
                             const struct query *query)
 {
@@ -515,26 +608,27 @@ static struct answer answer(const struct oracle *oracle, size_t number,
         found = (struct answer){true, 1};
         break;
     case QUERY_MATCH:
-        found = of_match(oracle, doc, query);
-        break;
     case QUERY_PHRASE:
-        found = of_phrase(oracle, doc, query);
+        found = of_text(oracle, doc, query);
         break;
     case QUERY_TERM:
-        found = of_keyword(oracle, doc, query->values[0].text);
+        found = of_term(oracle, doc, query, query->values[0].text);
         break;
     case QUERY_TERMS:
         for (size_t i = 0; i < query->value_count; i++)
-            if (keyword_often(doc, query->values[i].text))
-                found = (struct answer){true, 1};
+            found.matches |=
+                of_term(oracle, doc, query, query->values[i].text).matches;
+        found.score = 1;
         break;
     case QUERY_RANGE:
         found = (struct answer){in_range(doc, query), 1};
         break;
     case QUERY_PREFIX:
     case QUERY_WILDCARD:
+        found = of_pattern(doc, query);
+        break;
     case QUERY_FUZZY:
-        found = of_pattern(oracle, doc, query);
+        found = of_near(oracle, doc, query->text, query->edits);
         break;
     case QUERY_EXISTS:
         found = (struct answer){query->field.ptr[0] == 't' ? doc->word_count > 0
@@ -556,9 +650,11 @@ static struct answer answer(const struct oracle *oracle, size_t number,
     case QUERY_BOOL:
         found = of_bool(oracle, number, query);
         break;
-    case QUERY_MATCH_NONE:
     case QUERY_DIS_MAX:
-        fail_msg("it is not asked");
+        found = of_best(oracle, number, query);
+        break;
+    case QUERY_MATCH_NONE:
+        break;
     }
     found.score *= (double)query->boost;
     return found.matches ? found : no;

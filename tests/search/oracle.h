@@ -12,6 +12,7 @@
 #define ORACLE_WORDS 40 /* of a document, at most */
 #define ORACLE_VOCABULARY 30
 #define ORACLE_KEYWORDS 6
+#define ORACLE_ASKED 8 /* words of a query, at most */
 
 struct oracle_doc {
     uint8_t words[ORACLE_WORDS]; /* numbers of the vocabulary's */
@@ -36,14 +37,43 @@ struct oracle {
 const char *oracle_word(size_t number);
 
 void oracle_make(struct oracle *oracle, size_t count);
-/* Some are deleted; those that are, go. */
+/* Some are deleted, of these some as a later one has their id now; those that
+   are, go. */
 void oracle_kill(struct oracle *oracle);
 void oracle_bury(struct oracle *oracle);
 /* A document in JSON: fields t, k and n. */
 void oracle_put(const struct oracle *oracle, size_t doc, struct buf *out);
 
-/* A query in JSON, at random. */
-void oracle_ask(struct buf *out);
+/* Some are in most documents, some in few. */
+uint8_t oracle_any_word(void);
+
+/* ---- oracle_ask.c */
+
+enum oracle_kind {
+    ORACLE_TERM,
+    ORACLE_MATCH,
+    ORACLE_PHRASE,
+    ORACLE_SLOPPY,
+    ORACLE_PREFIX,
+    ORACLE_WILDCARD,
+    ORACLE_FUZZY,
+    ORACLE_RANGE,
+    ORACLE_EXISTS,
+    ORACLE_IDS,
+    ORACLE_ALL,
+    ORACLE_BOOL,
+    ORACLE_CONSTANT,
+    ORACLE_DIS_MAX,
+    ORACLE_FIELDS, /* a text, of several */
+    ORACLE_KINDS
+};
+
+const char *oracle_kind_name(enum oracle_kind kind);
+/* A query in JSON, at random; each kind is as likely, as the outermost one. */
+enum oracle_kind oracle_ask(const struct oracle *oracle, struct buf *out);
+
+/* ---- answers */
+
 /* Into hits, all that match, the best first; how many. */
 size_t oracle_answer(const struct oracle *oracle, const struct query *query,
                      struct top_hit hits[ORACLE_DOCS]);

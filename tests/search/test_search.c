@@ -235,10 +235,27 @@ static void check_explained(struct index *index, const struct oracle *oracle,
     }
 }
 
+/* Any of what can be left out, or nothing. */
+static void leave_out(struct index *index, const struct bits_kernel *kernel)
+{
+    long bits = random() % 2 ? random() : 0;
+    struct ablation without = {.union_bounds = bits & 1,
+                               .intersection_bounds = bits & 2,
+                               .phrase_bounds = bits & 4,
+                               .first_look = bits & 8,
+                               .shared_threshold = bits & 16,
+                               .block_scores = bits & 32,
+                               .counting = bits & 64};
+
+    searcher_leave_out(&index->searcher, &without);
+    index->searcher.kernel = kernel;
+}
+
 /* True: some documents match. */
 static bool check(struct index *index, const struct oracle *oracle,
                   const struct query *query)
 {
+    const struct bits_kernel *kernel = index->searcher.kernel;
     static const size_t mosts[] = {0, 1, 10, 100, ORACLE_DOCS};
     static struct top_hit expected[ORACLE_DOCS];
     static struct top_hit found[ORACLE_DOCS];
@@ -255,6 +272,7 @@ static bool check(struct index *index, const struct oracle *oracle,
             .count = i % 2,
             .plain = i / 2,
             .deadline_us = SEARCH_NO_DEADLINE};
+        leave_out(index, kernel);
         assert_true(search_run(&index->searcher, &request, &result, &error));
         assert_false(result.timed_out);
         if (request.count)
@@ -280,52 +298,87 @@ static struct query *read_json(struct arena *arena, struct span text)
 }
 
 /* A query in JSON, as a test fails by. */
-static void check_text(struct index *index, const struct oracle *oracle,
-                       struct span text, size_t asked[2])
+static bool check_text(struct index *index, const struct oracle *oracle,
+                       struct span text)
 {
     struct arena arena;
 
     arena_init(&arena, MEM_JOB, 0);
     if (getenv("SHOW"))
         printf("%.*s\n", (int)text.len, text.ptr);
-    asked[check(index, oracle, read_json(&arena, text))]++;
+    bool any = check(index, oracle, read_json(&arena, text));
     arena_deinit(&arena);
+    return any;
 }
 
+/* How often each kind was asked, and had an answer. */
+struct asked {
+    size_t times[ORACLE_KINDS], matched[ORACLE_KINDS], all;
+};
+
+static void ask_some(struct index *index, const struct oracle *oracle,
+                     size_t queries, struct asked *asked)
+{
+    struct buf text;
+
+    buf_init(&text, MEM_APP);
+    for (size_t i = 0; i < queries; i++) {
+        text.len = 0;
+        enum oracle_kind kind = oracle_ask(oracle, &text);
+        asked->times[kind]++;
+        asked->matched[kind] += check_text(index, oracle, buf_span(&text));
+        asked->all++;
+    }
+    buf_deinit(&text);
+}
+
+/* Each at least every twentieth time, half of them with an answer. */
+static void assert_wide(const struct asked *asked)
+{
+    for (enum oracle_kind kind = 0; kind < ORACLE_KINDS; kind++) {
+        printf("%-16s asked %zu, matched %zu\n", oracle_kind_name(kind),
+               asked->times[kind], asked->matched[kind]);
+        assert_true(asked->times[kind] * 20 >= asked->all);
+        assert_true(asked->matched[kind] * 2 >= asked->times[kind]);
+    }
+}
+
+/* One segment, as many as there may be, or some. */
+static size_t segments_of(size_t corpus, size_t docs)
+{
+    size_t some = 1 + (size_t)random() % SEGMENTS_MAX;
+    size_t count = corpus % 3 == 0 ? 1 : corpus % 3 == 1 ? SEGMENTS_MAX : some;
+
+    return count < docs ? count : 1;
+}
+
+/* Half of the queries before a merge, half after it. */
 static void run(size_t corpora, size_t queries)
 {
-    static const size_t sizes[] = {1, 5, 300, ORACLE_DOCS};
+    static const size_t sizes[] = {ORACLE_DOCS, 40, 300, ORACLE_DOCS, 5,
+                                   300,         80, 1,   ORACLE_DOCS, 120};
     const struct bits_kernel *kernels[2];
     size_t kinds = bits_kernels(kernels);
     struct oracle *oracle = calloc(1, sizeof(*oracle));
     struct index *index = calloc(1, sizeof(*index));
-    size_t asked[2] = {0};
-    struct buf text;
+    struct asked *asked = calloc(1, sizeof(*asked));
 
-    buf_init(&text, MEM_APP);
     for (size_t i = 0; i < corpora; i++) {
         size_t size = sizes[i % COUNT(sizes)];
-        size_t segments = i / 2 % 2 ? 1 + (size_t)random() % SEGMENTS_MAX : 1;
         oracle_make(oracle, size);
-        if (i % 3 == 2)
+        if (i % 4 >= 2)
             oracle_kill(oracle);
-        open_index(index, oracle, segments < size ? segments : 1,
-                   kernels[i % kinds]);
-        for (size_t j = 0; j < queries; j++) {
-            if (j == queries / 2) {
-                oracle_bury(oracle);
-                if (oracle->count == 0)
-                    break;
-                merge(index, oracle);
-            }
-            text.len = 0;
-            oracle_ask(&text);
-            check_text(index, oracle, buf_span(&text), asked);
+        open_index(index, oracle, segments_of(i, size), kernels[i % kinds]);
+        ask_some(index, oracle, queries / 2, asked);
+        oracle_bury(oracle);
+        if (oracle->count > 0) {
+            merge(index, oracle);
+            ask_some(index, oracle, queries / 2, asked);
         }
         close_index(index);
     }
-    assert_true(asked[1] * 3 > asked[0]); /* many of them match */
-    buf_deinit(&text);
+    assert_wide(asked);
+    free(asked);
     free(index);
     free(oracle);
 }
