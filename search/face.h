@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "search/face_highlight.h"
 #include "search/face_source.h"
 #include "search/query/search.h"
 
@@ -39,9 +40,12 @@ struct face_search {
     uint64_t timeout_us; /* UINT64_MAX: none */
     struct face_source source;
     struct face_patterns fields;
-    struct sort *sort; /* NULL: none */
+    struct face_highlights highlights;
+    struct sort *sort; /* NULL, as aggs: none */
+    const struct agg *aggs;
     float min_score;
-    bool scored;      /* with sort: hits have scores all the same */
+    bool scored; /* with sort: hits have scores all the same */
+    bool explain;
     bool plain_total; /* hits.total is a number */
 };
 
@@ -57,6 +61,9 @@ bool face_read(struct arena *arena, const struct face_request *request,
 bool face_run(const struct face_search *search, struct searcher *searcher,
               struct span index, uint64_t deadline_us, struct buf *out,
               struct query_error *error);
+
+/* What an error is as HTTP: 400, or, of a damaged segment, 500. */
+int face_status(const struct query_error *error);
 
 /* {"error": …, "status": …}; index.ptr: it was found while searching it. */
 void face_put_error(const struct query_error *error, int status,

@@ -15,7 +15,7 @@ struct analyzing {
     size_t tokens;
 };
 
-static size_t face_utf16_length(struct span text)
+size_t face_utf16_length(struct span text)
 {
     size_t length = 0;
 

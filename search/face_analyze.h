@@ -13,3 +13,6 @@
  */
 bool face_analyze(const struct schema *schema, struct span body,
                   struct buf *out, struct query_error *error);
+
+/* How long text is in UTF-16, as Elasticsearch counts. */
+size_t face_utf16_length(struct span text);

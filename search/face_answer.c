@@ -39,6 +39,12 @@ static void put_shards(struct json_writer *w)
 
 /* ---- errors */
 
+int face_status(const struct query_error *error)
+{
+    return strcmp(error->type, "search_phase_execution_exception") == 0 ? 500
+                                                                        : 400;
+}
+
 static void put_cause(struct json_writer *w, const struct query_error *error,
                       struct span index)
 {
@@ -152,6 +158,10 @@ static bool put_search(struct answer *answer, uint64_t began)
     json_put_bool(w, answer->result.timed_out);
     put_shards(w);
     bool fine = put_hits(answer);
+    if (answer->result.aggs) {
+        json_put_key(w, "aggregations");
+        json_put_raw(w, buf_span(answer->result.aggs));
+    }
     json_put_close(w, '}');
     return fine;
 }
@@ -181,7 +191,8 @@ static struct search_request request_of(const struct face_search *search,
         .deadline_us = deadline_us,
         .sort = search->sort,
         .scored = search->scored,
-        .min_score = search->min_score};
+        .min_score = search->min_score,
+        .aggs = search->aggs};
 
     if (search->timeout_us < UINT64_MAX &&
         deadline_us > began + search->timeout_us)
@@ -198,7 +209,15 @@ static bool run(struct answer *answer, const struct search_request *request,
         return false;
     if (search->kind == FACE_COUNT)
         return put_count(answer);
-    return put_search(answer, began);
+    if (search->highlights.count) {
+        answer->highlight =
+            highlight_create(answer->searcher, search->query, answer->error);
+        if (!answer->highlight)
+            return false;
+    }
+    bool fine = put_search(answer, began);
+    highlight_destroy(answer->highlight);
+    return fine;
 }
 
 bool face_run(const struct face_search *search, struct searcher *searcher,
@@ -215,8 +234,10 @@ bool face_run(const struct face_search *search, struct searcher *searcher,
                             .error = error};
     struct search_result *result = &answer.result;
     size_t before = out->len;
+    struct buf aggs;
 
     *error = (struct query_error){0};
+    buf_init(&aggs, MEM_JOB);
     buf_init(&answer.source, MEM_JOB);
     result->hits =
         mem_alloc(MEM_JOB, (request.most + 1) * sizeof(result->hits[0]));
@@ -224,10 +245,13 @@ bool face_run(const struct face_search *search, struct searcher *searcher,
         result->values =
             mem_alloc(MEM_JOB, (request.most + 1) * search->sort->count *
                                    sizeof(result->values[0]));
+    if (search->aggs)
+        result->aggs = &aggs;
     bool fine = run(&answer, &request, began);
     mem_free(result->values);
     mem_free(result->hits);
     buf_deinit(&answer.source);
+    buf_deinit(&aggs);
     if (!fine)
         out->len = before;
     return fine;

@@ -2,72 +2,78 @@
 #include <stdio.h>
 
 #include "search/face_internal.h"
+#include "search/query/explain.h"
+#include "search/query/source_values.h"
+
+static void put_explanation(struct answer *answer, uint32_t doc)
+{
+    struct query_error error = {0};
+    struct arena arena;
+
+    arena_init(&arena, MEM_JOB, 0);
+    const struct explanation *explanation = explain_run(
+        answer->searcher, &arena, answer->search->query, doc, &error);
+    if (explanation) {
+        json_put_key(&answer->w, "_explanation");
+        explain_put(explanation, &answer->w);
+    }
+    arena_deinit(&arena);
+}
 
 /* ---- "fields": what a document has in some, each as an array */
 
-static void put_leaves(struct json_writer *w, const json_t *node)
+struct field_values {
+    struct json_writer *w;
+    bool is_text, any;
+};
+
+static bool on_value(void *arg, struct span text)
 {
-    if (json_is_array(node)) {
-        for (size_t i = 0; i < json_array_size(node); i++)
-            put_leaves(w, json_array_get(node, i));
-    } else if (!json_is_object(node) && !json_is_null(node)) {
-        char *text = json_dumps(node, JSON_ENCODE_ANY);
-        json_put_raw(w, span_str(text));
-        mem_free(text);
-    }
+    struct field_values *values = arg;
+
+    /* "0x10" is a number for an index, not for JSON. */
+    json_t *plain = values->is_text
+                        ? NULL
+                        : json_loadb(text.ptr, text.len, JSON_DECODE_ANY, NULL);
+    (plain ? json_put_raw : json_put_string)(values->w, text);
+    json_decref(plain);
+    values->any = true;
+    return true;
 }
 
-/* Of a member's path, dots between names; arrays are looked through. */
-static void put_values(struct json_writer *w, const json_t *node,
-                       struct span path)
-{
-    if (json_is_array(node)) {
-        for (size_t i = 0; i < json_array_size(node); i++)
-            put_values(w, json_array_get(node, i), path);
-        return;
-    }
-    const json_t *whole = json_object_getn(node, path.ptr, path.len);
-    if (whole)
-        put_leaves(w, whole);
-    for (size_t i = 0; i < path.len && !whole; i++)
-        if (path.ptr[i] == '.')
-            put_values(w, json_object_getn(node, path.ptr, i),
-                       span_skip(path, i + 1));
-}
-
-static void put_field(struct answer *answer, const json_t *source,
-                      const struct schema_field *field)
+static void put_field(struct answer *answer, json_t *source, uint32_t number)
 {
     const struct schema *schema = answer->searcher->schema;
-    struct span path =
-        field->of == SCHEMA_NONE ? field->name : schema->fields[field->of].name;
+    const struct schema_field *field = &schema->fields[number];
     struct json_writer *w = &answer->w;
+    struct field_values values = {.w = w,
+                                  .is_text = field->type == SCHEMA_TEXT ||
+                                             field->type == SCHEMA_KEYWORD ||
+                                             field->type == SCHEMA_DATE};
     size_t before = w->out->len;
     bool comma = w->comma;
 
     json_put_name(w, field->name);
     json_put_open(w, '[');
-    size_t empty = w->out->len;
-    put_values(w, source, path);
-    bool any = w->out->len > empty;
+    source_values(schema, number, source, on_value, &values);
     json_put_close(w, ']');
-    if (any)
+    if (values.any)
         return;
     w->out->len = before;
     w->comma = comma;
 }
 
-static void put_fields(struct answer *answer, const json_t *source)
+static void put_fields(struct answer *answer, json_t *source)
 {
     const struct schema *schema = answer->searcher->schema;
     const struct face_patterns *patterns = &answer->search->fields;
 
     json_put_key(&answer->w, "fields");
     json_put_open(&answer->w, '{');
-    for (size_t i = 0; i < schema->count; i++)
+    for (uint32_t i = 0; i < schema->count; i++)
         for (size_t j = 0; j < patterns->count; j++)
             if (query_name_matches(patterns->at[j], schema->fields[i].name)) {
-                put_field(answer, source, &schema->fields[i]);
+                put_field(answer, source, i);
                 break;
             }
     json_put_close(&answer->w, '}');
@@ -75,16 +81,24 @@ static void put_fields(struct answer *answer, const json_t *source)
 
 /* ---- what needs the document as more than text */
 
-static void put_parsed(struct answer *answer)
+static void put_parsed(struct answer *answer, uint32_t doc)
 {
+    const struct face_search *search = answer->search;
     struct json_errors errors;
     json_t *source = NULL;
 
-    if (!answer->search->fields.count)
+    if (!search->fields.count && !answer->highlight)
         return;
     json_errors_init(&errors);
-    if (json_read(buf_span(&answer->source), &source, &errors) == 0)
-        put_fields(answer, source);
+    if (json_read(buf_span(&answer->source), &source, &errors) == 0) {
+        if (search->fields.count)
+            put_fields(answer, source);
+        if (answer->highlight)
+            face_highlight_put(&search->highlights, answer->searcher->schema,
+                               answer->highlight,
+                               &(struct highlight_hit){doc, source},
+                               &answer->w);
+    }
     json_decref(source);
 }
 
@@ -138,9 +152,11 @@ bool face_put_hit(struct answer *answer, size_t which)
         face_source_put(&search->source, buf_span(&answer->source), w->out);
         w->comma = true;
     }
-    put_parsed(answer);
+    put_parsed(answer, hit->doc);
     if (answer->result.values)
         put_sort(answer, which);
+    if (search->explain)
+        put_explanation(answer, hit->doc);
     json_put_close(w, '}');
     return true;
 }

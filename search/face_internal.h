@@ -8,6 +8,7 @@ struct answer {
     struct searcher *searcher;
     struct span index;
     struct search_result result;
+    struct highlight *highlight; /* NULL: not asked for */
     struct json_writer w;
     struct buf source; /* of the hit at hand */
     struct query_error *error;

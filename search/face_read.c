@@ -9,7 +9,6 @@
 
 #include "common/query.h"
 #include "search/face.h"
-#include "search/query/query_build.h"
 
 #define PARSING "parsing_exception"
 #define ILLEGAL "illegal_argument_exception"
@@ -26,7 +25,7 @@ struct reading {
     struct face_search *search;
     struct span text; /* of the parameter at hand; ptr NULL: in the body */
     struct span q, field;
-    struct query_syntax syntax;
+    bool all;      /* words of q, not one of them */
     json_t *after; /* search_after, for when its sort is known */
 };
 
@@ -129,8 +128,8 @@ static void read_timeout(struct reading *r, const char *name,
     static const struct {
         const char *name;
         uint64_t us;
-    } units[] = {{"micros", 1},       {"ms", 1000},      {"s", 1000000},
-                 {"m", 60 * 1000000}, {"h", 3600000000}, {"d", 86400000000}};
+    } units[] = {{"micros", 1},   {"ms", 1000},      {"s", 1000000},
+                 {"m", 60000000}, {"h", 3600000000}, {"d", 86400000000}};
     struct span text = text_of(r, node);
     size_t digits = 0;
     uint64_t count;
@@ -232,6 +231,8 @@ static void read_flag(struct reading *r, const char *name, const json_t *node)
 
     if (!json_is_boolean(node))
         refuse(r, name, node);
+    else if (name[0] == 'e')
+        search->explain = is_true;
     else if (name[0] == 't')
         search->scored = is_true;
     else
@@ -265,6 +266,22 @@ static void read_after(struct reading *r, const char *name, const json_t *node)
         refuse(r, name, node);
 }
 
+static void read_highlight(struct reading *r, const char *name,
+                           const json_t *node)
+{
+    (void)name;
+    face_highlight_read(&r->builder, node, &r->search->highlights);
+}
+
+static void read_aggs(struct reading *r, const char *name, const json_t *node)
+{
+    struct agg *aggs = NULL;
+
+    (void)name;
+    aggs_read(r->builder.arena, node, &aggs, r->builder.error);
+    r->search->aggs = aggs;
+}
+
 static void read_q(struct reading *r, const char *name, const json_t *node)
 {
     (void)node;
@@ -274,8 +291,8 @@ static void read_q(struct reading *r, const char *name, const json_t *node)
 static void read_operator(struct reading *r, const char *name,
                           const json_t *node)
 {
-    r->syntax.all = span_eq_nocase(r->text, SPAN("and"));
-    if (!r->syntax.all && !span_eq_nocase(r->text, SPAN("or")))
+    r->all = span_eq_nocase(r->text, SPAN("and"));
+    if (!r->all && !span_eq_nocase(r->text, SPAN("or")))
         refuse(r, name, node);
 }
 
@@ -301,7 +318,11 @@ static const struct member members[] = {
     {"track_total_hits", BODY | URL, read_total},
     {"rest_total_hits_as_int", URL, read_flag},
     {"track_scores", BODY | URL, read_flag},
+    {"explain", BODY | URL, read_flag},
     {"timeout", BODY | URL, read_timeout},
+    {"highlight", BODY, read_highlight},
+    {"aggs", BODY, read_aggs},
+    {"aggregations", BODY, read_aggs},
     {"q", ANY_URL, read_q},
     {"df", ANY_URL, read_q},
     {"default_operator", ANY_URL, read_operator},
@@ -438,13 +459,13 @@ static void read_params(struct reading *r, unsigned where)
 static void finish_query(struct reading *r)
 {
     struct query_field field = {r->field, 1};
+    struct query_syntax syntax = {
+        .fields = &field, .field_count = r->field.ptr != NULL, .all = r->all};
     struct query all = query_make(QUERY_MATCH_ALL);
 
-    r->syntax.fields = &field;
-    r->syntax.field_count = r->field.ptr != NULL;
     if (r->q.ptr)
-        r->search->query = query_read_text(r->builder.arena, r->q, &r->syntax,
-                                           r->builder.error);
+        r->search->query =
+            query_read_text(r->builder.arena, r->q, &syntax, r->builder.error);
     else if (!r->search->query)
         r->search->query = query_add(&r->builder, &all);
 }

@@ -30,7 +30,7 @@ static char peek(struct filter *filter)
 {
     while (filter->in.len && strchr(" \t\r\n", filter->in.ptr[0]))
         filter->in = span_skip(filter->in, 1);
-    return filter->in.len ? filter->in.ptr[0] : '\0';
+    return *(filter->in.len ? filter->in.ptr : "");
 }
 
 static bool take(struct filter *filter, char c)
@@ -55,12 +55,13 @@ static struct span take_string(struct filter *filter)
 
 static struct span take_value(struct filter *filter)
 {
-    char c = peek(filter);
-    const char *from = filter->in.ptr;
     size_t depth = 0;
 
+    peek(filter);
+    const char *from = filter->in.ptr;
+
     do {
-        c = peek(filter);
+        char c = peek(filter);
         if (c == '"') {
             take_string(filter);
             continue;

@@ -346,6 +346,56 @@ static void test_face_sorts_and_goes_on_behind_a_hit(void **state)
     check(state, FACE_SEARCH, cases, COUNT(cases));
 }
 
+static void test_face_says_more_of_a_hit(void **state)
+{
+    static const struct face_case cases[] = {
+        {"_source=false",
+         "{'query':{'match':{'title':'sea'}},'track_total_hits':"
+         "false,'min_score':0.1,'highlight':{'pre_tags':['<b>'],"
+         "'post_tags':['</b>'],'fields':{'t*':{},'year':{}}},"
+         "'sort':'year'}",
+         HEAD "'max_score':null,'hits':[{'_index':'books','_id':'0','_score':"
+              "null,'highlight':{'title':['The Old Man and the <b>Sea</b>']},"
+              "'sort':[1952]}]}}"},
+        {"_source=false",
+         "{'query':{'ids':{'values':['1']}},'fields':"
+         "['author.*','title.keyword','ta*','price'],"
+         "'highlight':{'fields':{'title':{}}}}",
+         ONE "{'_index':'books','_id':'1','_score':1.0,'fields':{"
+             "'title.keyword':['Moby Dick'],'tags':['sea','whale'],"
+             "'tags.keyword':['sea','whale'],'author.name':['Herman Melville'],"
+             "'author.name.keyword':['Herman Melville'],'author.born.year':"
+             "[1819]}}]}}"},
+        {"_source=false&explain=true", "{'query':{'ids':{'values':['1']}}}",
+         ONE "{'_index':'books','_id':'1','_score':1.0,'_explanation':{'value':"
+             "1,'description':'ConstantScore(ids(\\'1\\'))','details':[]}}]}}"},
+        {"", "{'highlight':{'fields':{'title':{'foo':1}}}}",
+         PARSING("[highlight] does not support [foo]")},
+        {"", "{'highlight':{'fragment_size':-1,'fields':{}}}",
+         PARSING("[highlight] failed to parse field [fragment_size]")},
+        {"", "{'highlight':{}}", PARSING("[highlight] needs [fields]")},
+    };
+
+    check(state, FACE_SEARCH, cases, COUNT(cases));
+}
+
+static void test_face_says_more_than_hits(void **state)
+{
+    static const struct face_case cases[] = {
+        {"size=0",
+         "{'aggs':{'t':{'terms':{'field':'tags.keyword','size':1}},"
+         "'y':{'max':{'field':'year'}}}}",
+         HEAD TOTAL(3) "'max_score':null,'hits':[]},'aggregations':{'t':{"
+                       "'doc_count_error_upper_bound':0,"
+                       "'sum_other_doc_count':3,'buckets':[{'key':'sea',"
+                       "'doc_count':2}]},'y':{'value':1952.0}}}"},
+        {"", "{'aggs':{'a':{'foo':{}}}}",
+         PARSING("Unknown aggregation type [foo]")},
+    };
+
+    check(state, FACE_SEARCH, cases, COUNT(cases));
+}
+
 static void test_face_shows_what_a_text_is_indexed_as(void **state)
 {
     static const struct face_case cases[] = {
@@ -423,9 +473,12 @@ int main(void)
         TEST(test_face_says_what_cannot_be_searched),
         TEST(test_face_refuses_what_is_no_json),
         TEST(test_face_sorts_and_goes_on_behind_a_hit),
+        TEST(test_face_says_more_of_a_hit),
+        TEST(test_face_says_more_than_hits),
         TEST(test_face_shows_what_a_text_is_indexed_as),
         cmocka_unit_test(test_face_source_ends_where_the_document_does),
     };
 
+    json_setup();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
