@@ -25,6 +25,8 @@ void searcher_init(struct searcher *searcher, const struct schema *schema,
                                   .kernel = kernels[0]};
     searcher->fields =
         mem_zalloc(MEM_APP, (schema->count + 1) * sizeof(searcher->fields[0]));
+    searcher->known =
+        mem_zalloc(MEM_APP, SEARCHER_KNOWN * sizeof(searcher->known[0]));
 }
 
 void searcher_leave_out(struct searcher *searcher,
@@ -43,6 +45,7 @@ void searcher_deinit(struct searcher *searcher)
         analyzer_destroy(searcher->fields[i].analyzer);
     analyzer_destroy(searcher->normalizer);
     mem_free(searcher->fields);
+    mem_free(searcher->known);
 }
 
 bool searcher_find(const struct searcher *searcher, struct span name,

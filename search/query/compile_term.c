@@ -1,4 +1,7 @@
 /* compile_term.c - terms, values, patterns of one field: see searcher.h. */
+#include <string.h>
+#include <xxhash.h>
+
 #include "search/query/compile_internal.h"
 #include "search/query/number.h"
 
@@ -34,8 +37,8 @@ static void learn(struct compiler *compiler, const struct compile_field *field)
                        full ? field->schema->b : 0, known->average);
 }
 
-uint64_t compile_having(const struct searcher *searcher,
-                        const struct schema_field *field, struct span term)
+static uint64_t count_having(const struct searcher *searcher,
+                             const struct schema_field *field, struct span term)
 {
     struct dict_entry entry;
     uint64_t count = 0;
@@ -49,6 +52,27 @@ uint64_t compile_having(const struct searcher *searcher,
             count += entry.count;
     }
     return count;
+}
+
+/* Each segment asks for the same terms: the dictionaries of all are looked into
+   for the first of them. */
+uint64_t compile_having(const struct searcher *searcher,
+                        const struct schema_field *field, struct span term)
+{
+    struct searcher_known *known = searcher->known;
+    uint64_t hash = XXH3_64bits_withSeed(term.ptr, term.len, (uintptr_t)field);
+
+    if (term.len == 0 || term.len > SEARCHER_KNOWN_BYTES)
+        return count_having(searcher, field, term);
+    known += hash % SEARCHER_KNOWN;
+    if (known->field != field ||
+        !span_eq((struct span){known->term, known->len}, term)) {
+        known->count = count_having(searcher, field, term);
+        known->field = field;
+        known->len = (uint8_t)term.len;
+        memcpy(known->term, term.ptr, term.len);
+    }
+    return known->count;
 }
 
 /* ---- a term */
@@ -97,9 +121,11 @@ struct clause *compile_clause(struct compiler *compiler,
     learn(compiler, field);
     if (!terms || term.len == 0 || !field_find(terms, term, entry))
         return NULL;
-    return open_clause(compiler, field, entry,
-                       compile_having(compiler->searcher, field->schema, term),
-                       boost);
+    uint64_t having =
+        compiler->searcher->count == 1
+            ? entry->count
+            : compile_having(compiler->searcher, field->schema, term);
+    return open_clause(compiler, field, entry, having, boost);
 }
 
 /* term: as long as the compiled query is there. */

@@ -11,9 +11,10 @@
 #include "search/query/match.h"
 
 struct intersected {
-    struct clause **clauses; /* the rarest first */
-    size_t count;
+    struct clause **clauses; /* the rarest first, the optional ones last */
+    size_t count, required;
     struct top *top;
+    double needed;                      /* bound of those that are required */
     double rests[INTERSECTION_MAX + 1]; /* bounds of the terms from it on */
     uint32_t docs[LIST_BLOCK + 1];      /* candidates */
     double scores[LIST_BLOCK + 1];
@@ -37,11 +38,13 @@ static void put_in_order(struct clause **clauses, size_t count)
 /* Of the documents from on up to last. */
 static void set_rests(struct intersected *all, uint32_t from, uint32_t last)
 {
-    all->rests[all->count] = 0;
-    for (size_t i = all->count; i-- > 0;)
-        all->rests[i] = all->rests[i + 1] + (double)clause_bound_up_to(
-                                                all->clauses[i], from, last) *
-                                                SCORE_ROUNDING;
+    all->rests[all->count] = all->needed = 0;
+    for (size_t i = all->count; i-- > 0;) {
+        double bound = (double)clause_bound_up_to(all->clauses[i], from, last) *
+                       SCORE_ROUNDING;
+        all->rests[i] = all->rests[i + 1] + bound;
+        all->needed += i < all->required ? bound : 0;
+    }
 }
 
 /* What a candidate must be above, with what the terms from next on may add. */
@@ -66,6 +69,30 @@ static void collect(struct intersected *all)
         all->scores[all->found] = (double)all->run[i];
         all->found += (double)all->run[i] > least;
     }
+}
+
+/* An optional term: of those that do not have it the score stays. */
+static void add(struct intersected *all, size_t which)
+{
+    struct clause *clause = all->clauses[which];
+    struct match *match = &all->match;
+    double least = least_of(all, which + 1);
+    size_t kept = 0;
+
+    for (size_t from = 0; from < all->found;) {
+        size_t found =
+            match_block(match, &clause->postings, all->docs, all->found, &from);
+        clause_scores_at(clause, match->at, found, all->run);
+        for (size_t i = 0; i < found; i++)
+            all->scores[match->which[i]] += (double)all->run[i];
+    }
+    for (size_t i = 0; i < all->found; i++) {
+        double score = all->scores[i];
+        all->docs[kept] = all->docs[i];
+        all->scores[kept] = score;
+        kept += score > least;
+    }
+    all->found = kept;
 }
 
 static void look_up(struct intersected *all, size_t which)
@@ -97,7 +124,7 @@ static bool align(struct intersected *all)
     struct postings *lead = &all->clauses[0]->postings;
     uint32_t doc = postings_doc(lead);
 
-    for (size_t i = 1; i < all->count && doc != POSTINGS_END; i++) {
+    for (size_t i = 1; i < all->required && doc != POSTINGS_END; i++) {
         struct postings *postings = &all->clauses[i]->postings;
         if (postings_doc(postings) > doc)
             doc = postings_seek(lead, postings_doc(postings));
@@ -107,31 +134,59 @@ static bool align(struct intersected *all)
     return doc != POSTINGS_END;
 }
 
+/* The next one, from the lead's document on, that has an optional term. */
+static uint32_t next_optional(struct intersected *all)
+{
+    uint32_t doc = postings_doc(&all->clauses[0]->postings);
+    uint32_t next = POSTINGS_END;
+
+    for (size_t i = all->required; i < all->count; i++) {
+        uint32_t found = postings_seek(&all->clauses[i]->postings, doc);
+        next = found < next ? found : next;
+    }
+    return next;
+}
+
+/* To the first document behind it. */
 static void take_block(struct intersected *all)
 {
     struct postings *lead = &all->clauses[0]->postings;
+    uint32_t last = lead->docs[lead->len - 1];
 
-    set_rests(all, postings_doc(lead), lead->docs[lead->len - 1]);
-    if (least_of(all, 0) >= 0)
-        return;
-    collect(all);
-    for (size_t i = 1; i < all->count && all->found > 0; i++)
-        look_up(all, i);
-    top_add_all(all->top, all->docs, all->scores, all->found);
+    set_rests(all, postings_doc(lead), last);
+    if (all->required < all->count &&
+        all->needed <= (double)top_bar(all->top)) {
+        uint32_t next = next_optional(all);
+        if (next > last) {
+            postings_seek(lead, next);
+            return;
+        }
+    }
+    if (least_of(all, 0) < 0) {
+        collect(all);
+        for (size_t i = 1; i < all->required && all->found > 0; i++)
+            look_up(all, i);
+        for (size_t i = all->required; i < all->count && all->found > 0; i++)
+            add(all, i);
+        top_add_all(all->top, all->docs, all->scores, all->found);
+    }
+    postings_pass(lead, lead->len - lead->at);
 }
 
-void intersection_top(struct clause **clauses, size_t count, struct top *top)
+void intersection_top(struct clause **clauses, size_t count, size_t required,
+                      struct top *top)
 {
-    struct intersected all = {.clauses = clauses, .count = count, .top = top};
+    struct intersected all; /* not all of it need be set */
 
-    assert(count > 0 && count <= INTERSECTION_MAX);
+    assert(required > 0 && required <= count && count <= INTERSECTION_MAX);
+    all.clauses = clauses;
+    all.count = count;
+    all.required = required;
+    all.top = top;
     match_init(&all.match);
-    put_in_order(clauses, count);
-    while (align(&all)) {
-        struct postings *lead = &clauses[0]->postings;
+    put_in_order(clauses, required);
+    while (align(&all))
         take_block(&all);
-        postings_pass(lead, lead->len - lead->at);
-    }
 }
 
 /* Of the lead's block, from the cursor on. */
@@ -157,13 +212,15 @@ static size_t count_block(struct intersected *all)
 uint32_t intersection_count(struct clause **clauses, size_t count,
                             uint64_t most)
 {
-    struct intersected all = {.clauses = clauses, .count = count};
+    struct intersected all; /* as above */
     size_t found = 0;
 
     assert(count > 0 && count <= INTERSECTION_MAX);
     put_in_order(clauses, count);
     if (count == 1)
         return clauses[0]->postings.count;
+    all.clauses = clauses;
+    all.count = all.required = count;
     match_init(&all.match);
     while (found <= most && align(&all)) {
         struct postings *lead = &clauses[0]->postings;

@@ -100,15 +100,26 @@ static void keep(struct phrase_term *term, uint8_t slot, uint8_t at)
 /* The rest of the lead's block. */
 static void begin_block(struct phrase *phrase)
 {
-    struct phrase_term *term = phrase->order[0];
-    const struct postings *lead = &term->clause.postings;
+    const struct postings *lead = &phrase->order[0]->clause.postings;
 
     phrase->found = lead->len - lead->at;
-    count_positions(term);
     for (size_t i = 0; i < phrase->found; i++) {
         phrase->docs[i] = lead->docs[lead->at + i];
         phrase->slots[i] = (uint8_t)i;
-        keep(term, (uint8_t)i, (uint8_t)(lead->at + i));
+    }
+}
+
+/* Of those that are still there. */
+static void keep_lead(struct phrase *phrase)
+{
+    struct phrase_term *term = phrase->order[0];
+
+    if (phrase->found == 0)
+        return;
+    count_positions(term);
+    for (size_t i = 0; i < phrase->found; i++) {
+        uint8_t slot = phrase->slots[i];
+        keep(term, slot, (uint8_t)(term->clause.postings.at + slot));
     }
 }
 
@@ -396,11 +407,16 @@ static void keep_pairs(struct phrase *phrase)
 static void find_block(struct phrase *phrase)
 {
     begin_block(phrase);
+    if (phrase->count == 1)
+        keep_lead(phrase);
     for (size_t i = 1; i < phrase->count && phrase->found > 0; i++) {
-        if (phrase->order[i]->twin)
-            copy_twin(phrase, phrase->order[i]);
-        else
-            look_up(phrase, phrase->order[i]);
+        struct phrase_term *term = phrase->order[i];
+        if (!term->twin)
+            look_up(phrase, term);
+        if (i == 1)
+            keep_lead(phrase);
+        if (term->twin)
+            copy_twin(phrase, term);
         if (i == 1 && phrase->count > 2 && !phrase->slop)
             keep_pairs(phrase);
     }
@@ -461,7 +477,8 @@ void phrase_top(struct phrase *phrase, struct top *top)
     while (phrase_next(phrase, top_bar(top), &hits))
         for (size_t i = 0; i < hits.count; i++) {
             float score = clause_score_of(clause, hits.docs[i], hits.freqs[i]);
-            if (score > top_threshold(top))
+            if (score > top_threshold(top) &&
+                (!top->live || live_has(top->live, hits.docs[i])))
                 top_add(top, hits.docs[i], score);
         }
 }

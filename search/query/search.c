@@ -22,7 +22,7 @@ struct run {
     struct sorter *sorter; /* NULL: by score */
     struct aggs_run *aggs; /* NULL: none were asked for */
     struct clause *clauses[CLAUSES_MAX];
-    size_t clause_count;
+    size_t clause_count, required; /* of ALL; the others are optional */
     struct window window;
 };
 
@@ -42,10 +42,9 @@ static bool is_live(const struct reader *reader)
     return !reader->live || reader->live->count == reader->docs;
 }
 
-/* False: some are no terms. */
+/* To those that are there.  False: some are no terms. */
 static bool gather(struct run *run, const struct node *list, bool all)
 {
-    run->clause_count = 0;
     for (; list; list = list->next) {
         if (list->kind == NODE_NONE && !all)
             continue;
@@ -68,6 +67,7 @@ static enum shape shape_of(struct run *run, struct node *root)
 {
     const size_t *counts = root->counts;
 
+    run->clause_count = 0;
     if (root->kind == NODE_NONE)
         return SHAPE_NOTHING;
     if (root->kind == NODE_PHRASE)
@@ -88,9 +88,11 @@ static enum shape shape_of(struct run *run, struct node *root)
         return SHAPE_OTHER;
     if (has_none(root->lists[NODE_MUST]))
         return SHAPE_NOTHING;
-    if (counts[NODE_SHOULD])
+    if (!gather(run, root->lists[NODE_MUST], true))
         return SHAPE_OTHER;
-    return gather(run, root->lists[NODE_MUST], true) ? SHAPE_ALL : SHAPE_OTHER;
+    run->required = run->clause_count;
+    return gather(run, root->lists[NODE_SHOULD], false) ? SHAPE_ALL
+                                                        : SHAPE_OTHER;
 }
 
 /* ---- one segment */
@@ -101,7 +103,8 @@ static void find_shape(struct run *run, enum shape shape, struct node *root,
     if (shape == SHAPE_ANY)
         union_top(run->clauses, run->clause_count, reader->docs, &run->top);
     else if (shape == SHAPE_ALL)
-        intersection_top(run->clauses, run->clause_count, &run->top);
+        intersection_top(run->clauses, run->clause_count, run->required,
+                         &run->top);
     else if (shape == SHAPE_PHRASE)
         phrase_top(root->phrase, &run->top);
 }
@@ -125,7 +128,7 @@ static uint64_t count_shape(struct run *run, enum shape shape,
     case SHAPE_ANY:
         return union_count(run->clauses, run->clause_count, reader->docs, most);
     case SHAPE_ALL:
-        return intersection_count(run->clauses, run->clause_count, most);
+        return intersection_count(run->clauses, run->required, most);
     case SHAPE_PHRASE:
         return phrase_count(root->phrase, most);
     case SHAPE_NOTHING:
@@ -249,7 +252,7 @@ static bool run_again(struct run *run, struct arena *arena, size_t which)
         return true;
     bool fine = searcher_compile(run->searcher, arena, which,
                                  run->request->query, &compiled, run->error);
-    if (fine && pass.aggs)
+    if (fine && (pass.aggs || !is_live(run->searcher->readers[which])))
         fine = run_pass(run, &pass, which, arena, compiled.root);
     else if (fine)
         run->result->total +=
@@ -279,12 +282,13 @@ static bool run_compiled(struct run *run, struct arena *arena, size_t which,
     const struct reader *reader = run->searcher->readers[which];
     const struct search_request *request = run->request;
     const struct ablation *without = &run->searcher->without;
-    bool other = request->plain || !is_live(reader) || run->sorter ||
-                 request->min_score > 0 || (run->aggs && !request->most) ||
+    bool other = request->plain || run->sorter || request->min_score > 0 ||
+                 (!request->most && (run->aggs || !is_live(reader))) ||
                  (request->count && without->counting);
     enum shape shape = other ? SHAPE_OTHER : shape_of(run, compiled->root);
 
     run->top.base = reader->base;
+    run->top.live = is_live(reader) ? NULL : reader->live;
     run->top.looks_not = without->first_look;
     run->top.passes_none =
         (shape == SHAPE_ANY && without->union_bounds) ||

@@ -17,6 +17,17 @@
 #define SEARCHER_TERMS_MAX 1024 /* that a pattern or a word stands for */
 #define SEARCHER_PHRASES_MAX 64 /* that a phrase with synonyms stands for */
 
+#define SEARCHER_KNOWN 1024     /* terms whose number of documents is kept */
+#define SEARCHER_KNOWN_BYTES 31 /* of one */
+
+/* How many documents have a term, over all segments. */
+struct searcher_known {
+    const struct schema_field *field; /* NULL: none yet */
+    uint64_t count;
+    uint8_t len;
+    char term[SEARCHER_KNOWN_BYTES];
+};
+
 struct searcher {
     const struct schema *schema; /* borrowed, as readers are */
     struct reader **readers;
@@ -25,6 +36,7 @@ struct searcher {
     struct ablation without;
     struct searcher_field *fields; /* by number in the schema */
     struct analyzer *normalizer;   /* of patterns; when it was needed */
+    struct searcher_known *known;  /* SEARCHER_KNOWN, by a hash of the term */
 };
 
 void searcher_init(struct searcher *searcher, const struct schema *schema,

@@ -58,7 +58,8 @@ void top_add_all(struct top *top, const uint32_t *docs, const double *scores,
                  size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if ((float)scores[i] > top_threshold(top))
+        if ((float)scores[i] > top_threshold(top) &&
+            (!top->live || live_has(top->live, docs[i])))
             top_add(top, docs[i], (float)scores[i]);
 }
 

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "search/index/live.h"
+
 struct top_hit {
     float score;
     uint32_t doc;
@@ -22,6 +24,7 @@ struct top {
     size_t count, most;
     float least;   /* what a document needs more than while there is room */
     uint32_t base; /* added to the documents' numbers */
+    const struct live *live; /* NULL: all are; else no others come in */
     /* ablation.h: nothing is passed over; no first look. */
     bool passes_none, looks_not;
 };
@@ -40,9 +43,10 @@ static inline float top_bar(const struct top *top)
     return top->passes_none ? -1 : top_threshold(top);
 }
 
-/* It needs more than the threshold; its number is not below those before. */
+/* It is live, and needs more than the threshold; its number is not below those
+   before. */
 void top_add(struct top *top, uint32_t doc, float score);
-/* Those that need to be in; docs rise. */
+/* Those that need to be in, and are live; docs rise. */
 void top_add_all(struct top *top, const uint32_t *docs, const double *scores,
                  size_t count);
 /* The best first; nothing is added any more. */

@@ -146,11 +146,14 @@ static void compare(struct index *index, struct span text,
     struct search_result result = {.hits = found};
 
     run(index, text, "", request, &all);
-    for (size_t i = 0; i < COUNT(withouts); i++) {
-        run(index, text, withouts[i], request, &result);
+    for (size_t i = 0; i <= COUNT(withouts); i++) {
+        struct search_request other = *request;
+        other.plain = i == COUNT(withouts);
+        run(index, text, other.plain ? "" : withouts[i], &other, &result);
         if (result.count != all.count || result.total != all.total ||
             memcmp(found, expected, all.count * sizeof(found[0])) != 0)
-            fail_msg("%.*s without %s", (int)text.len, text.ptr, withouts[i]);
+            fail_msg("%.*s without %s", (int)text.len, text.ptr,
+                     other.plain ? "anything" : withouts[i]);
     }
 }
 

@@ -22,7 +22,7 @@ static struct top ask(struct corpus *corpus, bool all, size_t most,
     corpus_rewind(corpus, kernel);
     top_init(&top, corpus->found, most);
     if (all)
-        intersection_top(corpus->order, corpus->terms, &top);
+        intersection_top(corpus->order, corpus->terms, corpus->terms, &top);
     else
         union_top(corpus->order, corpus->terms, CORPUS_DOCS, &top);
     top_sort(&top);
