@@ -387,7 +387,8 @@ def test_what_cannot_be_is_refused_by_name():
         ({"a": {"avg": {"field": "k"}}}, "not supported for aggregation [avg]"),
         ({"a": deep}, "more than 16 deep"),
         ({str(i): {"min": {"field": "n"}} for i in range(257)}, "more than 256 aggregations"),
-        ({"a": {"range": many, "aggs": {"b": {"range": many, "aggs": {"c": {"range": many}}}}}}, "while they are counted"),
+        ({"a": {"range": many, "aggs": {"b": {"range": many, "aggs": {"c": {"range": many}}}}}},
+         "while they are counted"),
     ]
     with tempfile.TemporaryDirectory() as folder:
         folder += "/index"
