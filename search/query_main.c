@@ -279,7 +279,7 @@ static void show_all(struct index *index, const struct search_request *request,
 static int ask(struct index *index, const struct options *options)
 {
     struct sort_value *values =
-        mem_alloc(MEM_APP, HITS_MOST * SORT_KEYS_MAX * sizeof(*values));
+        mem_alloc(MEM_APP, (size_t)HITS_MOST * SORT_KEYS_MAX * sizeof(*values));
     struct query_error error = {0};
     struct search_request request;
     struct buf aggs;

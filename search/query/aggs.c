@@ -13,7 +13,7 @@
 #define ILLEGAL "illegal_argument_exception"
 #define PARSING "parsing_exception"
 #define INTERVAL_MAX INT64_C(1000000000)
-#define MINUTE_MS 60000
+#define MINUTE_MS INT64_C(60000)
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
 
@@ -221,12 +221,15 @@ static bool read_range(struct reading *r, struct agg_range *range,
     const json_t *key = json_object_get(node, "key");
     const json_t *from = json_object_get(node, "from");
     const json_t *to = json_object_get(node, "to");
+    size_t members = 0;
 
+    members += key != NULL;
+    members += from != NULL;
+    members += to != NULL;
     if (key)
         range->key = arena_copy(r->arena, text_of(key));
     return json_is_object(node) && (!key || json_is_string(key)) &&
-           json_object_size(node) ==
-               (size_t)((key != NULL) + (from != NULL) + (to != NULL)) &&
+           json_object_size(node) == members &&
            read_bound(r, from, &range->from) && read_bound(r, to, &range->to);
 }
 

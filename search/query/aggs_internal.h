@@ -9,7 +9,7 @@
 struct aggs_buckets {
     uint32_t *owners, *counts;
     int64_t *keys; /* as values.h keeps numbers; of a keyword its number */
-    size_t count, cap;
+    size_t count, cap, last; /* last: that was found */
     uint32_t *slots;
     unsigned slot_bits; /* 0: no table */
     uint64_t seed;

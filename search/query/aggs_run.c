@@ -73,6 +73,9 @@ static uint32_t find(struct aggs_state *state, uint32_t owner, int64_t key)
 {
     struct aggs_buckets *buckets = &state->buckets;
 
+    if (buckets->count && buckets->keys[buckets->last] == key &&
+        buckets->owners[buckets->last] == owner)
+        return (uint32_t)buckets->last;
     if (2 * (buckets->count + 1) > (size_t)1 << buckets->slot_bits)
         widen(buckets);
     uint32_t *slot = slot_of(buckets, owner, key);
@@ -82,6 +85,8 @@ static uint32_t find(struct aggs_state *state, uint32_t owner, int64_t key)
         buckets->keys[buckets->count] = key;
         *slot = (uint32_t)buckets->count++;
     }
+    if (*slot != AGGS_NONE)
+        buckets->last = *slot;
     return *slot;
 }
 

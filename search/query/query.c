@@ -55,8 +55,9 @@ bool query_failed(const struct query_builder *builder)
     return builder->error->type != NULL;
 }
 
-static void refuse(struct query_error *error, const char *type,
-                   const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void
+refuse(struct query_error *error, const char *type, const char *format,
+       va_list args)
 {
     if (error->type)
         return;

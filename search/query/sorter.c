@@ -298,21 +298,24 @@ static int64_t number_of(const struct sorter *sorter, const struct key *key,
     return turned(key, (int64_t)sorter->base + doc);
 }
 
-/* As sorter_passes() of a document whose first number is not less. */
-static bool is_hopeless(const struct sorter *sorter, int64_t first)
+/* As sorter_passes(), of documents from this one on whose first number is not
+   less. */
+static bool is_hopeless(const struct sorter *sorter, int64_t first,
+                        uint32_t doc)
 {
-    int64_t limit = sorter->has_limit ? sorter->limit : INT64_MAX;
+    bool single = sorter->count == 1; /* then documents' order decides */
 
     if (sorter->most == 0)
         return true;
-    if (best_is_full(&sorter->best)) {
-        int64_t last =
-            sorter->rows.numbers[sorter->best.items[0] * sorter->count];
-        limit = last < limit ? last : limit;
-    } else if (!sorter->has_limit) {
+    if (sorter->has_limit &&
+        (first > sorter->limit || (first == sorter->limit && single)))
+        return true;
+    if (!best_is_full(&sorter->best))
         return false;
-    }
-    return first > limit || (first == limit && sorter->count == 1);
+    uint32_t last = sorter->best.items[0];
+    int64_t limit = sorter->rows.numbers[last * sorter->count];
+    return first > limit || (first == limit && single &&
+                             sorter->base + doc > sorter->rows.hits[last].doc);
 }
 
 static bool is_behind_after(const struct sorter *sorter, const int64_t *row)
@@ -328,7 +331,7 @@ static void add(struct sorter *sorter, uint32_t doc, float score)
     int64_t *row = &sorter->rows.numbers[sorter->spare * sorter->count];
 
     row[0] = number_of(sorter, &sorter->keys[0], doc, score);
-    if (is_hopeless(sorter, row[0]))
+    if (is_hopeless(sorter, row[0], doc))
         return;
     for (size_t i = 1; i < sorter->count; i++)
         row[i] = number_of(sorter, &sorter->keys[i], doc, score);
@@ -344,11 +347,29 @@ static void add(struct sorter *sorter, uint32_t doc, float score)
     }
 }
 
+/* The last ones first where numbers fall: documents often come by time. */
+static void take_backward(struct sorter *sorter, const struct window *window,
+                          bool scored)
+{
+    for (uint32_t i = WINDOW_WORDS; i-- > 0;)
+        for (uint64_t left = window->bits[i]; left;) {
+            uint32_t bit = 63 - (uint32_t)__builtin_clzll(left);
+            uint32_t place = i * 64 + bit;
+            left ^= UINT64_C(1) << bit;
+            add(sorter, window->from + place,
+                scored ? (float)window->scores[place] : 0);
+        }
+}
+
 void sorter_take(struct sorter *sorter, const struct window *window,
                  bool scored)
 {
     struct window_each each = window_first(window);
 
+    if (sorter->keys[0].asked->descending) {
+        take_backward(sorter, window, scored);
+        return;
+    }
     for (uint32_t place; window_next(window, &each, &place);)
         add(sorter, window->from + place,
             scored ? (float)window->scores[place] : 0);
@@ -390,7 +411,7 @@ bool sorter_passes(const struct sorter *sorter, uint32_t from, uint32_t end)
         bool is_first = block == from / VALUES_BLOCK;
         least = is_first || other < least ? other : least;
     }
-    return is_hopeless(sorter, least);
+    return is_hopeless(sorter, least, from);
 }
 
 /* ---- all segments */
