@@ -3,6 +3,9 @@
  *
  *   search-query --index DIR --query Q  the best documents, what they are
  *       found by, and how long it took; with --explain ID why one has its score
+ *   search-query --index DIR --field F --complete WORD    what begins so
+ *   search-query --index DIR --field F --query Q --suggest
+ *       what may have been meant
  *   search-query --index DIR --sbg      lines "COMMAND<TAB>QUERY" in, a number
  *       out for each: the protocol of quickwit-oss/search-benchmark-game
  */
@@ -21,9 +24,10 @@
 #define WHY 320
 
 struct options {
-    const char *index, *field, *query, *sort, *aggs, *without, *explain;
+    const char *index, *field, *query, *sort, *aggs, *without, *explain,
+        *complete, *weight;
     int64_t hits;
-    bool sbg, json, plain;
+    bool sbg, json, plain, suggest;
 };
 
 static const struct config_option option_table[] = {
@@ -50,6 +54,12 @@ static const struct config_option option_table[] = {
      "shared-threshold, block-scores, counting, simd"},
     {"explain", CONFIG_STRING, OPTION(explain), NULL, 1, 512,
      "why the document of this id has its score"},
+    {"complete", CONFIG_STRING, OPTION(complete), NULL, 0, 256,
+     "the terms of --field that begin so"},
+    {"weight-field", CONFIG_STRING, OPTION(weight), "", 0, 256,
+     "number that completions are weighed by, in place of documents"},
+    {"suggest", CONFIG_BOOLEAN, OPTION(suggest), "false", 0, 1,
+     "what may have been meant by --query, as words of --field"},
     {"sbg", CONFIG_BOOLEAN, OPTION(sbg), "false", 0, 1,
      "speak the protocol of the search benchmark game"},
     {0},
@@ -312,6 +322,25 @@ static int ask(struct index *index, const struct options *options)
     return status;
 }
 
+static int answer(struct index *index, const struct options *options)
+{
+    struct query_error error;
+
+    if (options->sbg)
+        return play_all(index, options);
+    if (options->complete)
+        return show_completions(&index->searcher, options->field,
+                                options->complete, options->weight, &error)
+                   ? 0
+                   : fail(options->complete, error.reason);
+    if (options->suggest)
+        return show_suggestion(&index->searcher, options->field, options->query,
+                               &error)
+                   ? 0
+                   : fail(options->query, error.reason);
+    return ask(index, options);
+}
+
 int main(int argc, char **argv)
 {
     static const struct config_option *const tables[] = {option_table};
@@ -326,15 +355,15 @@ int main(int argc, char **argv)
         return 0;
     }
     if (config_parse(tables, outs, 1, argc, argv, why, sizeof(why)) < 0 ||
-        !options.index || (!options.sbg && !options.query)) {
+        !options.index ||
+        (!options.sbg && !options.query && !options.complete)) {
         fprintf(stderr, "search-query: %s\n",
-                why[0] ? why : "--index and --query, or --sbg, are needed");
+                why[0] ? why
+                       : "--index and --query, --complete or --sbg are needed");
         return 2;
     }
-    int status =
-        open_index(&index, &options, why)
-            ? (options.sbg ? play_all(&index, &options) : ask(&index, &options))
-            : fail(options.index, why);
+    int status = open_index(&index, &options, why) ? answer(&index, &options)
+                                                   : fail(options.index, why);
     close_index(&index);
     return status;
 }

@@ -2,12 +2,15 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "search/query/explain.h"
 #include "search/query/search.h"
+#include "search/query/suggest.h"
 #include "search/query_show.h"
 
 #define SHOWN 160   /* bytes of a document that has no mark */
 #define FRAGMENTS 2 /* of a field */
+#define COMPLETIONS 10
 
 /* Between [ and ], or bright in a terminal.  False: nothing was marked. */
 static bool show_fields(const struct schema *schema,
@@ -81,4 +84,66 @@ bool show_score(struct searcher *searcher, const struct query *query,
     buf_deinit(&out);
     arena_deinit(&arena);
     return explanation != NULL;
+}
+
+bool show_completions(struct searcher *searcher, const char *field,
+                      const char *prefix, const char *weight,
+                      struct query_error *error)
+{
+    struct complete_request request = {.field = span_str(field),
+                                       .prefix = span_str(prefix),
+                                       .weight = span_str(weight),
+                                       .most = COMPLETIONS,
+                                       .fold = true,
+                                       .fuzzy = true};
+    struct complete_result result;
+    struct arena arena;
+
+    arena_init(&arena, MEM_APP, 0);
+    uint64_t began = clock_mono_us();
+    bool fine = complete_run(searcher, &arena, &request, &result, error);
+    uint64_t took = clock_mono_us() - began;
+    for (size_t i = 0; fine && i < result.count; i++) {
+        const struct complete_option *option = &result.options[i];
+        printf("%9g  %.*s%s\n", option->weight, (int)option->text.len,
+               option->text.ptr, option->distance ? "  (one change)" : "");
+    }
+    if (fine)
+        printf("%zu completions%s, %.3f ms\n", result.count,
+               result.is_cut ? " of those that were read" : "",
+               (double)took / 1e3);
+    arena_deinit(&arena);
+    return fine;
+}
+
+bool show_suggestion(struct searcher *searcher, const char *field,
+                     const char *text, struct query_error *error)
+{
+    struct suggest_request request = suggest_defaults;
+    struct suggest_result result;
+    struct arena arena;
+
+    request.field = span_str(field);
+    request.text = span_str(text);
+    arena_init(&arena, MEM_APP, 0);
+    uint64_t began = clock_mono_us();
+    bool fine = suggest_run(searcher, &arena, &request, &result, error);
+    uint64_t took = clock_mono_us() - began;
+    for (size_t i = 0; fine && i < result.count; i++) {
+        const struct suggest_word *word = &result.words[i];
+        for (size_t j = 0; j < word->count; j++)
+            printf("%s%.*s (%llu)", j ? ", " : "  ",
+                   (int)word->options[j].text.len, word->options[j].text.ptr,
+                   (unsigned long long)word->options[j].docs);
+        if (word->count)
+            printf("  for %.*s (%llu)\n", (int)word->text.len, word->text.ptr,
+                   (unsigned long long)word->docs);
+    }
+    if (fine && result.text.ptr)
+        printf("did you mean: %.*s (%llu documents)\n", (int)result.text.len,
+               result.text.ptr, (unsigned long long)result.hits);
+    if (fine)
+        printf("%.3f ms\n", (double)took / 1e3);
+    arena_deinit(&arena);
+    return fine;
 }

@@ -206,6 +206,11 @@ void analyzer_take(struct analyzer *a, size_t start, size_t end, bool is_folded)
         a->cb(a->arg, &token);
 }
 
+bool analyzer_is_stemming(const struct analyzer *analyzer)
+{
+    return analyzer->stemmer != NULL;
+}
+
 void analyzer_run(struct analyzer *a, struct span text, analyzer_cb cb,
                   void *arg)
 {

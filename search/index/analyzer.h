@@ -85,6 +85,9 @@ struct analyzer *analyzer_of_json(const json_t *object,
                                   struct json_errors *errors);
 void analyzer_destroy(struct analyzer *analyzer);
 
+/* Terms are what a stemmer makes, which may be no words. */
+bool analyzer_is_stemming(const struct analyzer *analyzer);
+
 /* text: any bytes, at most ANALYZER_TEXT_MAX. */
 void analyzer_run(struct analyzer *analyzer, struct span text, analyzer_cb cb,
                   void *arg);

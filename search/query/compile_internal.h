@@ -70,6 +70,9 @@ struct node *compile_fail(struct compiler *compiler, const char *type,
                           const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* In lower case, as terms of a text are. */
+struct span compile_normal(struct searcher *searcher, struct arena *arena,
+                           struct span text);
 struct analyzer *compile_analyzer(struct searcher *searcher, uint32_t field);
 
 /* compile_term.c: of one field */

@@ -353,11 +353,10 @@ static void take_normal(void *arg, const struct token *token)
     normal->text = arena_copy(normal->arena, token->term);
 }
 
-/* Of a text: in lower case, as its terms are. */
-static struct span normal_of(struct compiler *compiler, struct span text)
+struct span compile_normal(struct searcher *searcher, struct arena *arena,
+                           struct span text)
 {
-    struct searcher *searcher = compiler->searcher;
-    struct normal normal = {compiler->arena, text};
+    struct normal normal = {arena, text};
     char why[64];
 
     if (!searcher->normalizer)
@@ -399,7 +398,7 @@ struct node *compile_pattern(struct compiler *compiler,
             (int)field->schema->name.len, field->schema->name.ptr,
             schema_type_name(field->schema->type));
     if (query->normalize && field->schema->type == SCHEMA_TEXT)
-        text = normal_of(compiler, text);
+        text = compile_normal(compiler->searcher, compiler->arena, text);
     if (query->kind == QUERY_PREFIX)
         return compile_prefix(compiler, field, text, boost);
     if (set.terms && !expand_wildcard(&set.terms->dict, text, add_to_set, &set))

@@ -52,6 +52,8 @@ struct expand_fuzzy {
     bool transpositions;   /* two neighbours that change places are one change,
                               if nothing else happens to them */
     size_t max_expansions; /* more than EXPAND_FUZZY_MAX is as many */
+    bool fold;             /* capitals or not is the same (Unicode's simple case
+                              folding) */
 };
 
 /*
@@ -69,6 +71,14 @@ struct expand_fuzzy {
  */
 bool expand_fuzzy(const struct dict *dict, struct span wanted,
                   const struct expand_fuzzy *options, expand_cb cb, void *arg);
+
+/*
+ * What terms begin with that so few changes make of the wanted one: of each
+ * term the shortest such begin, in order, each once, as a term that has no
+ * entry; distance: the fewest changes for that begin.  At most max_expansions.
+ */
+bool expand_begins(const struct dict *dict, struct span wanted,
+                   const struct expand_fuzzy *options, expand_cb cb, void *arg);
 
 /* Elasticsearch's AUTO: 0 up to 2 code points, 1 up to 5, else 2. */
 unsigned expand_auto_distance(struct span wanted);

@@ -6,6 +6,7 @@
  *   one that is not, nor can be by what follows --> the best by their ordinals
  */
 #include <assert.h>
+#include <unicode/uchar.h>
 
 #include "common/mem.h"
 #include "search/query/code_point.h"
@@ -37,7 +38,9 @@ struct found {
 struct walk {
     size_t length; /* of the wanted one, in code points */
     size_t prefix; /* of these must be the same */
-    bool transpositions;
+    bool transpositions, fold;
+    bool begins;    /* what terms begin with is enough */
+    bool accepted;  /* so what was read last does */
     unsigned limit; /* of changes; falls when enough are found */
     size_t depth;   /* the number of the last step */
     size_t found_count, most;
@@ -55,6 +58,13 @@ static size_t bytes_of(struct span s, size_t count)
     for (size_t len; count > 0 && at < s.len; count--, at += len)
         code_point_read(span_skip(s, at), &len);
     return at;
+}
+
+static uint32_t folded(const struct walk *walk, uint32_t code_point)
+{
+    return walk->fold && code_point < CODE_POINT_BAD
+               ? (uint32_t)u_foldCase((UChar32)code_point, U_FOLD_CASE_DEFAULT)
+               : code_point;
 }
 
 /* ---- the automaton */
@@ -112,16 +122,20 @@ static size_t read_term(struct walk *walk, struct span term, size_t shared)
 {
     size_t len;
 
+    walk->accepted = false;
     while (walk->depth > 0 && walk->steps[walk->depth].decided > shared)
         walk->depth--;
     for (size_t at = walk->steps[walk->depth].end; at < term.len; at += len) {
         uint32_t code_point = code_point_read(span_skip(term, at), &len);
         size_t decided = at + (code_point < CODE_POINT_BAD ? len : 4);
-        if (!step(walk, code_point))
+        if (!step(walk, folded(walk, code_point)))
             return decided;
         walk->depth++;
         walk->steps[walk->depth].end = (uint32_t)(at + len);
         walk->steps[walk->depth].decided = (uint32_t)decided;
+        walk->accepted = walk->begins && distance(walk) <= walk->limit;
+        if (walk->accepted)
+            return at + len;
     }
     return SIZE_MAX;
 }
@@ -172,13 +186,15 @@ static struct walk *create(struct span wanted,
     unsigned reached = 1U << ERRORS;
 
     walk->transpositions = options->transpositions;
+    walk->fold = options->fold;
     walk->limit = options->distance;
     walk->most = options->max_expansions < EXPAND_FUZZY_MAX
                      ? options->max_expansions
                      : EXPAND_FUZZY_MAX;
     memset(walk->wanted, 0xff, sizeof(walk->wanted)); /* NOTHING */
     for (size_t len; wanted.len > 0; wanted = span_skip(wanted, len))
-        walk->wanted[ERRORS + walk->length++] = code_point_read(wanted, &len);
+        walk->wanted[ERRORS + walk->length++] =
+            folded(walk, code_point_read(wanted, &len));
     walk->prefix = options->prefix_length < walk->length
                        ? options->prefix_length
                        : walk->length;
@@ -196,13 +212,44 @@ bool expand_fuzzy(const struct dict *dict, struct span wanted,
     if (wanted.len > EXPAND_PATTERN_MAX)
         return false;
     struct walk *walk = create(wanted, options);
-    struct span prefix = {wanted.ptr, bytes_of(wanted, walk->prefix)};
+    struct span prefix = {wanted.ptr,
+                          walk->fold ? 0 : bytes_of(wanted, walk->prefix)};
     if (walk->most > 0)
         visit(walk, dict, prefix);
     for (size_t i = 0; i < walk->found_count && more; i++) {
         dict_cursor_seek_ordinal(&walk->cursor, dict, walk->found[i].ordinal);
         more = cb(arg, walk->cursor.term, &walk->cursor.entry,
                   (unsigned)(walk->found[i].rank >> 32));
+    }
+    mem_free(walk);
+    return true;
+}
+
+bool expand_begins(const struct dict *dict, struct span wanted,
+                   const struct expand_fuzzy *options, expand_cb cb, void *arg)
+{
+    static const struct dict_entry none;
+
+    assert(options->distance <= ERRORS);
+    if (wanted.len > EXPAND_PATTERN_MAX)
+        return false;
+    struct walk *walk = create(wanted, options);
+    struct dict_cursor *cursor = &walk->cursor;
+    size_t left = walk->most;
+    walk->begins = true;
+    bool more = dict_cursor_seek(cursor, dict, SPAN(""));
+    if (more && walk->length <= walk->limit) { /* all terms do */
+        cb(arg, SPAN(""), &none, (unsigned)walk->length);
+        more = false;
+    }
+    while (more && left > 0) {
+        size_t len = read_term(walk, cursor->term, cursor->shared);
+        if (walk->accepted && len <= cursor->term.len) {
+            left--;
+            more = cb(arg, (struct span){cursor->term.ptr, len}, &none,
+                      distance(walk));
+        }
+        more = more && dict_cursor_skip(cursor, len);
     }
     mem_free(walk);
     return true;

@@ -13,6 +13,8 @@
 #define COMPLETE_TERMS_MAX                             \
     262144 /* that are read; those behind do not count \
             */
+/* Looked at for their weights, or because others are deleted; as above. */
+#define COMPLETE_DOCS_MAX 1048576
 #define COMPLETE_MOST 100
 #define COMPLETE_PREFIX_MAX 256 /* bytes; nothing begins with a longer one */
 
@@ -38,7 +40,7 @@ struct complete_result {
     struct complete_option *options; /* in the arena; the best first: distance,
                                         weight, text */
     size_t count;
-    bool is_cut; /* there was more than COMPLETE_TERMS_MAX */
+    bool is_cut; /* there was more than is read */
 };
 
 /* False: error says what is wrong with the fields, or which segment is damaged.

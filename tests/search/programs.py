@@ -56,6 +56,13 @@ def test_what_was_indexed_is_found():
         assert '{"id": "c", "title": "Songs", "year": 2001}' in query(folder, "--query", "*:*")
         why = query(folder, "--query", "title:sea", "--explain", "b")
         assert "weight(title:sea in 1)" in why and "  2  freq, occurrences" in why, why
+        titles = query(folder, "--complete", "so", "--field", "title")
+        assert titles.startswith("        1  song\n        1  songs\n2 completions"), titles
+        titles = query(folder, "--complete", "the see", "--field", "title.keyword", "--weight-field", "year")
+        same(titles.splitlines()[0], "     1978  The sea, the sea  (one change)")
+        meant = query(folder, "--suggest", "--query", "sonk of the see", "--field", "title")
+        assert "did you mean: song of the sea (1 documents)" in meant, meant
+        assert "[x]" in query(folder, "--complete", "so", "--field", "x", status=1)
         assert "no document has the id x" in query(folder, "--query", "sea", "--explain", "x", status=1)
         assert query(folder, "--query", "nothing").startswith("0 documents")
 
