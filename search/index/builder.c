@@ -9,6 +9,7 @@
 #include "search/index/analyzer.h"
 #include "search/index/builder.h"
 #include "search/index/date.h"
+#include "search/index/document.h"
 #include "search/index/field_write.h"
 #include "search/index/stored.h"
 #include "search/index/values.h"
@@ -146,66 +147,81 @@ static bool keep(struct builder *builder, const struct value *value)
     return true;
 }
 
-struct span builder_text(struct arena *arena, const json_t *node)
+/* As it is written; a string without its quotes. */
+static struct span text_of(struct builder *builder,
+                           const struct document_node *node)
 {
-    if (json_is_string(node))
-        return (struct span){json_string_value(node), json_string_length(node)};
-    if (json_is_boolean(node))
-        return json_is_true(node) ? SPAN("true") : SPAN("false");
-    if (json_is_integer(node))
-        return arena_printf(arena, "%lld", (long long)json_integer_value(node));
-    return arena_printf(arena, "%.17g", json_real_value(node));
+    switch (node->kind) {
+    case DOCUMENT_STRING:
+        return node->text;
+    case DOCUMENT_TRUE:
+        return SPAN("true");
+    case DOCUMENT_INTEGER:
+        return arena_printf(&builder->arena, "%lld", (long long)node->integer);
+    case DOCUMENT_REAL:
+        return arena_printf(&builder->arena, "%.17g", node->real);
+    case DOCUMENT_NULL:
+    case DOCUMENT_FALSE:
+    case DOCUMENT_ARRAY:
+    case DOCUMENT_OBJECT:
+        break;
+    }
+    return SPAN("false");
 }
 
-static bool read_real(const json_t *node, double *out)
+static bool read_real(struct builder *builder, const struct document_node *node,
+                      double *out)
 {
     char *end;
 
-    if (json_is_number(node)) {
-        *out = json_number_value(node);
-        return true;
-    }
-    const char *text = json_string_value(node);
-    if (!text || !*text)
-        return false;
-    *out = strtod(text, &end);
-    return !*end && isfinite(*out);
+    if (node->kind == DOCUMENT_INTEGER)
+        *out = (double)node->integer;
+    else if (node->kind == DOCUMENT_REAL)
+        *out = node->real;
+    if (node->kind != DOCUMENT_STRING)
+        return node->kind == DOCUMENT_INTEGER || node->kind == DOCUMENT_REAL;
+    struct span text = arena_copy(&builder->arena, node->text);
+    *out = strtod(text.ptr, &end);
+    return text.len && end == text.ptr + text.len && isfinite(*out);
 }
 
-static bool read_long(const json_t *node, int64_t *out)
+static bool read_long(struct builder *builder, const struct document_node *node,
+                      int64_t *out)
 {
     double real;
 
-    if (json_is_integer(node)) {
-        *out = json_integer_value(node);
+    if (node->kind == DOCUMENT_INTEGER) {
+        *out = node->integer;
         return true;
     }
-    if (!read_real(node, &real) || real < -9.2e18 || real > 9.2e18)
+    if (!read_real(builder, node, &real) || real < -9.2e18 || real > 9.2e18)
         return false;
     *out = (int64_t)real;
     return true;
 }
 
-static bool read_date(struct builder *builder, const json_t *node, int64_t *out)
+static bool read_date(struct builder *builder, const struct document_node *node,
+                      int64_t *out)
 {
-    if (!json_is_integer(node))
-        return date_parse(builder_text(&builder->arena, node), out);
-    *out = json_integer_value(node);
+    if (node->kind != DOCUMENT_INTEGER)
+        return date_parse(text_of(builder, node), out);
+    *out = node->integer;
     return *out >= -DATE_LAST && *out <= DATE_LAST;
 }
 
-static bool read_boolean(const json_t *node, int64_t *out)
+static bool read_boolean(const struct document_node *node, int64_t *out)
 {
-    struct span text = {json_string_value(node), json_string_length(node)};
+    bool text = node->kind == DOCUMENT_STRING;
 
-    *out = json_is_true(node) || (text.ptr && span_eq(text, SPAN("true")));
-    return json_is_boolean(node) ||
-           (text.ptr &&
-            (*out || text.len == 0 || span_eq(text, SPAN("false"))));
+    *out = node->kind == DOCUMENT_TRUE ||
+           (text && span_eq(node->text, SPAN("true")));
+    return *out || node->kind == DOCUMENT_FALSE ||
+           (text &&
+            (node->text.len == 0 || span_eq(node->text, SPAN("false"))));
 }
 
 static bool read_value(struct builder *builder, uint32_t number,
-                       const json_t *node)
+                       const struct document_node *node)
 {
     const struct schema_field *field = &builder->schema->fields[number];
     struct value value = {.field = number};
@@ -214,7 +230,7 @@ static bool read_value(struct builder *builder, uint32_t number,
     switch (field->type) {
     case SCHEMA_TEXT:
     case SCHEMA_KEYWORD:
-        value.text = builder_text(&builder->arena, node);
+        value.text = text_of(builder, node);
         if (field->type == SCHEMA_KEYWORD &&
             value.text.len > field->ignore_above)
             return true;
@@ -223,10 +239,10 @@ static bool read_value(struct builder *builder, uint32_t number,
                    : value.text.len <= VALUES_KEYWORD_MAX;
         break;
     case SCHEMA_LONG:
-        fine = read_long(node, &value.number);
+        fine = read_long(builder, node, &value.number);
         break;
     case SCHEMA_DOUBLE:
-        fine = read_real(node, &value.real);
+        fine = read_real(builder, node, &value.real);
         break;
     case SCHEMA_DATE:
         fine = read_date(builder, node, &value.number);
@@ -242,21 +258,24 @@ static bool read_value(struct builder *builder, uint32_t number,
     return keep(builder, &value);
 }
 
-static enum schema_type type_by_json(const json_t *node)
+static enum schema_type type_by_json(const struct document_node *node)
 {
     int64_t ms;
 
-    if (json_is_integer(node))
+    if (node->kind == DOCUMENT_INTEGER)
         return SCHEMA_LONG;
-    if (json_is_real(node))
+    if (node->kind == DOCUMENT_REAL)
         return SCHEMA_DOUBLE;
-    if (json_is_boolean(node))
+    if (node->kind != DOCUMENT_STRING)
         return SCHEMA_BOOLEAN;
-    struct span text = {json_string_value(node), json_string_length(node)};
+    struct span text = node->text;
     bool is_date = text.len >= 10 && text.ptr[4] == '-' && text.ptr[7] == '-' &&
                    date_parse(text, &ms);
     return is_date ? SCHEMA_DATE : SCHEMA_TEXT;
 }
+
+static bool read_node(struct builder *builder, struct span name,
+                      const struct document_node *node);
 
 /* False: it may be, or become, one by another's document. */
 static bool may_add(struct builder *builder)
@@ -267,16 +286,13 @@ static bool may_add(struct builder *builder)
 
 /* The field, and those that have its values as well. */
 static bool read_leaf(struct builder *builder, struct span name,
-                      const json_t *node)
+                      const struct document_node *node)
 {
     struct schema *schema = builder->schema;
     uint32_t number = schema_find(schema, name);
 
-    if (schema_is_meta(name))
-        return refuse(builder, name,
-                      "it is a metadata field and cannot be added inside a "
-                      "document");
-    if (json_is_null(node) || (number == SCHEMA_NONE && !schema->dynamic))
+    if (node->kind == DOCUMENT_NULL ||
+        (number == SCHEMA_NONE && !schema->dynamic))
         return true;
     if (number == SCHEMA_NONE && schema_has_inner(schema, name))
         return refuse(builder, name, "it is an object");
@@ -294,34 +310,42 @@ static bool read_leaf(struct builder *builder, struct span name,
     return true;
 }
 
-static bool read_node(struct builder *builder, struct span name, json_t *node)
+static bool read_object(struct builder *builder, struct span name,
+                        const struct document_node *node)
 {
-    const char *key;
-    json_t *inner;
-    size_t i;
+    const struct schema *schema = builder->schema;
 
-    if (json_is_array(node)) {
-        json_array_foreach(
-            node, i, inner) if (!read_node(builder, name, inner)) return false;
-        return true;
-    }
-    if (!json_is_object(node))
-        return read_leaf(builder, name, node);
-    if (name.len && schema_find(builder->schema, name) != SCHEMA_NONE)
+    if (name.len && schema_find(schema, name) != SCHEMA_NONE)
         return refuse(builder, name, "it is no object");
-    if (name.len && builder->schema->dynamic &&
-        !schema_has_inner(builder->schema, name) && !may_add(builder))
+    if (name.len && schema->dynamic && !schema_has_inner(schema, name) &&
+        !may_add(builder))
         return false;
-    json_object_foreach(node, key, inner)
-    {
-        struct span full =
-            arena_printf(&builder->arena, "%.*s%s%s", (int)name.len, name.ptr,
-                         name.len ? "." : "", key);
+    for (const struct document_node *inner = node->first; inner;
+         inner = inner->next) {
+        struct span full = inner->name;
+        if (name.len)
+            full =
+                arena_printf(&builder->arena, "%.*s.%.*s", (int)name.len,
+                             name.ptr, (int)inner->name.len, inner->name.ptr);
         if (full.len > SCHEMA_NAME_MAX)
             return refuse(builder, full, "its name is too long");
         if (!read_node(builder, full, inner))
             return false;
     }
+    return true;
+}
+
+static bool read_node(struct builder *builder, struct span name,
+                      const struct document_node *node)
+{
+    if (node->kind == DOCUMENT_OBJECT)
+        return read_object(builder, name, node);
+    if (node->kind != DOCUMENT_ARRAY)
+        return read_leaf(builder, name, node);
+    for (const struct document_node *inner = node->first; inner;
+         inner = inner->next)
+        if (!read_node(builder, name, inner))
+            return false;
     return true;
 }
 
@@ -422,20 +446,23 @@ static void end_document(struct builder *builder)
 }
 
 /* As its member says. */
-static struct span id_of(struct builder *builder, const json_t *json)
+static struct span id_of(struct builder *builder,
+                         const struct document_node *document)
 {
     const char *name = builder->options.id_field;
-    const json_t *id = name ? json_object_get(json, name) : NULL;
+    const struct document_node *id =
+        name ? document_get(document, span_str(name)) : NULL;
 
-    if (json_is_string(id) || json_is_integer(id))
-        return builder_text(&builder->arena, id);
+    if (id && (id->kind == DOCUMENT_STRING || id->kind == DOCUMENT_INTEGER))
+        return text_of(builder, id);
     if (builder->options.other_id)
         return span_str(builder->options.other_id);
     return arena_printf(&builder->arena, "%u", builder->docs);
 }
 
 /* False: it is refused, and has added nothing. */
-static bool read_all(struct builder *builder, json_t *json)
+static bool read_all(struct builder *builder,
+                     const struct document_node *document)
 {
     const struct builder_options *options = &builder->options;
     size_t fields;
@@ -445,7 +472,7 @@ static bool read_all(struct builder *builder, json_t *json)
         builder->again = false;
         builder->value_count = 0;
         fields = builder->schema->count;
-        if (read_node(builder, SPAN(""), json))
+        if (read_node(builder, SPAN(""), document))
             return true;
         builder->schema->count = fields;
         if (!builder->again)
@@ -455,16 +482,16 @@ static bool read_all(struct builder *builder, json_t *json)
 }
 
 static bool take(struct builder *builder, struct span id, struct span source,
-                 json_t *json)
+                 const struct document_node *document)
 {
     if (!id.ptr)
-        id = id_of(builder, json);
+        id = id_of(builder, document);
     if (id.len == 0 || id.len > IDS_LENGTH_MAX) {
         snprintf(builder->why, builder->why_size,
                  "its id is empty, or longer than %d bytes", IDS_LENGTH_MAX);
         return false;
     }
-    if (!read_all(builder, json))
+    if (!read_all(builder, document))
         return false;
     for (size_t i = 0; i < builder->value_count; i++)
         write_value(builder, &builder->values[i]);
@@ -475,37 +502,45 @@ static bool take(struct builder *builder, struct span id, struct span source,
     return true;
 }
 
-/* NULL: it is none.  arena_deinit() builder->arena in any case. */
-static json_t *read_source(struct builder *builder, struct span source,
-                           char *why, size_t why_size)
+/* Why a source is no document. */
+static void say_what_is_wrong(struct builder *builder, struct span source)
 {
     struct json_errors errors;
     json_t *json = NULL;
 
+    json_errors_init(&errors);
+    json_read(source, &json, &errors);
+    snprintf(builder->why, builder->why_size, "failed to parse: %s",
+             errors.count ? errors.at[0].detail : "it is no object");
+    json_decref(json);
+}
+
+/* Of the builder's arena, which is begun; NULL: why. */
+static const struct document_node *read_source(struct builder *builder,
+                                               struct span source, char *why,
+                                               size_t why_size)
+{
+    const struct document_node *document = NULL;
+
     builder->why = why;
     builder->why_size = why_size;
-    json_errors_init(&errors);
     arena_init(&builder->arena, MEM_APP, 0);
     if (source.len > BUILDER_SOURCE_MAX)
         snprintf(why, why_size, "it is longer than %d bytes",
                  BUILDER_SOURCE_MAX);
-    else if (json_read(source, &json, &errors) < 0 || !json_is_object(json))
-        snprintf(why, why_size, "failed to parse: %s",
-                 errors.count ? errors.at[0].detail : "it is no object");
-    else
-        return json;
-    json_decref(json);
-    return NULL;
+    else if (!(document = document_read(&builder->arena, source)))
+        say_what_is_wrong(builder, source);
+    return document;
 }
 
 bool builder_add(struct builder *builder, struct span id, struct span source,
                  char *why, size_t why_size)
 {
-    json_t *json = read_source(builder, source, why, why_size);
-    bool fine = json && take(builder, id, source, json);
+    const struct document_node *document =
+        read_source(builder, source, why, why_size);
+    bool fine = document && take(builder, id, source, document);
 
     arena_deinit(&builder->arena);
-    json_decref(json);
     return fine;
 }
 
@@ -521,12 +556,12 @@ bool builder_check(struct schema *schema, struct span source, char *why,
                    size_t why_size)
 {
     struct builder builder = {.schema = schema};
-    json_t *json = read_source(&builder, source, why, why_size);
-    bool fine = json && read_all(&builder, json);
+    const struct document_node *document =
+        read_source(&builder, source, why, why_size);
+    bool fine = document && read_all(&builder, document);
 
     arena_deinit(&builder.arena);
     mem_free(builder.values);
-    json_decref(json);
     return fine;
 }
 

@@ -59,10 +59,6 @@ void builder_give(struct builder *builder, uint32_t field, int64_t number);
 bool builder_check(struct schema *schema, struct span source, char *why,
                    size_t why_size);
 
-/* A value that is no object or array, as it is written; a string without its
-   quotes. */
-struct span builder_text(struct arena *arena, const json_t *node);
-
 uint32_t builder_docs(const struct builder *builder);
 /* Bytes of memory, about. */
 size_t builder_size(const struct builder *builder);

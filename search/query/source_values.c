@@ -1,11 +1,22 @@
 /* source_values.c - see source_values.h. */
 #include "search/query/source_values.h"
-#include "search/index/builder.h"
 
 struct reading {
     source_values_cb cb;
     void *arg;
 };
+
+/* As it is written; a string without its quotes. */
+static struct span text_of(struct arena *arena, const json_t *node)
+{
+    if (json_is_string(node))
+        return (struct span){json_string_value(node), json_string_length(node)};
+    if (json_is_boolean(node))
+        return json_is_true(node) ? SPAN("true") : SPAN("false");
+    if (json_is_integer(node))
+        return arena_printf(arena, "%lld", (long long)json_integer_value(node));
+    return arena_printf(arena, "%.17g", json_real_value(node));
+}
 
 static bool give(const struct reading *reading, const json_t *node)
 {
@@ -15,7 +26,7 @@ static bool give(const struct reading *reading, const json_t *node)
     if (json_is_null(node))
         return true;
     arena_init(&arena, MEM_JOB, 0);
-    more = reading->cb(reading->arg, builder_text(&arena, node));
+    more = reading->cb(reading->arg, text_of(&arena, node));
     arena_deinit(&arena);
     return more;
 }
