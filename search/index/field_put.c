@@ -25,7 +25,7 @@ void field_put_term(struct field_put *put, struct span term,
     source->norms = (const uint8_t *)put->norms.ptr;
     if (source->count > 1) {
         put->list.len = 0;
-        list_append(&put->list, source);
+        list_write(&put->list, source);
         entry.list_size = put->list.len;
         segment_writer_put(put->out, buf_span(&put->list));
         put->lists += put->list.len;

@@ -83,5 +83,5 @@ static inline size_t list_blocks(size_t count)
     return count < LIST_BLOCK ? 0 : (count + LIST_BLOCK - 1) / LIST_BLOCK;
 }
 
-void list_append(struct buf *out, const struct list_source *source);
+void list_write(struct buf *out, const struct list_source *source);
 void list_append_positions(struct buf *out, const struct list_source *source);

@@ -108,7 +108,7 @@ static uint32_t sum_of(const uint32_t *values, size_t count)
     return sum;
 }
 
-void list_append(struct buf *out, const struct list_source *source)
+void list_write(struct buf *out, const struct list_source *source)
 {
     struct buf blocks;
     struct buf impacts;

@@ -58,7 +58,7 @@ static void make_list(struct corpus *corpus, struct corpus_list *list,
                                  .norms = corpus->norms};
     buf_init(&list->bytes, MEM_APP);
     buf_init(&list->places, MEM_APP);
-    list_append(&list->bytes, &source);
+    list_write(&list->bytes, &source);
     list_append_positions(&list->places, &source);
 }
 

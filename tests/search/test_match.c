@@ -35,7 +35,7 @@ static void make(struct given *given, struct buf *bytes)
         given->freqs[given->list.count++] = 1 + (uint32_t)(doc % 7);
     }
     buf_init(bytes, MEM_APP);
-    list_append(bytes, &given->list);
+    list_write(bytes, &given->list);
 }
 
 static uint32_t ask(const struct given *given, struct match *match,

@@ -180,7 +180,7 @@ static void on_term(void *arg, struct span text, struct list_source *list)
     check_each(read, term, list);
     buf_init(&bytes, MEM_APP);
     buf_init(&positions, MEM_APP);
-    list_append(&bytes, list);
+    list_write(&bytes, list);
     list_append_positions(&positions, list);
     void *kept = exact(&bytes);
     void *places = exact(&positions);

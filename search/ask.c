@@ -1,0 +1,168 @@
+/*
+ * ask.c - _search and _count: face.h over an index, on the loop where it is
+ * small, else on a thread of the pool.
+ *
+ *   ask() -- read -- [indexes_list()] on_indexes() -- run() -- answer
+ *                                     -- large --> [pool: run()] on_done()
+ */
+#include "common/clock.h"
+#include "search/answer.h"
+#include "search/face.h"
+#include "search/indexes.h"
+
+#define DEADLINE_US 12000000 /* before that of the request */
+
+struct asking {
+    uv_work_t work;
+    struct request *req;
+    struct service *service;
+    struct span name;
+    struct arena arena;
+    struct face_search search;
+    struct index *index; /* NULL: a pattern that stands for none */
+    struct view_searcher *searcher;
+    struct query_error error;
+    struct buf text;
+    uint64_t deadline_us;
+    bool fine;
+};
+
+static void on_indexes(void *arg, int status, struct index **list,
+                       size_t count);
+static void on_work(uv_work_t *work);
+static void on_done(uv_work_t *work, int status);
+
+static void end(struct asking *asking)
+{
+    if (asking->searcher)
+        view_give(asking->searcher);
+    index_drop(asking->index);
+    buf_deinit(&asking->text);
+    arena_deinit(&asking->arena);
+    mem_free(asking);
+}
+
+static void answer(struct asking *asking)
+{
+    struct span index = {NULL, 0};
+
+    if (!asking->fine) {
+        if (asking->index)
+            index = span_str(asking->index->name);
+        asking->text.len = 0;
+        face_put_error(&asking->error, 400, index, &asking->text);
+    }
+    metrics_add(asking->service->searches, 1);
+    answer_json(asking->req, asking->fine ? 200 : 400, buf_span(&asking->text));
+    end(asking);
+}
+
+static void ask(struct request *req, struct service *service,
+                enum face_kind kind)
+{
+    struct asking *asking;
+
+    if (!answer_body(req) ||
+        !answer_allows(req, "search:read", request_param(req, "index")))
+        return;
+    asking = mem_zalloc(MEM_JOB, sizeof(*asking));
+    asking->req = req;
+    asking->service = service;
+    asking->name = request_param(req, "index");
+    asking->deadline_us = clock_mono_us() + DEADLINE_US;
+    arena_init(&asking->arena, MEM_JOB, 0);
+    buf_init(&asking->text, MEM_JOB);
+    asking->work.data = asking;
+    if (face_read(&asking->arena,
+                  &(struct face_request){.kind = kind,
+                                         .path = request_path(req),
+                                         .params = request_query_string(req),
+                                         .body = request_body(req)},
+                  &asking->search, &asking->error))
+        indexes_list(service->indexes, asking->name, on_indexes, asking);
+    else
+        answer(asking);
+}
+
+void search_index(struct request *req, void *arg)
+{
+    ask(req, arg, FACE_SEARCH);
+}
+
+void count_index(struct request *req, void *arg)
+{
+    ask(req, arg, FACE_COUNT);
+}
+
+/* On any thread. */
+static void run(struct asking *asking)
+{
+    struct schema schema;
+    struct searcher none;
+
+    if (asking->searcher) {
+        asking->fine =
+            face_run(&asking->search, &asking->searcher->searcher,
+                     span_str(asking->index->name), asking->deadline_us,
+                     &asking->text, &asking->error);
+        return;
+    }
+    schema_init(&schema);
+    searcher_init(&none, &schema, NULL, 0);
+    asking->fine = face_run(&asking->search, &none, asking->name,
+                            asking->deadline_us, &asking->text, &asking->error);
+    searcher_deinit(&none);
+    schema_deinit(&schema);
+}
+
+static void start(struct asking *asking)
+{
+    uv_loop_t *loop = stream_loop_uv(app_loop(asking->service->app));
+
+    if (asking->searcher &&
+        asking->searcher->view->docs >
+            (uint64_t)asking->service->config->pool_docs &&
+        uv_queue_work(loop, &asking->work, on_work, on_done) == 0)
+        return;
+    run(asking);
+    answer(asking);
+}
+
+static void on_work(uv_work_t *work)
+{
+    run(work->data);
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+    (void)status;
+    answer(work->data);
+}
+
+static void on_indexes(void *arg, int status, struct index **list, size_t count)
+{
+    struct asking *asking = arg;
+    struct request *req = asking->req;
+
+    if (status == 0 && count == 0 && !names_is_pattern(asking->name))
+        status = UV_ENOENT;
+    if (status == 0 && count == 1) {
+        asking->index = index_hold(list[0]);
+        asking->searcher = view_take(list[0]->view);
+        status = asking->searcher ? 0 : UV_EIO;
+    }
+    for (size_t i = 0; i < count; i++)
+        index_drop(list[i]);
+    if (status == 0 && count <= 1) {
+        start(asking);
+        return;
+    }
+    if (status < 0)
+        answer_fail(req, status, asking->name);
+    else
+        answer_refuse(req, "illegal_argument_exception",
+                      "[%.*s] stands for %zu indices: one at a time is "
+                      "searched",
+                      (int)asking->name.len, asking->name.ptr, count);
+    end(asking);
+}

@@ -1,0 +1,595 @@
+/*
+ * indexes.c - see indexes.h.
+ *
+ *   index_get() -- names are known --> find it -- its mapping is --> its view
+ *               -- else --> [HGETALL] on_names() -- else --> [HMGET]
+ * on_mapping()
+ *
+ * Failure modes: word of a change is lost with its link (nothing that was known
+ * counts then), an index is deleted while it is used (whoever holds it goes on
+ * with what there was; its shard says that it is gone).
+ */
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/key.h"
+#include "common/log.h"
+#include "search/indexes.h"
+#include "search/scripts.h"
+
+#define POLL_MS 50 /* while somebody waits for a view */
+#define WAIT_US 12000000
+#define TRIES 3
+
+struct indexes {
+    struct service *service;
+    struct list all, waiting; /* waiting: lookups, for names */
+    struct wheel_timer poll;
+    bool live, fresh, loading, changed;
+};
+
+struct lookup {
+    struct list node;
+    struct indexes *indexes;
+    struct index *index; /* whose mapping is on its way */
+    struct span name;
+    index_cb cb;
+    void (*known)(void *arg, int status); /* instead */
+    void *arg;
+    unsigned tries;
+    bool loaded;
+    char text[NAMES_MAX + 1];
+};
+
+struct waiter {
+    struct list node;
+    uint64_t position, until_us;
+    void (*cb)(void *arg, int status);
+    void *arg;
+};
+
+static void step(struct lookup *lookup);
+static void on_names(void *arg, int status, const struct redisReply *reply);
+static void on_mapping(void *arg, int status, const struct redisReply *reply);
+static void on_poll(struct wheel_timer *timer);
+
+static struct wheel *wheel_of(const struct indexes *indexes)
+{
+    return stream_loop_wheel(app_loop(indexes->service->app));
+}
+
+static struct span text_of(const struct redisReply *reply)
+{
+    return (struct span){reply->str, reply->len};
+}
+
+/* ---- one index */
+
+static char *arena_text(struct arena *arena, struct span text)
+{
+    char *copy = arena_zalloc(arena, text.len + 1);
+
+    memcpy(copy, text.ptr, text.len);
+    return copy;
+}
+
+static struct index *add(struct indexes *indexes, struct span name,
+                         struct span about)
+{
+    struct index *index = mem_zalloc(MEM_CACHE, sizeof(*index));
+    static const char *const types[] = {"shard", "log", "recent"};
+    struct span uuid = {index->uuid, INDEX_UUID_LEN};
+
+    arena_init(&index->arena, MEM_CACHE, 0);
+    index->indexes = indexes;
+    index->hold = 1; /* the list's */
+    memcpy(index->uuid, about.ptr, INDEX_UUID_LEN);
+    index->name = arena_text(&index->arena, name);
+    index->dir = arena_text(&index->arena,
+                            arena_printf(&index->arena, "%s/%s",
+                                         app_data_dir(indexes->service->app),
+                                         index->uuid));
+    index->about =
+        arena_copy(&index->arena, span_skip(about, INDEX_UUID_LEN + 1));
+    for (size_t i = 0; i < 3; i++)
+        index->keys[i] =
+            key_name(&index->arena, SERVICE_PREFIX, types[i], uuid, uuid);
+    list_init(&index->waiters);
+    list_append(&indexes->all, &index->node);
+    return index;
+}
+
+struct index *index_hold(struct index *index)
+{
+    index->hold++;
+    return index;
+}
+
+void index_drop(struct index *index)
+{
+    if (!index || --index->hold > 0)
+        return;
+    view_unref(index->view);
+    if (index->mapping_version)
+        schema_deinit(&index->schema);
+    arena_deinit(&index->arena);
+    mem_free(index);
+}
+
+static void end_waiter(struct waiter *waiter, int status)
+{
+    list_remove(&waiter->node);
+    waiter->cb(waiter->arg, status);
+    mem_free(waiter);
+}
+
+static void wake(struct index *index)
+{
+    uint64_t now = clock_mono_us();
+    struct list due;
+
+    list_init(&due);
+    for (struct list *n = index->waiters.next, *next; n != &index->waiters;
+         n = next) {
+        struct waiter *waiter = LIST_ENTRY(n, struct waiter, node);
+        next = n->next;
+        bool ready = index->view && index->view->position >= waiter->position;
+        if (ready || index->gone || now > waiter->until_us) {
+            list_remove(n);
+            list_append(&due, n);
+        }
+    }
+    index_hold(index);
+    for (struct list *n; (n = list_pop(&due));) {
+        struct waiter *waiter = LIST_ENTRY(n, struct waiter, node);
+        bool ready = index->view && index->view->position >= waiter->position;
+        end_waiter(waiter, ready ? 0 : index->gone ? UV_ENOENT : UV_ETIMEDOUT);
+    }
+    index_drop(index);
+}
+
+static void forget(struct index *index)
+{
+    index->gone = true;
+    list_remove(&index->node);
+    wake(index);
+    index_drop(index);
+}
+
+/* ---- mappings and views */
+
+void index_schema_init(struct schema *schema)
+{
+    schema_init(schema);
+    schema_add(schema, SCHEMA_SEQ_NO, SCHEMA_LONG);
+    schema_add(schema, SCHEMA_VERSION, SCHEMA_LONG);
+}
+
+struct span index_put_mapping(struct arena *arena, const struct schema *schema)
+{
+    struct buf text;
+    struct json_writer w = {.out = &text};
+
+    buf_init(&text, MEM_JOB);
+    json_put_open(&w, '{');
+    json_put_key(&w, "dynamic");
+    json_put_bool(&w, schema->dynamic);
+    json_put_key(&w, "fields");
+    schema_put_list(schema, &w);
+    json_put_close(&w, '}');
+    struct span copy = arena_copy(arena, buf_span(&text));
+    buf_deinit(&text);
+    return copy;
+}
+
+bool index_read_mapping(struct schema *schema, struct span json)
+{
+    struct json_errors errors;
+    json_t *node = NULL;
+    bool fine = false;
+
+    json_errors_init(&errors);
+    schema_init(schema);
+    if (json_read(json, &node, &errors) == 0) {
+        char *list = json_dumps(json_object_get(node, "fields"), JSON_COMPACT);
+        fine = list && schema_read_list(schema, span_str(list));
+        schema->dynamic = json_is_true(json_object_get(node, "dynamic"));
+        mem_free(list);
+    }
+    json_decref(node);
+    if (!fine)
+        schema_deinit(schema);
+    return fine;
+}
+
+bool index_take_mapping(struct index *index, struct span version,
+                        struct span json)
+{
+    struct schema schema;
+    uint64_t number;
+
+    if (!span_to_u64(version, INT64_MAX, &number) || number == 0)
+        return false;
+    if (number != index->mapping_version) {
+        if (!index_read_mapping(&schema, json))
+            return false;
+        if (index->mapping_version)
+            schema_deinit(&index->schema);
+        index->schema = schema;
+        index->mapping_version = number;
+    }
+    index->mapped = true;
+    return index_refresh_view(index);
+}
+
+bool index_refresh_view(struct index *index)
+{
+    struct view *older = index->view;
+    char why[320] = "";
+    struct view *view =
+        view_open(index->dir, older, &index->schema, why, sizeof(why));
+
+    if (!view) {
+        log_write(LOG_ERROR, "index cannot be read",
+                  LOG_STR("index", index->name), LOG_STR("reason", why));
+        return false;
+    }
+    if (older && view->schema.count == older->schema.count &&
+        view->schema.dynamic == older->schema.dynamic &&
+        view->opened.manifest.generation == older->opened.manifest.generation) {
+        view_unref(view); /* it is the same */
+        return true;
+    }
+    index->view = view;
+    view_unref(older);
+    wake(index);
+    return true;
+}
+
+void index_wait(struct index *index, uint64_t position, bool soon,
+                void (*cb)(void *arg, int status), void *arg)
+{
+    struct indexes *indexes = index->indexes;
+    struct waiter *waiter;
+
+    if (index->view->position >= position) {
+        cb(arg, 0);
+        return;
+    }
+    waiter = mem_alloc(MEM_JOB, sizeof(*waiter));
+    *waiter = (struct waiter){.position = position,
+                              .until_us = clock_mono_us() + WAIT_US,
+                              .cb = cb,
+                              .arg = arg};
+    list_append(&index->waiters, &waiter->node);
+    if (!wheel_is_started(&indexes->poll))
+        wheel_start(wheel_of(indexes), &indexes->poll, POLL_MS, on_poll);
+    if (soon)
+        service_tell(indexes->service, SERVICE_WORK, span_str(index->uuid));
+}
+
+/* Word may not come, or be lost. */
+static void on_poll(struct wheel_timer *timer)
+{
+    struct indexes *indexes = LIST_ENTRY(timer, struct indexes, poll);
+    bool waits = false;
+
+    for (struct list *n = indexes->all.next, *next; n != &indexes->all;
+         n = next) {
+        struct index *index = LIST_ENTRY(n, struct index, node);
+        next = n->next;
+        if (list_is_empty(&index->waiters))
+            continue;
+        index_refresh_view(index);
+        wake(index);
+        waits |= !list_is_empty(&index->waiters);
+    }
+    if (waits)
+        wheel_start(wheel_of(indexes), timer, POLL_MS, on_poll);
+}
+
+/* ---- looking one up */
+
+static struct index *find(const struct indexes *indexes, struct span name)
+{
+    for (struct list *n = indexes->all.next; n != &indexes->all; n = n->next) {
+        struct index *index = LIST_ENTRY(n, struct index, node);
+        if (span_eq(span_str(index->name), name))
+            return index;
+    }
+    return NULL;
+}
+
+static void end_lookup(struct lookup *lookup, int status, struct index *index)
+{
+    struct lookup was = *lookup;
+
+    mem_free(lookup);
+    if (was.known)
+        was.known(was.arg, status);
+    else
+        was.cb(was.arg, status, index);
+}
+
+static void send_names(struct indexes *indexes)
+{
+    struct span argv[] = {SPAN("HGETALL"), SERVICE_INDEXES};
+
+    indexes->loading = true;
+    indexes->changed = false;
+    int err = redis_send(indexes->service->redis,
+                         &(struct redis_call){.key = SERVICE_INDEXES,
+                                              .argv = argv,
+                                              .argc = 2,
+                                              .repeatable = true,
+                                              .cb = on_names,
+                                              .arg = indexes});
+    if (err < 0)
+        on_names(indexes, err, NULL);
+}
+
+/* One that is there under the same name and uuid stays as it is. */
+static void take_names(struct indexes *indexes, const struct redisReply *reply)
+{
+    struct list older;
+
+    list_init(&older);
+    list_move(&indexes->all, &older);
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        struct span name = text_of(reply->element[i]);
+        struct span about = text_of(reply->element[i + 1]);
+        struct list *n = older.next;
+        if (!span_has_prefix(name, SPAN("i:")) || about.len <= INDEX_UUID_LEN)
+            continue;
+        name = span_skip(name, 2);
+        while (n != &older && memcmp(LIST_ENTRY(n, struct index, node)->uuid,
+                                     about.ptr, INDEX_UUID_LEN) != 0)
+            n = n->next;
+        if (n == &older) {
+            add(indexes, name, about);
+            continue;
+        }
+        list_remove(n);
+        list_append(&indexes->all, n);
+        if (!indexes->live) /* nobody would say that it changed */
+            LIST_ENTRY(n, struct index, node)->mapped = false;
+    }
+    while (!list_is_empty(&older))
+        forget(LIST_ENTRY(older.next, struct index, node));
+}
+
+static void on_names(void *arg, int status, const struct redisReply *reply)
+{
+    struct indexes *indexes = arg;
+    struct list waiting;
+
+    indexes->loading = false;
+    if (status == 0 && reply->type == REDIS_REPLY_ARRAY) {
+        take_names(indexes, reply);
+        indexes->fresh = indexes->live && !indexes->changed;
+    } else if (status == 0) {
+        status = UV_EPROTO;
+    }
+    list_init(&waiting);
+    list_move(&indexes->waiting, &waiting);
+    for (struct list *n; (n = list_pop(&waiting));) {
+        struct lookup *lookup = LIST_ENTRY(n, struct lookup, node);
+        lookup->loaded = true;
+        if (status < 0)
+            end_lookup(lookup, status, NULL);
+        else
+            step(lookup);
+    }
+}
+
+static void load(struct lookup *lookup)
+{
+    struct indexes *indexes = lookup->indexes;
+
+    list_append(&indexes->waiting, &lookup->node);
+    if (!indexes->loading)
+        send_names(indexes);
+}
+
+static void ask_mapping(struct lookup *lookup, struct index *index)
+{
+    struct span argv[] = {SPAN("HMGET"), index->keys[INDEX_SHARD],
+                          SPAN("mapping_version"), SPAN("mapping")};
+
+    lookup->index = index_hold(index);
+    int err = redis_send(lookup->indexes->service->redis,
+                         &(struct redis_call){.key = index->keys[INDEX_SHARD],
+                                              .argv = argv,
+                                              .argc = 4,
+                                              .repeatable = true,
+                                              .cb = on_mapping,
+                                              .arg = lookup});
+    if (err < 0)
+        on_mapping(lookup, err, NULL);
+}
+
+static void on_mapping(void *arg, int status, const struct redisReply *reply)
+{
+    struct lookup *lookup = arg;
+    struct index *index = lookup->index;
+
+    lookup->index = NULL;
+    if (status == 0 &&
+        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2))
+        status = UV_EPROTO;
+    if (status < 0) {
+        end_lookup(lookup, status, NULL);
+    } else if (reply->element[0]->type == REDIS_REPLY_NIL) {
+        /* Being deleted. */
+        lookup->indexes->fresh = false;
+        lookup->loaded = false;
+        if (++lookup->tries < TRIES)
+            step(lookup);
+        else
+            end_lookup(lookup, UV_ENOENT, NULL);
+    } else if (!index_take_mapping(index, text_of(reply->element[0]),
+                                   text_of(reply->element[1]))) {
+        end_lookup(lookup, UV_EIO, NULL);
+    } else {
+        end_lookup(lookup, 0, index_hold(index));
+    }
+    index_drop(index);
+}
+
+static void step(struct lookup *lookup)
+{
+    struct index *index;
+
+    if (!lookup->loaded && !lookup->indexes->fresh) {
+        load(lookup);
+        return;
+    }
+    index = find(lookup->indexes, lookup->name);
+    if (lookup->known)
+        end_lookup(lookup, 0, NULL);
+    else if (!index && !lookup->loaded)
+        load(lookup);
+    else if (!index)
+        end_lookup(lookup, UV_ENOENT, NULL);
+    else if (!index->mapped)
+        ask_mapping(lookup, index);
+    else
+        end_lookup(lookup, 0, index_hold(index));
+}
+
+void index_get(struct indexes *indexes, struct span name, index_cb cb,
+               void *arg)
+{
+    struct lookup *lookup;
+
+    if (name.len > NAMES_MAX) {
+        cb(arg, UV_ENOENT, NULL);
+        return;
+    }
+    lookup = mem_zalloc(MEM_JOB, sizeof(*lookup));
+    lookup->indexes = indexes;
+    lookup->cb = cb;
+    lookup->arg = arg;
+    memcpy(lookup->text, name.ptr, name.len);
+    lookup->name = (struct span){lookup->text, name.len};
+    list_init(&lookup->node);
+    step(lookup);
+}
+
+void indexes_know(struct indexes *indexes, void (*cb)(void *arg, int status),
+                  void *arg)
+{
+    struct lookup *lookup = mem_zalloc(MEM_JOB, sizeof(*lookup));
+
+    lookup->indexes = indexes;
+    lookup->known = cb;
+    lookup->arg = arg;
+    list_init(&lookup->node);
+    step(lookup);
+}
+
+size_t indexes_names(const struct indexes *indexes, struct arena *arena,
+                     struct span expression, struct span **names)
+{
+    size_t count = 0;
+
+    *names = arena_alloc(arena, INDEXES_MAX * sizeof(struct span));
+    for (struct list *n = indexes->all.next;
+         n != &indexes->all && count < INDEXES_MAX; n = n->next) {
+        struct span name = span_str(LIST_ENTRY(n, struct index, node)->name);
+        if (names_match(expression, name))
+            (*names)[count++] = arena_copy(arena, name);
+    }
+    return count;
+}
+
+/* ---- word of changes */
+
+void service_tell(struct service *service, struct span channel,
+                  struct span text)
+{
+    struct span argv[] = {SPAN("SPUBLISH"), channel, text};
+
+    redis_send(service->redis, &(struct redis_call){.key = channel,
+                                                    .argv = argv,
+                                                    .argc = 3,
+                                                    .cb = service_told});
+}
+
+void service_told(void *arg, int status, const struct redisReply *reply)
+{
+    (void)arg;
+    (void)status;
+    (void)reply;
+}
+
+void index_tell_mapping(struct index *index)
+{
+    char text[INDEX_UUID_LEN + 3];
+
+    snprintf(text, sizeof(text), "m %s", index->uuid);
+    service_tell(index->indexes->service, SERVICE_NEWS, span_str(text));
+}
+
+/* "r": indexes come and go; "m UUID": its mapping, "p UUID": its segments. */
+static void on_news(void *arg, struct span channel, struct span payload)
+{
+    struct indexes *indexes = arg;
+    struct span uuid = span_skip(payload, 2);
+
+    (void)channel;
+    if (span_eq(payload, SPAN("r"))) {
+        indexes_changed(indexes);
+        return;
+    }
+    for (struct list *n = indexes->all.next; n != &indexes->all; n = n->next) {
+        struct index *index = LIST_ENTRY(n, struct index, node);
+        if (!span_eq(span_str(index->uuid), uuid))
+            continue;
+        if (payload.ptr[0] == 'm')
+            index->mapped = false;
+        else if (index->view)
+            index_refresh_view(index);
+        return;
+    }
+}
+
+void indexes_on_epoch(struct indexes *indexes, bool live)
+{
+    indexes->live = live;
+    indexes_changed(indexes);
+    for (struct list *n = indexes->all.next; n != &indexes->all; n = n->next)
+        LIST_ENTRY(n, struct index, node)->mapped = false;
+}
+
+void indexes_changed(struct indexes *indexes)
+{
+    indexes->fresh = false;
+    indexes->changed = true;
+}
+
+struct service *indexes_service(const struct indexes *indexes)
+{
+    return indexes->service;
+}
+
+/* ---- life */
+
+struct indexes *indexes_open(struct service *service)
+{
+    struct indexes *indexes = mem_zalloc(MEM_APP, sizeof(*indexes));
+
+    indexes->service = service;
+    list_init(&indexes->all);
+    list_init(&indexes->waiting);
+    pubsub_subscribe(app_pubsub(service->app), SERVICE_NEWS, on_news, indexes);
+    return indexes;
+}
+
+void indexes_close(struct indexes *indexes)
+{
+    wheel_stop(wheel_of(indexes), &indexes->poll);
+    while (!list_is_empty(&indexes->all))
+        forget(LIST_ENTRY(indexes->all.next, struct index, node));
+    mem_free(indexes);
+}

@@ -1,0 +1,99 @@
+/*
+ * indexes.h - the indexes that there are, as a worker knows them.
+ *
+ * Which there are stands in Redis (names.lua), the mapping of each in its
+ * shard; what of their documents is in segments is on the disk.  All of it is
+ * kept here until word comes that it is another, or the link that word comes by
+ * is lost.
+ */
+#pragma once
+
+#include "search/names.h"
+#include "search/service.h"
+#include "search/view.h"
+
+#define INDEXES_MAX 1000
+#define INDEX_UUID_LEN 22
+#define INDEX_SETTINGS_MAX 4096 /* bytes */
+
+struct index {
+    struct list node;
+    struct indexes *indexes;
+    struct arena arena;
+    char *name, *dir;
+    char uuid[INDEX_UUID_LEN + 1];
+    struct span about;              /* what names.lua keeps of it */
+    struct span keys[3];            /* shard, log, recent */
+    struct schema schema;           /* if it is mapped */
+    struct view *view;              /* if it is mapped */
+    uint64_t mapping_version, hold; /* hold: who uses it */
+    struct list waiters;
+    bool mapped, gone;
+};
+
+enum { INDEX_SHARD, INDEX_LOG, INDEX_RECENT };
+
+struct indexes *indexes_open(struct service *service);
+void indexes_close(struct indexes *indexes);
+void indexes_on_epoch(struct indexes *indexes, bool live);
+
+/*
+ * status: 0, and the index, mapped and with a view, which index_drop() lets go
+ * of; UV_ENOENT: there is none; UV_EIO: its files cannot be read; or what Redis
+ * said.  May run inside the call.
+ */
+typedef void (*index_cb)(void *arg, int status, struct index *index);
+void index_get(struct indexes *indexes, struct span name, index_cb cb,
+               void *arg);
+struct index *index_hold(struct index *index);
+void index_drop(struct index *index);
+
+/* All that match, by their names; each is to be dropped; the list is borrowed.
+   status as above. */
+typedef void (*indexes_cb)(void *arg, int status, struct index **list,
+                           size_t count);
+void indexes_list(struct indexes *indexes, struct span expression,
+                  indexes_cb cb, void *arg);
+
+/* status: 0, UV_EEXIST, UV_ENOSPC: there are INDEXES_MAX, or what Redis said.
+ */
+struct index_plan {
+    struct span name;
+    struct span about;           /* JSON */
+    const struct schema *schema; /* of meta fields and the mapping; borrowed */
+};
+void index_create(struct indexes *indexes, const struct index_plan *plan,
+                  void (*cb)(void *arg, int status), void *arg);
+/* status: 0, UV_ENOENT, or what Redis said.  Holds the index until then. */
+void index_delete(struct index *index, void (*cb)(void *arg, int status),
+                  void *arg);
+
+/* For index_change.c. */
+struct service *indexes_service(const struct indexes *indexes);
+void indexes_changed(struct indexes *indexes);
+/* Once it is known which indexes there are. */
+void indexes_know(struct indexes *indexes, void (*cb)(void *arg, int status),
+                  void *arg);
+/* Of those that match, in the arena, as is the list of them. */
+size_t indexes_names(const struct indexes *indexes, struct arena *arena,
+                     struct span expression, struct span **names);
+
+/* A schema with what the service needs. */
+void index_schema_init(struct schema *schema);
+/* In the arena, as the shard keeps it; false: it is none. */
+struct span index_put_mapping(struct arena *arena, const struct schema *schema);
+bool index_read_mapping(struct schema *schema, struct span json);
+/* It is another one, by a reply that has it and its version. */
+bool index_take_mapping(struct index *index, struct span version,
+                        struct span json);
+/* Somebody changed it. */
+void index_tell_mapping(struct index *index);
+
+/* Open what is published now: false: it cannot be. */
+bool index_refresh_view(struct index *index);
+/*
+ * Once all before the position is in the view.  soon: do not wait for the
+ * interval.  status: 0, or UV_ETIMEDOUT.
+ */
+void index_wait(struct index *index, uint64_t position, bool soon,
+                void (*cb)(void *arg, int status), void *arg);

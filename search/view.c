@@ -1,0 +1,122 @@
+/* view.c - see view.h. */
+#include <stdlib.h>
+
+#include "search/view.h"
+
+static void count(struct view *view)
+{
+    const struct manifest *manifest = &view->opened.manifest;
+
+    view->position = strtoull(manifest->position, NULL, 10);
+    for (size_t i = 0; i < manifest->count; i++)
+        view->docs += view->opened.lives[i].count;
+}
+
+struct view *view_open(const char *dir, const struct view *older,
+                       const struct schema *schema, char *why, size_t why_size)
+{
+    struct view *view = mem_zalloc(MEM_CACHE, sizeof(*view));
+    bool fine =
+        older ? opened_reopen(&view->opened, &older->opened, why, why_size)
+              : opened_open(&view->opened, dir, why, why_size);
+
+    view->refs = 1;
+    list_init(&view->idle);
+    schema_init(&view->schema);
+    if (!fine) {
+        view_unref(view);
+        return NULL;
+    }
+    schema_follow(&view->schema, schema);
+    count(view);
+    return view;
+}
+
+struct view *view_ref(struct view *view)
+{
+    view->refs++;
+    return view;
+}
+
+static void destroy(struct view_searcher *searcher)
+{
+    searcher_deinit(&searcher->searcher);
+    for (size_t i = 0; i < searcher->view->opened.manifest.count; i++)
+        reader_close(searcher->readers[i]);
+    mem_free(searcher->readers);
+    mem_free(searcher);
+}
+
+void view_unref(struct view *view)
+{
+    if (!view || --view->refs > 0)
+        return;
+    for (struct list *node; (node = list_pop(&view->idle));)
+        destroy(LIST_ENTRY(node, struct view_searcher, node));
+    opened_close(&view->opened);
+    schema_deinit(&view->schema);
+    mem_free(view);
+}
+
+struct view_searcher *view_take(struct view *view)
+{
+    const struct opened *opened = &view->opened;
+    struct list *node = list_pop(&view->idle);
+    size_t n = opened->manifest.count;
+    bool fine = true;
+
+    if (node) {
+        view_ref(view);
+        return LIST_ENTRY(node, struct view_searcher, node);
+    }
+    struct view_searcher *searcher = mem_zalloc(MEM_CACHE, sizeof(*searcher));
+    list_init(&searcher->node);
+    searcher->view = view;
+    searcher->readers =
+        mem_zalloc(MEM_CACHE, (n + 1) * sizeof(searcher->readers[0]));
+    for (size_t i = 0; i < n && fine; i++) {
+        searcher->readers[i] = reader_open(
+            opened->segments[i], &opened->lives[i], opened->readers[i]->base);
+        fine = searcher->readers[i];
+    }
+    searcher_init(&searcher->searcher, &view->schema, searcher->readers, n);
+    if (!fine) {
+        destroy(searcher);
+        return NULL;
+    }
+    view_ref(view);
+    return searcher;
+}
+
+void view_give(struct view_searcher *searcher)
+{
+    struct view *view = searcher->view;
+
+    list_append(&view->idle, &searcher->node);
+    view_unref(view);
+}
+
+static int64_t number_of(struct reader *reader, uint32_t doc, struct span name)
+{
+    const struct values *values =
+        reader_values(reader, schema_find(&reader->schema, name));
+
+    return values && values_count(values, doc) ? values_get(values, doc, 0) : 0;
+}
+
+bool view_find(struct view *view, struct span id, struct view_place *place)
+{
+    for (size_t i = view->opened.manifest.count; i-- > 0;) {
+        struct reader *reader = view->opened.readers[i];
+        uint32_t doc = reader_find(reader, id);
+        if (doc == UINT32_MAX)
+            continue;
+        *place = (struct view_place){
+            .reader = reader,
+            .doc = doc,
+            .version = number_of(reader, doc, SCHEMA_VERSION),
+            .seq = number_of(reader, doc, SCHEMA_SEQ_NO)};
+        return true;
+    }
+    return false;
+}
