@@ -2,7 +2,7 @@
 search_rows.py - what search/README.md says, measured.
 
 Texts are those of $LAB_DATA as the search benchmark game has them: words of [a-z]+, lower-cased.  They, and the
-peers' indexes, are made once and kept in var/search-bench.
+peers' indexes, are made once and kept in var/search-bench.  More peers: $SEARCH_PEERS, NAME=COMMAND;NAME=COMMAND.
 """
 import json
 import os
@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import time
 
-from kit import BUILD, QUICK, RUNS, TOP, on_core
+from kit import BUILD, QUICK, RUNS, TOP, Ceiling, columns, on_core, ratio, worker_of
 
 WORK = os.path.join(TOP, "var", "search-bench" + ("-quick" if QUICK else ""))
 DOCS = 2000 if QUICK else None  # None: all there are
@@ -23,6 +23,7 @@ TYPOS = 20 if QUICK else 200
 OPENINGS = 5 if QUICK else 21
 TURNS = 1 if QUICK else 3  # of making an index
 SCHEMA = {"dynamic": False, "properties": {"text": {"type": "text"}}}
+UNITS = 2000 if QUICK else 50000  # documents of the service
 COLUMNS = [["mean µs", "mean_us"], ["p99 µs", "p99_us"], ["Xapian's mean", "xapian.mean_us"],
            ["its p99", "xapian.p99_us"], ["FTS5's mean", "fts5.mean_us"], ["its p99", "fts5.p99_us"]]
 
@@ -188,7 +189,7 @@ def game_row(bench, table, command, kind, beside, least, figure="mean_us"):
         return
     ours, theirs = engines["search"], figures(engines, beside)
     value = theirs["ratio"] if theirs and figure == "mean_us" else theirs and theirs[figure] / ours[figure]
-    who = {"xapian": "Xapian", "fts5": "FTS5"}[beside]
+    who = {"xapian": "Xapian", "fts5": "FTS5"}.get(beside, beside)
     bench.row("%s.%s.%s" % (command, kind, figure), "%s %s, %s: faster than %s" % (
         command, kind, {"mean_us": "mean", "p99_us": "p99"}[figure], who),
         ">= %d x" % least if least else "", value, "x", (">=", least) if least else None,
@@ -206,6 +207,10 @@ ROWS = (("TOP_10", "union", "xapian", 30), ("TOP_10", "intersection", "xapian", 
         ("COUNT", "intersection_union", "xapian", None), ("COUNT", "negated", "xapian", None))
 
 
+AIMS = (("TOP_10", "union"), ("TOP_10", "intersection"), ("TOP_10", "phrase"), ("COUNT", "union"),
+        ("COUNT", "intersection"), ("COUNT", "phrase"), ("TOP_100_COUNT", "union"))
+
+
 def bench_game(bench, folder, docs, queries, size):
     peers = {}
     with open(docs, "rb") as file:
@@ -218,9 +223,13 @@ def bench_game(bench, folder, docs, queries, size):
                 print("%s: indexed %.1f MB/s, %.0f %% of the text" % (short, size / 1e6 / took,
                                                                       100 * size_of(path) / size))
     plot = os.path.join(WORK, "plot.svg")
-    table = play(bench, folder, queries, peers, "--plot", plot)
+    others = dict(one.split("=", 1) for one in os.environ.get("SEARCH_PEERS", "").split(";") if one)
+    table = play(bench, folder, queries, {**peers, **others}, "--plot", plot)
     for row in ROWS:
         game_row(bench, table, *row)
+    for name in others:
+        for command, kind in AIMS:
+            game_row(bench, table, command, kind, name, None)
     differ = sum(engine["differs"] for row in table.values() for engine in row.values())
     bench.row("differ", "counts that are not %s" % " or ".join(p + "'s" for p in peers), "0",
               differ if peers else None, "", ("<=", 0))
@@ -284,6 +293,26 @@ def bench_fuzzy(bench):
               ours["mean_us"] / 1000, "ms", ("<=", 10), mean_us=ours["mean_us"], p99_us=ours["p99_us"])
 
 
+# ---- the service
+
+def bench_service(bench):
+    """What a query costs over HTTP, beside our ceiling, which answers all alike."""
+    ceiling, server = Ceiling(), bench.start("--write-rate", "0")
+    bench.commands["ceiling"] = {"command": ceiling.command}
+    contenders = {"search": (server.port, worker_of(server), False), "ceiling": (ceiling.port, ceiling.pid, True)}
+    for profile in ("search", "facets"):
+        figures = bench.alternate(contenders, "--profile", profile, "--units", UNITS)
+        bench.row("http-" + profile,
+                  "service, {} over {:,} documents: CPU a request / our ceiling".format(profile, UNITS), "",
+                  ratio(figures["search"], figures["ceiling"]), "x", None, **columns(figures["search"]),
+                  mean_us=figures["search"]["cpu"])
+    written = bench.alternate({"search": contenders["search"]}, "--profile", "ingest")["search"]
+    bench.row("http-ingest", "service, ingest by _bulk: documents/s", "", 100 * written["rps"], "", None,
+              **columns(written), mean_us=written["cpu"])
+    server.close()
+    ceiling.close()
+
+
 def version(package):
     try:
         return run("pkg-config", "--modversion", package).strip()
@@ -308,3 +337,5 @@ def bench_search(bench):
     else:
         bench.row("game", "the search benchmark game, on $LAB_DATA's texts", "", None, "", None)
     bench_fuzzy(bench)
+    if os.path.exists(binary("search")):
+        bench_service(bench)
