@@ -68,7 +68,8 @@ struct aggs_run {
     const struct window *window; /* at hand */
     size_t held;                 /* buckets */
     uint64_t answered;
-    bool too_many;
+    bool too_many, late; /* nothing more is counted */
+    uint64_t deadline_us;
     struct window scratch;
     uint32_t docs[WINDOW_DOCS], owners[WINDOW_DOCS];
 };

@@ -170,11 +170,12 @@ static bool open_list(struct aggs_run *run, const struct agg *aggs,
 }
 
 struct aggs_run *aggs_create(struct searcher *searcher, const struct agg *aggs,
-                             struct query_error *error)
+                             uint64_t deadline_us, struct query_error *error)
 {
     struct aggs_run *run = mem_zalloc(MEM_JOB, sizeof(*run));
 
     run->searcher = searcher;
+    run->deadline_us = deadline_us;
     if (open_list(run, aggs, true, &run->states, error))
         return run;
     aggs_destroy(run);

@@ -1,6 +1,7 @@
 /* aggs_run.c - see aggs_run.h: counting. */
 #include <math.h>
 
+#include "common/clock.h"
 #include "search/query/aggs_internal.h"
 
 #define SLOTS_FIRST 6 /* bits */
@@ -237,18 +238,25 @@ static void collect_numbers(struct aggs_state *state, const uint32_t *docs,
 
 /* ---- buckets that are there from the beginning */
 
+/* There is room for so many; and for what they need. */
+static bool widen_to(struct aggs_state *state, size_t count, size_t *have)
+{
+    if (count <= *have)
+        return !state->run->too_many;
+    if (!may_hold(state->run, count - *have))
+        return false;
+    *have = count;
+    return true;
+}
+
 /* The first of an owner's; AGGS_NONE: there are too many. */
 static uint32_t fixed_buckets(struct aggs_state *state, uint32_t owner)
 {
-    struct aggs_buckets *buckets = &state->buckets;
     size_t end = ((size_t)owner + 1) * state->agg->count;
 
-    if (end > buckets->count) {
-        if (!may_hold(state->run, end - buckets->count))
-            return AGGS_NONE;
-        grow(buckets, end);
-        buckets->count = end;
-    }
+    if (!widen_to(state, end, &state->buckets.count))
+        return AGGS_NONE;
+    grow(&state->buckets, end);
     return (uint32_t)(end - state->agg->count);
 }
 
@@ -305,20 +313,22 @@ static void collect_filters(struct aggs_state *state, const uint32_t *docs,
 
 /* ---- numbers */
 
+/* NULL: there are too many. */
 static struct aggs_numbers *numbers_of(struct aggs_state *state, uint32_t owner)
 {
-    size_t cap = state->owner_cap ? state->owner_cap : 1;
+    size_t before = state->owner_cap;
+    size_t cap = before ? before : 1;
 
     while (cap <= owner)
         cap *= 2;
-    if (cap > state->owner_cap) {
+    if (!widen_to(state, cap, &state->owner_cap))
+        return NULL;
+    if (cap > before)
         state->of_owners = mem_realloc(MEM_JOB, state->of_owners,
                                        cap * sizeof(state->of_owners[0]));
-        for (size_t i = state->owner_cap; i < cap; i++)
-            state->of_owners[i] =
-                (struct aggs_numbers){.min = INFINITY, .max = -INFINITY};
-        state->owner_cap = cap;
-    }
+    for (size_t i = before; i < cap; i++)
+        state->of_owners[i] =
+            (struct aggs_numbers){.min = INFINITY, .max = -INFINITY};
     return &state->of_owners[owner];
 }
 
@@ -343,6 +353,8 @@ static void collect_sums(struct aggs_state *state, const uint32_t *docs,
     for (size_t i = 0; i < count; i++) {
         uint32_t values = values_in(state, docs[i], &first);
         struct aggs_numbers *numbers = numbers_of(state, owners[i]);
+        if (!numbers)
+            return;
         numbers->count += values;
         for (uint32_t j = 0; !counts_only && j < values; j++)
             add_number(numbers, real_of(state, number_at(state, first, j)));
@@ -352,6 +364,11 @@ static void collect_sums(struct aggs_state *state, const uint32_t *docs,
 static void collect(struct aggs_state *state, const uint32_t *docs,
                     const uint32_t *owners, size_t count)
 {
+    struct aggs_run *run = state->run;
+
+    run->late |= clock_mono_us() > run->deadline_us;
+    if (run->late || run->too_many)
+        return;
     switch (state->agg->kind) {
     case AGG_TERMS:
     case AGG_CARDINALITY:
@@ -445,6 +462,11 @@ bool aggs_take(struct aggs_run *run, const struct window *window,
          state = state->next)
         collect(state, run->docs, run->owners, count);
     return refuse_many(run, error);
+}
+
+bool aggs_is_late(const struct aggs_run *run)
+{
+    return run->late;
 }
 
 static void end_list(struct aggs_state *state)

@@ -15,9 +15,10 @@
 
 struct aggs_run;
 
-/* NULL: error says why it cannot be.  All that is given is borrowed. */
+/* NULL: error says why it cannot be.  All that is given is borrowed.  Nothing
+   is counted behind the deadline, of clock_mono_us(). */
 struct aggs_run *aggs_create(struct searcher *searcher, const struct agg *aggs,
-                             struct query_error *error);
+                             uint64_t deadline_us, struct query_error *error);
 void aggs_destroy(struct aggs_run *run);
 
 /* The windows of a segment come between these two; the arena lives as long. */
@@ -26,6 +27,7 @@ bool aggs_begin(struct aggs_run *run, size_t reader, struct arena *arena,
 /* False: there are too many buckets. */
 bool aggs_take(struct aggs_run *run, const struct window *window,
                struct query_error *error);
+bool aggs_is_late(const struct aggs_run *run);
 bool aggs_end(struct aggs_run *run, struct query_error *error);
 
 /* An object of all of them.  False: there are too many buckets. */

@@ -183,8 +183,10 @@ static void take_window(struct run *run, const struct pass *pass,
         take_scores(run, window);
     if (pass->hits && run->sorter)
         sorter_take(run->sorter, window, pass->scored);
-    if (pass->aggs)
-        aggs_take(run->aggs, window, run->error);
+    if (!pass->aggs)
+        return;
+    aggs_take(run->aggs, window, run->error);
+    run->result->timed_out |= aggs_is_late(run->aggs);
 }
 
 /* Nothing of these documents would change the answer. */
@@ -206,8 +208,9 @@ static void run_windows(struct run *run, const struct pass *pass,
          from += WINDOW_DOCS) {
         uint32_t end = reader->docs - from < WINDOW_DOCS ? reader->docs
                                                          : from + WINDOW_DOCS;
-        if (request->deadline_us != SEARCH_NO_DEADLINE &&
-            clock_mono_us() > request->deadline_us) {
+        if (run->result->timed_out ||
+            (request->deadline_us != SEARCH_NO_DEADLINE &&
+             clock_mono_us() > request->deadline_us)) {
             run->result->timed_out = true;
             return;
         }
@@ -358,7 +361,8 @@ static bool begin(struct run *run)
     result->has_scores = request->most > 0;
     top_init(&run->top, result->hits, request->most);
     if (request->aggs) {
-        run->aggs = aggs_create(run->searcher, request->aggs, run->error);
+        run->aggs = aggs_create(run->searcher, request->aggs,
+                                request->deadline_us, run->error);
         if (!run->aggs)
             return false;
     }
