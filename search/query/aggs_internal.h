@@ -23,8 +23,9 @@ struct aggs_numbers {
 
 struct aggs_range {
     const struct agg_range *asked;
-    int64_t from, to; /* INT64_MIN, INT64_MAX: open */
+    int64_t from, to; /* as values.h keeps them; to: has_to */
     bool has_to;
+    double low, high; /* as they were asked for; open: infinite */
 };
 
 struct aggs_state {

@@ -1,4 +1,5 @@
 /* aggs_open.c - see aggs_run.h: what is asked of which field. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/hash.h"
@@ -92,13 +93,25 @@ static int by_bounds(const void *a, const void *b)
     const struct aggs_range *one = a;
     const struct aggs_range *two = b;
 
-    if (one->from != two->from)
-        return one->from < two->from ? -1 : 1;
-    if (one->has_to != two->has_to)
-        return one->has_to ? -1 : 1;
-    if (one->to != two->to)
-        return one->to < two->to ? -1 : 1;
+    if (one->low != two->low)
+        return one->low < two->low ? -1 : 1;
+    if (one->high != two->high)
+        return one->high < two->high ? -1 : 1;
     return (one->asked > two->asked) - (one->asked < two->asked);
+}
+
+static bool read_bound(const struct aggs_state *state,
+                       const struct query_value *asked, int64_t *number,
+                       double *real, struct query_error *error)
+{
+    if (asked->kind == QUERY_NO_VALUE)
+        return true;
+    if (!number_read_value(state->type, asked, true, number))
+        return refuse_value(state, asked, error);
+    *real = (double)*number;
+    if (state->type != SCHEMA_DATE)
+        number_read_real(asked->text, real);
+    return true;
 }
 
 static bool open_ranges(struct aggs_state *state, struct query_error *error)
@@ -109,15 +122,15 @@ static bool open_ranges(struct aggs_state *state, struct query_error *error)
     for (size_t i = 0; i < agg->count; i++) {
         const struct agg_range *asked = &agg->ranges[i];
         struct aggs_range *range = &state->ranges[i];
-        range->asked = asked;
-        range->from = INT64_MIN;
-        range->has_to = asked->to.kind != QUERY_NO_VALUE;
-        if (asked->from.kind != QUERY_NO_VALUE &&
-            !number_read_value(state->type, &asked->from, true, &range->from))
-            return refuse_value(state, &asked->from, error);
-        if (range->has_to &&
-            !number_read_value(state->type, &asked->to, true, &range->to))
-            return refuse_value(state, &asked->to, error);
+        *range = (struct aggs_range){.asked = asked,
+                                     .from = INT64_MIN,
+                                     .has_to = asked->to.kind != QUERY_NO_VALUE,
+                                     .low = -INFINITY,
+                                     .high = INFINITY};
+        if (!read_bound(state, &asked->from, &range->from, &range->low,
+                        error) ||
+            !read_bound(state, &asked->to, &range->to, &range->high, error))
+            return false;
     }
     qsort(state->ranges, agg->count, sizeof(state->ranges[0]), by_bounds);
     return true;

@@ -339,29 +339,17 @@ static void write_histogram(struct aggs_state *state, uint32_t owner,
 
 /* ---- ranges and filters */
 
-static double bound_of(const struct aggs_state *state,
-                       const struct query_value *asked, int64_t number)
-{
-    double real = (double)number;
-
-    if (state->type != SCHEMA_DATE)
-        number_read_real(asked->text, &real);
-    return real;
-}
-
-static void append_bound(const struct aggs_state *state,
-                         const struct query_value *asked, int64_t number,
+static void append_bound(const struct aggs_state *state, double bound,
                          struct buf *out)
 {
     char room[DATE_MAX];
 
-    if (asked->kind == QUERY_NO_VALUE)
+    if (isinf(bound))
         buf_append_char(out, '*');
     else if (state->type == SCHEMA_DATE)
-        buf_append(out, date_text(room, (double)number));
+        buf_append(out, date_text(room, bound));
     else
-        number_put_real(&(struct json_writer){.out = out},
-                        bound_of(state, asked, number));
+        number_put_real(&(struct json_writer){.out = out}, bound);
 }
 
 static void put_range(struct aggs_state *state, const struct aggs_range *range,
@@ -373,9 +361,9 @@ static void put_range(struct aggs_state *state, const struct aggs_range *range,
     buf_init(&key, MEM_JOB);
     buf_append(&key, asked->key);
     if (!asked->key.ptr) {
-        append_bound(state, &asked->from, range->from, &key);
+        append_bound(state, range->low, &key);
         buf_append_char(&key, '-');
-        append_bound(state, &asked->to, range->to, &key);
+        append_bound(state, range->high, &key);
     }
     if (state->agg->keyed)
         json_put_name(w, buf_span(&key));
@@ -384,11 +372,10 @@ static void put_range(struct aggs_state *state, const struct aggs_range *range,
         json_put_key(w, "key");
         json_put_string(w, buf_span(&key));
     }
-    if (asked->from.kind != QUERY_NO_VALUE)
-        put_number(state, "from", bound_of(state, &asked->from, range->from),
-                   w);
-    if (range->has_to)
-        put_number(state, "to", bound_of(state, &asked->to, range->to), w);
+    if (!isinf(range->low))
+        put_number(state, "from", range->low, w);
+    if (!isinf(range->high))
+        put_number(state, "to", range->high, w);
     put_counted(state, bucket, w);
     buf_deinit(&key);
 }
