@@ -5,6 +5,7 @@
  * the second, verifying decode.  It takes any HMAC the header names, so the
  * algorithm is looked at again.
  */
+#include <jansson.h>
 #include <jwt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,16 @@ static bool take_text_if_any(jwt_t *jwt, const char *name, char *out,
     return !jwt_get_grant(jwt, name) || take_text(jwt, name, out, size);
 }
 
+/* libjwt gives what jansson made, by whatever jansson makes its own. */
+static void free_json(char *text)
+{
+    json_malloc_t make;
+    json_free_t unmake;
+
+    json_get_alloc_funcs(&make, &unmake);
+    unmake(text);
+}
+
 /*
  * 0: it has no exp; -1: that has passed, or is no time.  A NumericDate may have
  * a fraction: of that we need not know.
@@ -92,7 +103,7 @@ static int64_t expiry_of(jwt_t *jwt, int64_t now_s)
 
     if (!text)
         return 0;
-    free(text);
+    free_json(text);
     return is_time && (int64_t)seconds > now_s ? (int64_t)seconds : -1;
 }
 
@@ -105,18 +116,19 @@ static bool has_begun(jwt_t *jwt, int64_t now_s)
     bool begun =
         !text || (end != text && *end == '\0' && seconds <= (double)now_s);
 
-    free(text);
+    free_json(text);
     return begun;
 }
 
-/* The claim's text, free()d by the caller; NULL: there is no such object. */
+/* The claim's text, free_json()d by the caller; NULL: there is no such object.
+ */
 static char *mercure_of(jwt_t *jwt)
 {
     char *text = jwt_get_grants_json(jwt, "mercure");
 
     if (text && text[0] == '{')
         return text;
-    free(text);
+    free_json(text);
     return NULL;
 }
 
@@ -150,7 +162,7 @@ static int read_claims(jwt_t *jwt, int64_t now_s, struct token_claims *claims)
         read.mercure = mercure ? copy_text(mercure) : NULL;
         *claims = read;
     }
-    free(mercure);
+    free_json(mercure);
     return good ? 0 : UV_EACCES;
 }
 

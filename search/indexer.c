@@ -109,6 +109,17 @@ static void tell_published(struct indexer *indexer, const struct shard *shard)
 
 /* ---- a pass */
 
+/* Told once, when nothing is on its way any more. */
+static void end_drain(struct indexer *indexer)
+{
+    void (*done)(void *arg) = indexer->on_drained;
+
+    if (!done || indexer->busy || indexer->merging)
+        return;
+    indexer->on_drained = NULL;
+    done(indexer->drain_arg);
+}
+
 static void end_pass(struct indexer *indexer)
 {
     bool again = indexer->again;
@@ -117,8 +128,8 @@ static void end_pass(struct indexer *indexer)
     indexer->again = false;
     indexer->current = NULL;
     list_move(&indexer->done, &indexer->shards);
-    if (indexer->closing && indexer->on_drained && !indexer->merging)
-        indexer->on_drained(indexer->drain_arg);
+    if (indexer->closing)
+        end_drain(indexer);
     else
         start_timer(indexer, again ? 0 : (uint64_t)indexer->config->refresh_ms);
 }
@@ -572,8 +583,7 @@ static void on_merged(uv_work_t *work, int status)
         metrics_add(indexer->merges, 1);
         tell_published(indexer, shard);
     }
-    if (indexer->closing && !indexer->busy && indexer->on_drained)
-        indexer->on_drained(indexer->drain_arg);
+    end_drain(indexer);
 }
 
 /* ---- life */
@@ -625,12 +635,9 @@ static void indexer_drain(void *state, void (*done)(void *arg), void *arg)
     wheel_stop(wheel_of(indexer), &indexer->timer);
     if (indexer->merging)
         merger_cancel(indexer->merging->merger);
-    if (!indexer->busy && !indexer->merging) {
-        done(arg);
-        return;
-    }
     indexer->on_drained = done;
     indexer->drain_arg = arg;
+    end_drain(indexer);
 }
 
 static void indexer_close(void *state)

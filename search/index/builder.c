@@ -291,6 +291,10 @@ static bool read_leaf(struct builder *builder, struct span name,
     struct schema *schema = builder->schema;
     uint32_t number = schema_find(schema, name);
 
+    if (schema_is_meta(name))
+        return refuse(builder, name,
+                      "it is a metadata field and cannot be added inside a "
+                      "document");
     if (node->kind == DOCUMENT_NULL ||
         (number == SCHEMA_NONE && !schema->dynamic))
         return true;

@@ -1,0 +1,290 @@
+"""
+service_faults.py - workers, the indexer, the master and Redis are killed while documents are written.
+
+Every answer is kept and compared with what there is in the end: nothing that was answered is lost, nothing was done
+twice.  A write that was not answered may have been done, once.
+"""
+import contextlib
+import os
+import random
+import signal
+import threading
+
+from kit import LIVE, SOAK, WORKERS, Redis, eventually, free_port, main, same, start
+
+ROUNDS = 10 if SOAK else 2
+IDS = 5  # of each writer
+POINTS = ("append-checked", "append-written", "indexer-applied", "indexer-segment", "indexer-replaced",
+          "indexer-manifest", "indexer-told", "indexer-trimmed", "indexer-merged")
+
+
+class Document:
+    """What one writer knows of one id: it is written with numbers that rise."""
+
+    def __init__(self, name):
+        self.name = name
+        self.sent = 0  # the last number that was sent
+        self.acked = 0  # the last one that was answered
+        self.version = 0  # that the answer had
+        self.open = 0  # writes since that were not answered
+
+
+class Writer(threading.Thread):
+    """Writes some documents, again and again, by single writes and bulks."""
+
+    def __init__(self, number, traffic):
+        super().__init__(daemon=True)
+        self.chance = random.Random(traffic.seed + number)
+        self.traffic, self.number = traffic, number
+        self.documents = [Document("%d-%d" % (number, i)) for i in range(IDS)]
+        self.seqs, self.count, self.ending = [], 0, False
+        self.wrong = []
+
+    def run(self):
+        while not self.ending:
+            try:
+                if self.chance.random() < 0.5:
+                    self._one(self.chance.choice(self.documents))
+                else:
+                    self._bulk(self.chance.sample(self.documents, 3))
+            except (OSError, EOFError, ValueError):
+                pass
+
+    def _send(self, method, path, body, headers=None):
+        return self.traffic.server.request(method, path, body, headers)
+
+    def _begin(self, document):
+        document.sent += 1
+        document.open += 1
+        return {"n": document.sent, "who": self.number, "text": "word%d" % document.sent}
+
+    def _one(self, document):
+        answer = self._send("PUT", "/a/_doc/" + document.name, self._begin(document))
+        if answer.status in (200, 201):
+            self._acked(document, answer.json, document.open)
+
+    def _bulk(self, documents):
+        lines = ""
+        for document in documents:
+            lines += '{"index":{"_id":"%s"}}\n%s\n' % (document.name, str(self._begin(document)).replace("'", '"'))
+        answer = self._send("POST", "/a/_bulk", lines, {"Content-Type": "application/x-ndjson"})
+        if answer.status != 200:
+            return
+        for document, item in zip(documents, answer.json["items"]):
+            if item["index"]["status"] in (200, 201):
+                self._acked(document, item["index"], document.open)
+
+    def _acked(self, document, answer, most):
+        """Of those that were sent since the last answer each was done once, or not at all."""
+        step = answer["_version"] - document.version
+        if not 1 <= step <= most:
+            self.wrong.append("%s: version %d after %d, with %d sent" % (document.name, answer["_version"],
+                                                                        document.version, most))
+        document.acked, document.version, document.open = document.sent, answer["_version"], 0
+        self.seqs.append(answer["_seq_no"])
+        self.count += 1
+
+    def check(self, server):
+        for document in self.documents:
+            if not document.sent:
+                continue
+            got = server.request("GET", "/a/_doc/" + document.name).json
+            if not got["found"]:
+                assert document.acked == 0, "%s is lost" % document.name
+                continue
+            number, version = got["_source"]["n"], got["_version"]
+            assert document.acked <= number <= document.sent, (document.name, document.acked, number, document.sent)
+            step = version - document.version
+            assert 0 <= step <= document.open and (step > 0) == (number > document.acked), vars(document) | got
+            found = server.find("a", {"ids": {"values": [document.name]}})["hits"]
+            same([hit["_source"]["n"] for hit in found], [number], document.name)
+
+
+class Traffic:
+    def __init__(self, server, writers=3):
+        self.seed = random.randrange(1 << 30)
+        print("seed", self.seed, flush=True)
+        self.server = server
+        self.writers = [Writer(number, self) for number in range(writers)]
+        for writer in self.writers:
+            writer.start()
+
+    def flow(self, more=40):
+        """Until so many more have been answered to each."""
+        counts = [writer.count + more for writer in self.writers]
+        eventually(lambda: all(w.count >= c for w, c in zip(self.writers, counts)), "answers", deadline=60)
+
+    def check(self):
+        for writer in self.writers:
+            writer.ending = True
+        for writer in self.writers:
+            writer.join()
+            same(writer.wrong, [])
+        eventually(lambda: self.server.request("POST", "/a/_refresh").status == 200, "a refresh")
+        seqs = [seq for writer in self.writers for seq in writer.seqs]
+        same(len(set(seqs)), len(seqs), "sequence numbers")
+        for writer in self.writers:
+            writer.check(self.server)
+        there = sum(1 for w in self.writers for d in w.documents
+                    if self.server.request("HEAD", "/a/_doc/" + d.name).status == 200)
+        same(self.server.count("a"), there)
+        same(self.server.logged("a document that was taken cannot be indexed"), [])
+
+
+def store():
+    return Redis(appendfsync="always")
+
+
+def with_traffic(directory, fault, rounds=ROUNDS, **more):
+    kept = store()
+    server = start(kept, directory, **more)
+    traffic = Traffic(server)
+    traffic.flow()
+    for _ in range(rounds):
+        fault(traffic, kept)
+        traffic.flow()
+    traffic.check()
+    traffic.server.close()
+    kept.close()
+
+
+def test_workers_killed(directory):
+    def kill(traffic, _kept):
+        for number in range(int(WORKERS)):
+            traffic.server.kill_worker(number)
+    with_traffic(directory, kill)
+
+
+def test_the_indexer_killed(directory):
+    def kill(traffic, _kept):
+        pid = eventually(traffic.server.indexer, "an indexer")
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: traffic.server.indexer() not in (None, pid), "another indexer")
+    with_traffic(directory, kill)
+
+
+def test_redis_killed(directory):
+    def kill(_traffic, kept):
+        kept.kill()
+        kept.start()
+    with_traffic(directory, kill)
+
+
+def test_everything_killed(directory):
+    """The master with all that it started, and Redis; then all begins again."""
+    def kill(traffic, kept):
+        server = traffic.server
+        os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        LIVE.remove(server)
+        kept.kill()
+        kept.start()
+        traffic.server = start(kept, directory, port=server.port)
+    with_traffic(directory, kill)
+
+
+def test_the_master_killed(directory):
+    """Its workers end by themselves; a new one waits for them."""
+    def kill(traffic, kept):
+        server = traffic.server
+        server.process.kill()
+        server.process.wait()
+        LIVE.remove(server)
+        traffic.server = start(kept, directory, port=free_port())
+    with_traffic(directory, kill, rounds=1)
+
+
+def test_each_crash_point(directory):
+    for point in POINTS:
+        print(point, flush=True)
+        kept = store()
+        # Much is in few segments: merges begin soon.
+        server = start(kept, os.path.join(directory, point), "--crash-at", point)
+        traffic = Traffic(server)
+        eventually(lambda hits=server: any(line["signal"] == 9 for line in hits.logged("worker ended")), point,
+                   deadline=60)
+        traffic.flow(10)
+        traffic.check()
+        server.close()
+        kept.close()
+
+
+def test_an_index_is_made_whole_or_not_at_all(directory):
+    for point in ("create-shard", "create-listed"):
+        kept = store()
+        server = start(kept, os.path.join(directory, point), "--crash-at", point)
+        with contextlib.suppress(EOFError, OSError):
+            server.request("PUT", "/a")
+        eventually(lambda: server.logged("worker ended"), "the crash")
+        there = eventually(lambda: server.request("HEAD", "/a").status, "an answer") == 200
+        same(there, point == "create-listed")
+        server.put("a", 1, {"n": 1}, 201)
+        same(server.call("GET", "/a/_source/1"), {"n": 1})
+        server.close()
+        kept.close()
+
+
+def test_an_index_is_deleted_whole_however_far_it_came(directory):
+    for point in ("delete-listed", "indexer-dropping"):
+        kept = store()
+        data = os.path.join(directory, point)
+        server = start(kept, data, "--crash-at", point)
+        server.put("a", 1, {"n": 1}, query="?refresh=true")
+        server.put("a", 2, {"n": 1})
+        with contextlib.suppress(EOFError, OSError):
+            server.request("DELETE", "/a")
+        eventually(lambda: server.logged("worker ended"), "the crash")
+        eventually(lambda: server.request("HEAD", "/a").status == 404, "no index")
+        eventually(lambda: sorted(os.listdir(data)) == ["indexer", "lock"], "no files")
+        eventually(lambda kept=kept: kept.cli("KEYS", "se:*") == [], "no keys")
+        server.close()
+        kept.close()
+
+
+def test_indexes_deleted_under_writers(directory):
+    """Made again by the next write, each time a new one: what a dead one had is never in another."""
+    kept = store()
+    server = start(kept, directory)
+    ending = threading.Event()
+    wrong = []
+
+    def write(number):
+        while not ending.is_set():
+            answer = server.request("PUT", "/a/_doc/%d" % number, {"n": number})
+            if answer.status not in (200, 201, 404):
+                wrong.append(answer)
+    threads = [threading.Thread(target=write, args=(n,), daemon=True) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10 * ROUNDS):
+        eventually(lambda: server.request("DELETE", "/a").status == 200, "a deletion")
+    ending.set()
+    for thread in threads:
+        thread.join()
+    same(wrong, [])
+    server.request("DELETE", "/a")
+    eventually(lambda: sorted(os.listdir(directory)) == ["indexer", "lock"], "no files")
+    eventually(lambda: kept.cli("KEYS", "se:*") == [], "no keys")
+    server.close()
+    kept.close()
+
+
+def test_files_that_are_gone_are_said_to_be(directory):
+    kept = store()
+    server = start(kept, directory)
+    server.put("a", 1, {"n": 1}, query="?refresh=true")
+    eventually(lambda: all(kept.cli("XLEN", key) == 0 for key in kept.cli("KEYS", "se:log:*")), "an empty log")
+    server.close()
+    for name in os.listdir(directory):
+        if name not in ("indexer", "lock"):
+            os.rename(os.path.join(directory, name), directory + "-gone")
+    server = start(kept, directory)
+    server.refuse("GET", "/a/_doc/1", 503, "no_shard_available_action_exception")
+    server.refuse("PUT", "/a/_doc/2", 503, "no_shard_available_action_exception", {"n": 2})
+    eventually(lambda: server.logged("files of an index are older than its log"), "word of it")
+    server.close()
+    kept.close()
+    os.rename(directory + "-gone", os.path.join(directory, "gone"))
+
+
+main(__name__)
