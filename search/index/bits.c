@@ -26,13 +26,15 @@ void bits_pack(const uint32_t values[BITS_BLOCK], unsigned width, void *out)
 
     if (width == 0)
         return;
-    for (size_t i = 0; i < BITS_BLOCK; i++) {
-        size_t bit = i / BITS_LANES * width;
-        size_t word = bit / WORD * BITS_LANES + i % BITS_LANES;
-        unsigned shift = bit % WORD;
-        words[word] |= values[i] << shift;
-        if (shift + width > WORD)
-            words[word + BITS_LANES] |= values[i] >> (WORD - shift);
+    /* All lanes alike: the compiler takes some at once. */
+    for (size_t i = 0; i < BITS_BLOCK / BITS_LANES; i++) {
+        const uint32_t *in = values + i * BITS_LANES;
+        uint32_t *at = words + i * width / WORD * BITS_LANES;
+        unsigned shift = i * width % WORD;
+        for (size_t lane = 0; lane < BITS_LANES; lane++)
+            at[lane] |= in[lane] << shift;
+        for (size_t lane = 0; lane < BITS_LANES && shift + width > WORD; lane++)
+            at[lane + BITS_LANES] |= in[lane] >> (WORD - shift);
     }
     memcpy(out, words, bits_size(width));
 }

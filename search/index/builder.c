@@ -151,22 +151,13 @@ static bool keep(struct builder *builder, const struct value *value)
 static struct span text_of(struct builder *builder,
                            const struct document_node *node)
 {
-    switch (node->kind) {
-    case DOCUMENT_STRING:
+    if (node->kind == DOCUMENT_STRING)
         return node->text;
-    case DOCUMENT_TRUE:
-        return SPAN("true");
-    case DOCUMENT_INTEGER:
+    if (node->kind == DOCUMENT_INTEGER)
         return arena_printf(&builder->arena, "%lld", (long long)node->integer);
-    case DOCUMENT_REAL:
+    if (node->kind == DOCUMENT_REAL)
         return arena_printf(&builder->arena, "%.17g", node->real);
-    case DOCUMENT_NULL:
-    case DOCUMENT_FALSE:
-    case DOCUMENT_ARRAY:
-    case DOCUMENT_OBJECT:
-        break;
-    }
-    return SPAN("false");
+    return node->kind == DOCUMENT_TRUE ? SPAN("true") : SPAN("false");
 }
 
 static bool read_real(struct builder *builder, const struct document_node *node,

@@ -64,9 +64,11 @@ struct list_impact {
 struct list_source {
     const uint32_t *docs, *freqs; /* count each */
     size_t count;
-    const uint32_t
-        *positions; /* of each document rising; NULL: none are kept */
+    /* Of each document rising, or, if they are steps, each less the one before
+       it; NULL: none are kept. */
+    const uint32_t *positions;
     size_t position_count;
+    bool steps;
     const uint8_t *norms; /* of all documents of the segment, by number */
 };
 

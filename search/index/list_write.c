@@ -165,11 +165,15 @@ void list_append_positions(struct buf *out, const struct list_source *source)
 {
     size_t count = source->position_count;
     size_t full = count / LIST_BLOCK;
-    uint32_t *steps = mem_alloc(out->tag, (count + 1) * sizeof(*steps));
+    uint32_t *found = NULL;
+    const uint32_t *steps = source->positions;
     struct buf numbers;
 
     buf_init(&numbers, out->tag);
-    find_steps(source, steps);
+    if (!source->steps) {
+        steps = found = mem_alloc(out->tag, (count + 1) * sizeof(*found));
+        find_steps(source, found);
+    }
     for (size_t i = 0; i < full; i++) {
         struct list_places block = {.offset = (uint32_t)numbers.len};
         block.numbers = patched_append(&numbers, steps + i * LIST_BLOCK);
@@ -183,5 +187,5 @@ void list_append_positions(struct buf *out, const struct list_source *source)
     for (size_t i = full * LIST_BLOCK; i < count; i++)
         varint_append(out, steps[i]);
     buf_deinit(&numbers);
-    mem_free(steps);
+    mem_free(found);
 }

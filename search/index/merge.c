@@ -20,9 +20,11 @@
 struct part {
     struct reader *reader;
     uint32_t *numbers; /* of each document its new one, or GONE */
+    bool whole;        /* none is gone */
     /* of the field that is being merged */
     const struct field *field;  /* NULL: it has none */
     struct dict_cursor *cursor; /* NULL: it has no more */
+    uint64_t key; /* the first bytes of its term, the first one the highest */
 };
 
 struct merge {
@@ -40,7 +42,8 @@ struct merge {
     unsigned char *having; /* a bit for each document that has it */
     struct field_totals totals;
     /* of the term */
-    struct buf docs_of, freqs, positions; /* of uint32_t */
+    struct buf docs_of, freqs, steps; /* of uint32_t */
+    uint64_t total;                   /* how often all have it */
     struct postings postings;
     struct places places;
 };
@@ -72,9 +75,10 @@ static void number(struct merge *merge, struct part *part)
     const struct reader *reader = part->reader;
 
     part->numbers = mem_alloc(MEM_JOB, (reader->docs + 1) * sizeof(uint32_t));
+    part->whole = !reader->live || reader->live->count == reader->docs;
     for (uint32_t doc = 0; doc < reader->docs; doc++)
         part->numbers[doc] =
-            !reader->live || live_has(reader->live, doc) ? merge->docs++ : GONE;
+            part->whole || live_has(reader->live, doc) ? merge->docs++ : GONE;
 }
 
 static void copy_sources(struct merge *merge)
@@ -189,56 +193,108 @@ static void copy_values(struct merge *merge, uint32_t field)
 
 /* ---- terms */
 
-/* Of the segment's documents that have it. */
-static void add_documents(struct merge *merge, const struct part *part)
+static uint32_t *reserve_u32(struct buf *buf, uint32_t count)
 {
-    const struct dict_entry *entry = &part->cursor->entry;
+    uint32_t *room = (void *)buf_reserve(buf, count * sizeof(*room));
+
+    buf_commit(buf, count * sizeof(*room));
+    return room;
+}
+
+/* Each document that the segment has and is not gone; by places its steps. */
+static void add_some(struct merge *merge, const struct part *part,
+                     struct places *places)
+{
     struct postings *postings = &merge->postings;
-    const struct field *field = part->field;
-    const void *list = entry->count > 1 ? field_list(field, entry) : NULL;
-    const void *bytes = field->norms ? field_places(field, entry) : NULL;
     uint32_t first = 0;
 
-    if ((entry->count > 1 && !list) || (field->norms && !bytes)) {
-        merge->err = UV_EIO;
-        return;
-    }
-    if (list)
-        postings_init(postings, merge->kernel, list, entry->count);
-    else
-        postings_init_single(postings, entry->doc, entry->freq);
-    if (bytes)
-        places_init(&merge->places, merge->kernel, bytes,
-                    (uint32_t)entry->total);
     for (; postings_doc(postings) != POSTINGS_END; postings_next(postings)) {
         uint32_t freq = postings_freq(postings);
         uint32_t doc = part->numbers[postings_doc(postings)];
         if (doc != GONE) {
             add_u32(&merge->docs_of, doc);
             add_u32(&merge->freqs, freq);
-            merge->having[doc / 8] =
-                (unsigned char)(merge->having[doc / 8] | 1U << doc % 8);
-            merge->totals.tokens += freq;
+            merge->total += freq;
         }
-        if (doc != GONE && bytes) {
-            places_read(&merge->places, first, freq,
-                        (uint32_t *)(void *)buf_reserve(
-                            &merge->positions, freq * sizeof(uint32_t)));
-            buf_commit(&merge->positions, freq * sizeof(uint32_t));
-        }
+        if (doc != GONE && places)
+            places_steps(places, first, freq, reserve_u32(&merge->steps, freq));
         first += freq;
     }
 }
 
-/* The first of the terms that the cursors are at; ptr NULL: there are none. */
-static struct span first_term(const struct merge *merge)
+/* All of them, a block at a time. */
+static void add_whole(struct merge *merge, const struct part *part,
+                      struct places *places)
 {
-    struct span first = {NULL, 0};
+    uint32_t total = (uint32_t)part->cursor->entry.total;
+    struct postings *postings = &merge->postings;
+
+    while (postings_doc(postings) != POSTINGS_END) {
+        uint32_t at = postings->at;
+        uint32_t count = postings->len - at;
+        uint32_t *docs = reserve_u32(&merge->docs_of, count);
+        for (uint32_t i = 0; i < count; i++)
+            docs[i] = postings->docs[at + i] + part->numbers[0];
+        memcpy(reserve_u32(&merge->freqs, count), postings_freqs(postings) + at,
+               count * sizeof(uint32_t));
+        postings_pass(postings, count);
+    }
+    merge->total += total;
+    if (places)
+        places_steps(places, 0, total, reserve_u32(&merge->steps, total));
+}
+
+/* Of the segment's documents that have it. */
+static void add_documents(struct merge *merge, const struct part *part)
+{
+    const struct dict_entry *entry = &part->cursor->entry;
+    const struct field *field = part->field;
+    const void *list = entry->count > 1 ? field_list(field, entry) : NULL;
+    const void *bytes = field->norms ? field_places(field, entry) : NULL;
+    struct places *places = bytes ? &merge->places : NULL;
+
+    if ((entry->count > 1 && !list) || (field->norms && !bytes)) {
+        merge->err = UV_EIO;
+        return;
+    }
+    if (list)
+        postings_init(&merge->postings, merge->kernel, list, entry->count);
+    else
+        postings_init_single(&merge->postings, entry->doc, entry->freq);
+    if (places)
+        places_init(places, merge->kernel, bytes, (uint32_t)entry->total);
+    if (part->whole)
+        add_whole(merge, part, places);
+    else
+        add_some(merge, part, places);
+}
+
+/* Which documents have any: a text's by their lengths. */
+static void note_documents(struct merge *merge)
+{
+    const uint32_t *docs = (const void *)merge->docs_of.ptr;
+
+    for (size_t i = 0; i < merge->docs_of.len / sizeof(*docs); i++)
+        merge->having[docs[i] / 8] =
+            (unsigned char)(merge->having[docs[i] / 8] | 1U << docs[i] % 8);
+}
+
+static int compare(const struct part *a, const struct part *b)
+{
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return span_compare(a->cursor->term, b->cursor->term);
+}
+
+/* The first one of those whose term is the first; NULL: there are no more. */
+static struct part *first_part(const struct merge *merge)
+{
+    struct part *first = NULL;
 
     for (size_t i = 0; i < merge->count; i++) {
-        const struct dict_cursor *cursor = merge->parts[i].cursor;
-        if (cursor && (!first.ptr || span_compare(cursor->term, first) < 0))
-            first = cursor->term;
+        struct part *part = &merge->parts[i];
+        if (part->cursor && (!first || compare(part, first) < 0))
+            first = part;
     }
     return first;
 }
@@ -249,39 +305,69 @@ static void end_cursor(struct part *part)
     part->cursor = NULL;
 }
 
+/* A cursor has moved to a term, or behind the last one. */
+static void note_term(struct part *part, bool there)
+{
+    uint64_t key = 0;
+
+    if (!there) {
+        end_cursor(part);
+        return;
+    }
+    struct span term = part->cursor->term;
+    memcpy(&key, term.ptr, term.len < sizeof(key) ? term.len : sizeof(key));
+    part->key = __builtin_bswap64(key);
+}
+
 static void look_for_cancel(struct merge *merge)
 {
     if (merge->cancelled && atomic_load(merge->cancelled))
         merge->err = UV_ECANCELED;
 }
 
+/* That of the first part, of all that have it. */
 static void put_term(struct merge *merge, struct field_put *out,
-                     struct span term, struct buf *copy)
+                     const struct part *first, struct buf *copy)
 {
+    uint64_t key = first->key;
+
     copy->len = 0;
-    buf_append(copy, term);
-    merge->docs_of.len = merge->freqs.len = merge->positions.len = 0;
+    buf_append(copy, first->cursor->term);
+    merge->docs_of.len = merge->freqs.len = merge->steps.len = 0;
+    merge->total = 0;
     for (size_t i = 0; i < merge->count; i++) {
         struct part *part = &merge->parts[i];
-        if (!part->cursor ||
+        if (!part->cursor || part->key != key ||
             span_compare(part->cursor->term, buf_span(copy)) != 0)
             continue;
         add_documents(merge, part);
-        if (!dict_cursor_next(part->cursor))
-            end_cursor(part);
+        note_term(part, dict_cursor_next(part->cursor));
     }
     size_t count = merge->docs_of.len / sizeof(uint32_t);
-    struct list_source source = {
-        .docs = (const uint32_t *)(void *)merge->docs_of.ptr,
-        .freqs = (const uint32_t *)(void *)merge->freqs.ptr,
-        .count = count,
-        .positions = (const uint32_t *)(void *)merge->positions.ptr,
-        .position_count = merge->positions.len / sizeof(uint32_t)};
-    if (!out->full) /* how often all have it */
-        for (size_t i = 0; i < count; i++)
-            source.position_count += source.freqs[i];
+    struct list_source source = {.docs = (const void *)merge->docs_of.ptr,
+                                 .freqs = (const void *)merge->freqs.ptr,
+                                 .count = count,
+                                 .positions = (const void *)merge->steps.ptr,
+                                 .position_count = merge->total,
+                                 .steps = true};
+    if (!out->full)
+        note_documents(merge);
+    merge->totals.tokens += merge->total;
     if (count && !merge->err)
         field_put_term(out, buf_span(copy), &source);
+}
+
+static void add_norms(struct merge *merge, const struct part *part)
+{
+    const uint8_t *norms = part->field ? part->field->norms : NULL;
+
+    for (uint32_t doc = 0; doc < part->reader->docs; doc++) {
+        uint8_t norm = norms ? norms[doc] : 0;
+        if (part->numbers[doc] == GONE)
+            continue;
+        buf_append_char(&merge->norms, (char)norm);
+        merge->totals.docs += norm > 0;
+    }
 }
 
 static void begin_field(struct merge *merge, uint32_t field)
@@ -296,17 +382,12 @@ static void begin_field(struct merge *merge, uint32_t field)
         uint32_t its = schema_find(&part->reader->schema, schema->name);
         part->field =
             its == SCHEMA_NONE ? NULL : reader_terms(part->reader, its);
-        const uint8_t *norms = part->field ? part->field->norms : NULL;
-        for (uint32_t doc = 0; doc < part->reader->docs; doc++) {
-            uint8_t norm = norms ? norms[doc] : 0;
-            if (part->numbers[doc] != GONE)
-                buf_append_char(&merge->norms, (char)norm);
-        }
+        add_norms(merge, part);
         if (!part->field)
             continue;
         part->cursor = mem_alloc(MEM_JOB, sizeof(*part->cursor));
-        if (!dict_cursor_seek(part->cursor, &part->field->dict, SPAN("")))
-            end_cursor(part);
+        note_term(part,
+                  dict_cursor_seek(part->cursor, &part->field->dict, SPAN("")));
     }
 }
 
@@ -314,19 +395,19 @@ static void merge_terms(struct merge *merge, uint32_t field)
 {
     const struct schema_field *schema = &merge->schema->fields[field];
     struct field_put out;
-    struct span term;
+    const struct part *first;
     struct buf copy;
 
     if (schema->type > SCHEMA_KEYWORD)
         return;
     begin_field(merge, field);
-    if (!first_term(merge).ptr)
+    if (!first_part(merge))
         return;
     buf_init(&copy, MEM_JOB);
     field_put_begin(&out, merge->out, field, schema->type == SCHEMA_TEXT,
                     buf_span(&merge->norms));
-    while (!merge->err && (term = first_term(merge)).ptr) {
-        put_term(merge, &out, term, &copy);
+    while (!merge->err && (first = first_part(merge))) {
+        put_term(merge, &out, first, &copy);
         look_for_cancel(merge);
     }
     for (uint32_t doc = 0; doc < merge->docs; doc++)
@@ -354,7 +435,7 @@ static void merge_all(struct merge *merge)
     buf_init(&merge->norms, MEM_JOB);
     buf_init(&merge->docs_of, MEM_JOB);
     buf_init(&merge->freqs, MEM_JOB);
-    buf_init(&merge->positions, MEM_JOB);
+    buf_init(&merge->steps, MEM_JOB);
     merge->having = mem_alloc(MEM_JOB, merge->docs / 8 + 1);
     copy_sources(merge);
     if (!merge->err)
@@ -369,7 +450,7 @@ static void merge_all(struct merge *merge)
     buf_deinit(&merge->norms);
     buf_deinit(&merge->docs_of);
     buf_deinit(&merge->freqs);
-    buf_deinit(&merge->positions);
+    buf_deinit(&merge->steps);
 }
 
 int merge_segments(const char *path, const struct merge_source *source,

@@ -72,3 +72,17 @@ void places_read(struct places *places, uint32_t first, uint32_t freq,
         first += count;
     }
 }
+
+void places_steps(struct places *places, uint32_t first, uint32_t count,
+                  uint32_t *steps)
+{
+    while (count) {
+        uint32_t from = first % LIST_BLOCK;
+        uint32_t some = count < LIST_BLOCK - from ? count : LIST_BLOCK - from;
+        load(places, first / LIST_BLOCK);
+        memcpy(steps, places->steps + from, some * sizeof(*steps));
+        steps += some;
+        first += some;
+        count -= some;
+    }
+}

@@ -23,3 +23,6 @@ void places_init(struct places *places, const struct bits_kernel *kernel,
 /* Those of a document that has freq of them, from its first one's number on. */
 void places_read(struct places *places, uint32_t first, uint32_t freq,
                  uint32_t *positions);
+/* So many from one on as they are kept: each less the one before it. */
+void places_steps(struct places *places, uint32_t first, uint32_t count,
+                  uint32_t *steps);
