@@ -4,12 +4,13 @@
  *   plan_make() -- collect() from nodes, but of must_not
  *   plan_read() -- the field's analyzer --> on_word(): one of the plan's, or
  *   one that a pattern matches
- *   plan_finish() -- find_phrase() each --> marks
+ *   plan_finish() -- try_phrase() each --> marks
  */
 #include <stdlib.h>
 
 #include "search/index/builder.h"
 #include "search/query/highlight_marks.h"
+#include "search/query/moved.h"
 
 #define NONE UINT32_MAX
 
@@ -190,12 +191,13 @@ static void keep(struct plan *plan, const struct occurrence *occurrence)
                                  ? &plan->words[occurrence->mark.what]
                                  : NULL;
 
-    if (word && word->first == NONE)
-        word->first = at;
-    else if (word)
-        all[word->last].next = at;
-    if (word)
+    if (word) {
+        if (word->count++ == 0)
+            word->first = at;
+        else
+            all[word->last].next = at;
         word->last = at;
+    }
     buf_append(&plan->occurrences,
                (struct span){(const char *)occurrence, sizeof(*occurrence)});
 }
@@ -231,8 +233,10 @@ void plan_begin(struct plan *plan)
     plan->occurrences.len = 0;
     plan->steps = 0;
     plan->position = plan->last = 0;
-    for (size_t i = 0; i < plan->word_count; i++)
+    for (size_t i = 0; i < plan->word_count; i++) {
         plan->words[i].first = NONE;
+        plan->words[i].count = 0;
+    }
 }
 
 void plan_read(struct plan *plan, struct analyzer *analyzer, struct span text,
@@ -248,19 +252,16 @@ void plan_read(struct plan *plan, struct analyzer *analyzer, struct span text,
 
 /* ---- phrases */
 
-/* As phrase.c finds those with moved words: the word that is furthest behind
-   goes on, as long as all have one. */
+/* The word that is furthest behind goes on, until all are where they should
+   be: nothing that was passed by can be a part of it. */
 static void find_phrase(struct plan *plan, const struct plan_phrase *phrase)
 {
     struct occurrence *all = (void *)plan->occurrences.ptr;
     const struct node_about *about = phrase->about;
     uint32_t at[PHRASE_MAX];
 
-    for (size_t i = 0; i < about->count; i++) {
+    for (size_t i = 0; i < about->count; i++)
         at[i] = plan->words[phrase->words[i]].first;
-        if (at[i] == NONE)
-            return;
-    }
     for (;;) {
         int64_t least = INT64_MAX;
         int64_t most = INT64_MIN;
@@ -272,15 +273,75 @@ static void find_phrase(struct plan *plan, const struct plan_phrase *phrase)
             least = start < least ? start : least;
             most = start > most ? start : most;
         }
-        for (size_t i = 0;
-             i < about->count && most - least <= (int64_t)about->query->slop;
-             i++)
+        for (size_t i = 0; i < about->count && most == least; i++)
             all[at[i]].marked = true;
-        plan->steps += about->count;
         at[which] = all[at[which]].next;
-        if (at[which] == NONE || plan->steps > HIGHLIGHT_STEPS_MAX)
+        if (at[which] == NONE)
             return;
     }
+}
+
+struct moving {
+    struct occurrence *all;
+    const uint32_t **which; /* of each word, its occurrences */
+    size_t count;
+};
+
+static void mark_moved(void *arg, const uint32_t *at)
+{
+    const struct moving *moving = arg;
+
+    for (size_t i = 0; i < moving->count; i++)
+        moving->all[moving->which[i][at[i]]].marked = true;
+}
+
+/* room: of uint32_t, for each word twice as many as its occurrences. */
+static void find_moved(struct plan *plan, const struct plan_phrase *phrase,
+                       uint32_t *room)
+{
+    struct occurrence *all = (void *)plan->occurrences.ptr;
+    const struct node_about *about = phrase->about;
+    struct moved_word words[PHRASE_MAX];
+    const uint32_t *which[PHRASE_MAX];
+    struct moving moving = {all, which, about->count};
+
+    for (size_t i = 0; i < about->count; i++) {
+        const struct plan_word *word = &plan->words[phrase->words[i]];
+        uint32_t *places = room + word->count;
+        which[i] = room;
+        for (uint32_t j = 0, at = word->first; j < word->count;
+             j++, at = all[at].next) {
+            room[j] = at;
+            places[j] = all[at].position;
+        }
+        words[i] = (struct moved_word){places, word->count,
+                                       about->words[i].offset, word};
+        room = places + word->count;
+    }
+    moved_count(words, about->count, about->query->slop, mark_moved, &moving);
+}
+
+static void try_phrase(struct plan *plan, const struct plan_phrase *phrase)
+{
+    const struct node_about *about = phrase->about;
+    size_t places = 0;
+
+    for (size_t i = 0; i < about->count; i++) {
+        const struct plan_word *word = &plan->words[phrase->words[i]];
+        if (word->first == NONE)
+            return;
+        places += word->count;
+    }
+    plan->steps += places * about->count;
+    if (plan->steps > HIGHLIGHT_STEPS_MAX)
+        return;
+    if (!about->query->slop) {
+        find_phrase(plan, phrase);
+        return;
+    }
+    uint32_t *room = mem_alloc(MEM_JOB, 2 * places * sizeof(room[0]));
+    find_moved(plan, phrase, room);
+    mem_free(room);
 }
 
 static int compare_marks(const void *a, const void *b)
@@ -299,7 +360,7 @@ void plan_finish(struct plan *plan, struct buf *out)
     size_t from = out->len;
 
     for (size_t i = 0; i < plan->phrase_count; i++)
-        find_phrase(plan, &plan->phrases[i]);
+        try_phrase(plan, &plan->phrases[i]);
     for (size_t i = 0; i < plan->occurrences.len / sizeof(all[0]); i++)
         if (all[i].marked)
             buf_append(out, (struct span){(const char *)&all[i].mark,

@@ -26,8 +26,8 @@ struct occurrence {
 
 struct plan_word {
     struct span term;
-    bool alone;           /* it is marked wherever it is */
-    uint32_t first, last; /* occurrences; UINT32_MAX: none */
+    bool alone;                  /* it is marked wherever it is */
+    uint32_t first, last, count; /* occurrences; first UINT32_MAX: none */
 };
 
 struct plan_pattern {

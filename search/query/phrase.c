@@ -9,6 +9,7 @@
 
 #include "common/mem.h"
 #include "search/query/match.h"
+#include "search/query/moved.h"
 #include "search/query/phrase.h"
 
 #define STEP 8 /* positions that are passed over at once */
@@ -251,112 +252,6 @@ static uint32_t occurrences(struct phrase *phrase, uint8_t slot)
     return count;
 }
 
-/* ---- with words moved */
-
-/* Each word is at one of its places. */
-struct moved {
-    const struct phrase_term *terms;
-    size_t count;
-    const uint32_t *all[PHRASE_MAX];
-    uint32_t at[PHRASE_MAX], freqs[PHRASE_MAX];
-    int64_t most; /* the last of where the phrase would begin by each */
-};
-
-static int64_t start_of(const struct moved *moved, size_t i)
-{
-    return (int64_t)moved->all[i][moved->at[i]] - moved->terms[i].offset;
-}
-
-static bool is_same_word(const struct moved *moved, size_t i, size_t j)
-{
-    return moved->terms[i].places.blocks == moved->terms[j].places.blocks;
-}
-
-/* To its next place. */
-static bool move_on(struct moved *moved, size_t i)
-{
-    if (++moved->at[i] == moved->freqs[i])
-        return false;
-    if (start_of(moved, i) > moved->most)
-        moved->most = start_of(moved, i);
-    return true;
-}
-
-/* Two that are the same word are not at the same place: who is first moves. */
-static bool move_apart(struct moved *moved, size_t i)
-{
-    for (size_t j = 0; j < moved->count; j++) {
-        if (i == j || !is_same_word(moved, i, j) ||
-            moved->all[i][moved->at[i]] != moved->all[j][moved->at[j]])
-            continue;
-        if (start_of(moved, j) < start_of(moved, i) ||
-            (start_of(moved, j) == start_of(moved, i) && j < i))
-            i = j;
-        if (!move_on(moved, i))
-            return false;
-        j = SIZE_MAX; /* from the first on */
-    }
-    return true;
-}
-
-/* The second of the same word begins at its second place.  False: there is
-   none. */
-static bool begin_moved(struct moved *moved)
-{
-    moved->most = INT64_MIN;
-    for (size_t i = 0; i < moved->count; i++) {
-        moved->at[i] = 0;
-        for (size_t j = 0; j < i; j++)
-            moved->at[i] += is_same_word(moved, i, j);
-        if (moved->at[i] >= moved->freqs[i])
-            return false;
-        if (start_of(moved, i) > moved->most)
-            moved->most = start_of(moved, i);
-    }
-    return true;
-}
-
-/* Where the first word is; next: the second one. */
-static size_t first_of(const struct moved *moved, int64_t *next)
-{
-    int64_t least = INT64_MAX;
-    size_t first = 0;
-
-    *next = INT64_MAX;
-    for (size_t i = 0; i < moved->count; i++) {
-        int64_t start = start_of(moved, i);
-        if (start < least) {
-            *next = least;
-            least = start;
-            first = i;
-        } else if (start < *next) {
-            *next = start;
-        }
-    }
-    return first;
-}
-
-/* As Lucene's SloppyPhraseMatcher: the first word moves on until it is behind
-   the second, what was the narrowest counts. */
-static float count_moved(struct moved *moved, uint32_t slop)
-{
-    bool more = begin_moved(moved);
-    float freq = 0;
-
-    while (more) {
-        int64_t next;
-        size_t first = first_of(moved, &next);
-        int64_t width = moved->most - start_of(moved, first);
-        while ((more = move_on(moved, first) && move_apart(moved, first)) &&
-               start_of(moved, first) <= next)
-            if (moved->most - start_of(moved, first) < width)
-                width = moved->most - start_of(moved, first);
-        if (width <= (int64_t)slop)
-            freq += 1.0F / (float)(1 + width);
-    }
-    return freq;
-}
-
 static uint32_t sum_of(const struct phrase *phrase, uint8_t slot)
 {
     uint32_t sum = 0;
@@ -366,22 +261,23 @@ static uint32_t sum_of(const struct phrase *phrase, uint8_t slot)
     return sum;
 }
 
+/* With words moved. */
 static float sloppy(struct phrase *phrase, uint8_t slot)
 {
-    struct moved moved = {.terms = phrase->terms, .count = phrase->count};
+    struct moved_word words[PHRASE_MAX];
     uint32_t used = 0;
 
     make_room(phrase, sum_of(phrase, slot));
     for (size_t i = 0; i < phrase->count; i++) {
         struct phrase_term *term = &phrase->terms[i];
         uint32_t *all = phrase->positions + used;
-        places_read(&term->places, term->found_first[slot],
-                    term->found_freq[slot], all);
-        moved.all[i] = all;
-        moved.freqs[i] = term->found_freq[slot];
-        used += moved.freqs[i];
+        uint32_t freq = term->found_freq[slot];
+        places_read(&term->places, term->found_first[slot], freq, all);
+        words[i] =
+            (struct moved_word){all, freq, term->offset, term->places.blocks};
+        used += freq;
     }
-    return count_moved(&moved, phrase->slop);
+    return moved_count(words, phrase->count, phrase->slop, NULL, NULL);
 }
 
 /* ---- a block */

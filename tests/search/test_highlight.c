@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "search/query/highlight.h"
+#include "search/query/search.h"
 #include "tests/search/shelf.h"
 
 static const char mapping[] =
@@ -144,6 +145,12 @@ static void test_phrases_are_marked_as_a_whole(void **state)
         {"{'t':'two one'}",
          "{'match_phrase':{'t':{'query':'one two','slop':2}}}", "t",
          "'t':['<two> <one>']", USUAL},
+        {"{'t':'a a b'}", "{'match_phrase':{'t':{'query':'a b','slop':2}}}",
+         "t", "'t':['a <a> <b>']", USUAL},
+        {"{'t':'a b'}", "{'match_phrase':{'t':{'query':'a a','slop':3}}}", "t",
+         "", USUAL},
+        {"{'t':'a b a'}", "{'match_phrase':{'t':{'query':'a a','slop':3}}}",
+         "t", "'t':['<a> b <a>']", USUAL},
         {"{'t':['a b','c d']}", "{'match_phrase':{'t':'b c'}}", "t", "", USUAL},
         {"{'t':'a b a'}",
          "{'bool':{'should':[{'match_phrase':{'t':'b a'}},{'match_phrase':{'t':"
@@ -307,8 +314,8 @@ static void random_query(char out[200])
         return;
     case 1:
         snprintf(out, 200,
-                 "{'match_phrase':{'t':{'query':'%s %s','slop':%ld}}}", word(),
-                 word(), random() % 3);
+                 "{'match_phrase':{'t':{'query':'%s %s %s','slop':%ld}}}",
+                 word(), word(), random() % 2 ? word() : "", random() % 5);
         return;
     case 2:
         snprintf(out, 200, "{'prefix':{'t':'%c'}}", "sabcx"[random() % 5]);
@@ -420,6 +427,19 @@ static size_t count_marks(struct shelf *shelf, const struct span *fragments,
     return all;
 }
 
+/* What matches has a mark; what has one matches, but for must_not. */
+static void check_match(struct shelf *shelf, const struct query *query,
+                        bool is_marked)
+{
+    struct search_request request = {
+        .query = query, .count = true, .deadline_us = SEARCH_NO_DEADLINE};
+    struct search_result result = {.count = 0};
+
+    assert_true(search_run(&shelf->searcher, &request, &result, &shelf->error));
+    assert_true(is_marked || result.total == 0);
+    assert_true(!is_marked || result.total == 1 || query->kind == QUERY_BOOL);
+}
+
 static void try_document(const char *document, size_t *found)
 {
     struct shelf *shelf = calloc(1, sizeof(*shelf));
@@ -437,8 +457,9 @@ static void try_document(const char *document, size_t *found)
             .post_tag = {"\2", 1}};
         char text[200];
         random_query(text);
-        struct highlight *highlight = highlight_create(
-            &shelf->searcher, shelf_query(shelf, text), &shelf->error);
+        const struct query *query = shelf_query(shelf, text);
+        struct highlight *highlight =
+            highlight_create(&shelf->searcher, query, &shelf->error);
         struct highlight_hit hit = {.source = source};
         size_t count =
             highlight_find(highlight, &hit, SPAN("t"), &options, &fragments);
@@ -452,6 +473,7 @@ static void try_document(const char *document, size_t *found)
             highlight_find(highlight, &hit, SPAN("t"), &options, &fragments);
         check_fragments(shelf, source, fragments, count, 0, text);
         assert_true(count_marks(shelf, fragments, count) >= marks);
+        check_match(shelf, query, count > 0);
         highlight_destroy(highlight);
     }
     json_decref(source);
@@ -476,6 +498,43 @@ static void test_passages_are_parts_of_the_text(void **state)
 }
 
 /* ---- much of it */
+
+/* Words are compared with patterns only so often. */
+static void test_patterns_are_tried_only_so_often(void **state)
+{
+    struct shelf *shelf = calloc(1, sizeof(*shelf));
+    const struct span *fragments;
+    struct buf text;
+    (void)state;
+
+    buf_init(&text, MEM_JOB);
+    buf_printf(&text, "{'e':'zz ");
+    for (size_t i = 0; i < HIGHLIGHT_TEXT_MAX / 4; i++)
+        buf_printf(&text, "b ");
+    buf_printf(&text, "zz'}");
+    buf_append_char(&text, '\0');
+    shelf_init(shelf, mapping);
+    shelf_add(shelf, (const char *const[]){text.ptr}, 1);
+    shelf_open(shelf);
+    struct highlight_hit hit = {.source = shelf_json(shelf, text.ptr)};
+    text.len = 0;
+    buf_printf(&text, "{'bool':{'should':[");
+    for (size_t i = 0; i < 100; i++)
+        buf_printf(&text, "{'prefix':{'e':'a'}},");
+    buf_printf(&text, "{'prefix':{'e':'z'}}]}}");
+    buf_append_char(&text, '\0');
+    struct highlight *highlight = highlight_create(
+        &shelf->searcher, shelf_query(shelf, text.ptr), &shelf->error);
+    size_t count = highlight_find(highlight, &hit, SPAN("e"),
+                                  &highlight_defaults, &fragments);
+    assert_int_equal(count, 1); /* the first one, not the last */
+    assert_true(span_has_prefix(fragments[0], SPAN("<em>zz</em> b b")));
+    highlight_destroy(highlight);
+    json_decref(hit.source);
+    buf_deinit(&text);
+    shelf_deinit(shelf);
+    free(shelf);
+}
 
 static void test_only_so_much_of_a_field_is_looked_at(void **state)
 {
@@ -529,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_passages_are_the_best_ones),
         cmocka_unit_test(test_a_field_without_a_mark_may_show_its_begin),
         cmocka_unit_test(test_passages_are_parts_of_the_text),
+        cmocka_unit_test(test_patterns_are_tried_only_so_often),
         cmocka_unit_test(test_only_so_much_of_a_field_is_looked_at),
     };
 
