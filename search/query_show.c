@@ -12,6 +12,14 @@
 #define FRAGMENTS 2 /* of a field */
 #define COMPLETIONS 10
 
+/* White space is a space. */
+static void print_line(const char *before, struct span text)
+{
+    printf("%s", before);
+    for (size_t i = 0; i < text.len; i++)
+        putchar(text.ptr[i] >= '\t' && text.ptr[i] <= '\r' ? ' ' : text.ptr[i]);
+}
+
 /* Between [ and ], or bright in a terminal.  False: nothing was marked. */
 static bool show_fields(const struct schema *schema,
                         struct highlight *highlight,
@@ -31,8 +39,7 @@ static bool show_fields(const struct schema *schema,
         if (count)
             printf("  %.*s: ", (int)name.len, name.ptr);
         for (size_t j = 0; j < count; j++)
-            printf("%s%.*s", j ? " … " : "", (int)fragments[j].len,
-                   fragments[j].ptr);
+            print_line(j ? " … " : "", fragments[j]);
         shown |= count > 0;
     }
     return shown;
@@ -140,8 +147,9 @@ bool show_suggestion(struct searcher *searcher, const char *field,
                    (unsigned long long)word->docs);
     }
     if (fine && result.text.ptr)
-        printf("did you mean: %.*s (%llu documents)\n", (int)result.text.len,
-               result.text.ptr, (unsigned long long)result.hits);
+        printf("did you mean: %.*s (%llu documents%s)\n", (int)result.text.len,
+               result.text.ptr, (unsigned long long)result.hits,
+               result.has_all ? "" : ", none with all words");
     if (fine)
         printf("%.3f ms\n", (double)took / 1e3);
     arena_deinit(&arena);

@@ -123,6 +123,10 @@ static bool take_begin(void *arg, struct span term,
         if (span_eq(all[i].text, term) ||
             (i < c->exact && distance && span_has_prefix(term, all[i].text)))
             return true;
+    if (count == EXPAND_FUZZY_MAX) {
+        c->result->is_cut = true;
+        return false;
+    }
     begin.text = arena_copy(c->arena, term);
     buf_append(&c->begins, (struct span){(char *)&begin, sizeof(begin)});
     return true;
@@ -283,7 +287,9 @@ static void read_all(struct completer *c)
     size_t count;
     const struct begin *all = begins(c, &count);
 
-    for (size_t i = 0; i < count && !c->result->is_cut; i++)
+    for (size_t i = 0; i < count && c->terms <= COMPLETE_TERMS_MAX &&
+                       c->docs <= COMPLETE_DOCS_MAX;
+         i++)
         read_begin(c, &all[i], has_it);
 }
 

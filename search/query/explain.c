@@ -14,6 +14,8 @@
 #include "search/query/explain.h"
 #include "search/query/search.h"
 
+#define LABEL_MAX 1000 /* bytes */
+
 struct explainer {
     struct compiler compiler;
     uint32_t doc; /* of the segment */
@@ -107,6 +109,10 @@ static struct span label(const struct explainer *e, const struct node *node)
         if (about->field != SCHEMA_NONE)
             query.field = field_name(e, about);
         query_print(&query, &out);
+    }
+    if (out.len > LABEL_MAX) {
+        out.len = LABEL_MAX;
+        buf_append(&out, SPAN("..."));
     }
     struct span text = arena_copy(e->compiler.arena, buf_span(&out));
     buf_deinit(&out);

@@ -20,6 +20,9 @@
 /* Bytes of a field's values that are looked at: more of them is as if it were
    not there. */
 #define HIGHLIGHT_TEXT_MAX (1 << 20)
+/* How often words are compared with patterns, and tried as a phrase's, in a
+   field; behind that nothing is marked by these. */
+#define HIGHLIGHT_STEPS_MAX (1 << 24)
 #define HIGHLIGHT_FRAGMENTS_MAX 100 /* more are as many */
 #define HIGHLIGHT_SIZE_MAX 4096     /* characters; more are as many */
 #define HIGHLIGHT_MARKS_MAX                           \

@@ -6,9 +6,11 @@
  *   one that a pattern matches
  *   plan_finish() -- try_phrase() each --> marks
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "search/index/builder.h"
+#include "search/query/highlight.h"
 #include "search/query/highlight_marks.h"
 #include "search/query/moved.h"
 
@@ -260,6 +262,7 @@ static void find_phrase(struct plan *plan, const struct plan_phrase *phrase)
     const struct node_about *about = phrase->about;
     uint32_t at[PHRASE_MAX];
 
+    assert(about->count > 0);
     for (size_t i = 0; i < about->count; i++)
         at[i] = plan->words[phrase->words[i]].first;
     for (;;) {

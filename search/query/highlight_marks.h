@@ -7,10 +7,6 @@
 
 #include "search/query/compile_internal.h"
 
-/* How often a word is compared with a pattern, and a phrase's words are tried,
-   in a field of a hit; behind that nothing is marked. */
-#define HIGHLIGHT_STEPS_MAX (1 << 24)
-
 struct mark {
     uint32_t start, end; /* bytes */
     uint32_t what;       /* words and patterns of the plan are numbered */

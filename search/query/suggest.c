@@ -14,11 +14,12 @@
 #include "search/query/source_values.h"
 #include "search/query/suggest_internal.h"
 
-#define NEIGHBOURS 128     /* terms like a word, of each segment */
-#define CHANGE_COSTS 2.0   /* as of 100 documents one */
-#define CHOICES 5          /* of a word, when texts are tried */
-#define SURFACE_TEXT 65536 /* bytes of a value of them */
-#define SURFACE_DOCS 4     /* that are looked at for how a term is written */
+#define NEIGHBOURS 128           /* terms like a word, of each segment */
+#define CHANGE_COSTS 2.0         /* as of 100 documents one */
+#define CHOICES 5                /* of a word, when texts are tried */
+#define SURFACE_SOURCE (1 << 20) /* bytes of one; longer ones are not read */
+#define SURFACE_TEXT 65536       /* bytes of a value of them */
+#define SURFACE_DOCS 4 /* that are looked at for how a term is written */
 
 const struct suggest_request suggest_defaults = {
     .most = 3, .prefix_length = 1, .min_word_length = 3};
@@ -159,6 +160,7 @@ static bool look_in_document(void *arg, const struct suggest_part *part,
     json_errors_init(&errors);
     buf_init(&source, MEM_JOB);
     if (reader_source(part->reader, doc, &source) == 0 &&
+        source.len <= SURFACE_SOURCE &&
         json_read(buf_span(&source), &json, &errors) == 0)
         source_values(s->searcher->schema, s->parts.number, json, look_in_value,
                       surface);
@@ -333,11 +335,12 @@ static void add_choice(struct collation *c, size_t word, struct choice choice)
     c->choices[word][at] = choice;
 }
 
-/* False: a word can be nothing. */
+/* False: a word is in no document, and no other one is like it. */
 static bool begin_texts(struct collation *c)
 {
     struct suggester *s = c->suggester;
     struct text *first = &c->texts[c->count++];
+    bool fine = true;
 
     *first = (struct text){.score = 0};
     for (size_t i = 0; i < s->result->count; i++) {
@@ -348,11 +351,12 @@ static bool begin_texts(struct collation *c)
             add_choice(
                 c, i,
                 (struct choice){word->options[j].score, &word->options[j]});
+        fine &= c->counts[i] > 0;
         if (!c->counts[i])
-            return false;
+            add_choice(c, i, (struct choice){0, NULL});
         first->score += c->choices[i][0].score;
     }
-    return true;
+    return fine;
 }
 
 /* Takes the likeliest out; each that follows of it is put in once. */
@@ -385,15 +389,18 @@ static const struct choice *choice_of(const struct collation *c,
     return &c->choices[word][text->choices[word]];
 }
 
-/* Documents that have all of its words; UINT64_MAX: error says why not. */
+/* Documents that have its words; UINT64_MAX: error says why not. */
 static uint64_t count_hits(const struct collation *c, const struct text *text,
-                           struct query_error *error)
+                           enum query_occur occur, struct query_error *error)
 {
     struct suggester *s = c->suggester;
     struct query queries[SUGGEST_WORDS_MAX];
     struct query_value values[SUGGEST_WORDS_MAX];
     struct query filter;
     struct query all = {.kind = QUERY_BOOL, .boost = 1};
+
+    if (occur == QUERY_SHOULD)
+        all.minimum = (struct query_minimum){.is_set = true, .value = 1};
     struct search_result result = {.count = 0};
     struct search_request request = {
         .query = &all, .count = true, .deadline_us = SEARCH_NO_DEADLINE};
@@ -408,7 +415,7 @@ static uint64_t count_hits(const struct collation *c, const struct text *text,
                                     .field = s->parts.field->name,
                                     .values = &values[i],
                                     .value_count = 1};
-        query_append(&all.lists[QUERY_MUST], &queries[i]);
+        query_append(&all.lists[occur], &queries[i]);
     }
     if (s->request->filter) {
         filter = *s->request->filter;
@@ -444,39 +451,55 @@ static void write_text(struct collation *c, const struct text *text)
     buf_deinit(&out);
 }
 
+/* The best that documents have all words of; *hits 0: there is none.  False:
+   error says why not. */
+static bool find_text(struct collation *c, struct text *best, uint64_t *hits,
+                      struct query_error *error)
+{
+    double most = log10((double)c->suggester->parts.docs + 1);
+
+    best->score = -INFINITY;
+    for (size_t i = 0; i < SUGGEST_TRIES && c->count; i++) {
+        struct text text = next_text(c);
+        if (text.score + most <= best->score)
+            break;
+        uint64_t count = count_hits(c, &text, QUERY_MUST, error);
+        if (count == UINT64_MAX)
+            return false;
+        text.score += count ? log10((double)count) : -INFINITY;
+        if (count && text.score > best->score) {
+            *best = text;
+            *hits = count;
+        }
+    }
+    return true;
+}
+
 /* False: error says why not. */
 static bool collate(struct suggester *s, struct query_error *error)
 {
-    struct collation *c = mem_alloc(MEM_JOB, sizeof(*c));
-    double most = log10((double)s->parts.docs + 1);
-    struct text best = {.score = -INFINITY};
+    struct collation *c = mem_zalloc(MEM_JOB, sizeof(*c));
+    struct text best;
     uint64_t hits = 0;
+    bool fine = true;
 
     c->suggester = s;
-    c->count = 0;
-    memset(c->counts, 0, sizeof(c->counts));
-    bool fine = begin_texts(c);
-    for (size_t i = 0; fine && i < SUGGEST_TRIES && c->count; i++) {
-        struct text text = next_text(c);
-        if (text.score + most <= best.score)
-            break;
-        uint64_t count = count_hits(c, &text, error);
-        if (count == UINT64_MAX) {
-            mem_free(c);
-            return false;
-        }
-        text.score += count ? log10((double)count) : -INFINITY;
-        if (count && text.score > best.score) {
-            best = text;
-            hits = count;
-        }
+    bool may_have_all = begin_texts(c);
+    struct text first = c->texts[0];
+    if (may_have_all)
+        fine = find_text(c, &best, &hits, error);
+    s->result->has_all = hits > 0;
+    if (fine && !hits) {
+        best = first;
+        hits = count_hits(c, &best, QUERY_SHOULD, error);
+        fine = hits != UINT64_MAX;
     }
-    if (hits)
+    if (fine && hits)
         write_text(c, &best);
     if (s->result->text.ptr)
         s->result->hits = hits;
     mem_free(c);
-    return true;
+    return fine;
 }
 
 bool suggest_run(struct searcher *searcher, struct arena *arena,

@@ -94,9 +94,11 @@ struct suggest_result {
     struct suggest_word *words;
     size_t count;
     /* The likeliest text, some words of it corrected, that documents have all
-       words of; ptr NULL: what was asked for is, or there is none. */
+       words of, or, where there is none, any.  ptr NULL: what was asked for is
+       that, or there is no other one. */
     struct span text;
-    uint64_t hits; /* of text */
+    bool has_all;
+    uint64_t hits; /* of text: documents with all of its words, or any */
 };
 
 /* All of it is in the arena.  False: as complete_run(). */

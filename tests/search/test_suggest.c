@@ -309,7 +309,8 @@ static struct span suggested(struct shelf *shelf,
         buf_append_char(&out, ' ');
     }
     if (result.text.ptr)
-        buf_printf(&out, "%.*s=%llu", (int)result.text.len, result.text.ptr,
+        buf_printf(&out, "%s%.*s=%llu", result.has_all ? "" : "any of ",
+                   (int)result.text.len, result.text.ptr,
                    (unsigned long long)result.hits);
     struct span text = arena_copy(&shelf->arena, buf_span(&out));
     buf_deinit(&out);
@@ -336,9 +337,11 @@ static void test_words_are_corrected(void **state)
          "Databsae>database the database engine!=1"},
         {"t", "database engine", ""},
         {"t", "xyzzy", ""},
-        {"t", "databse xyzzy", "databse>database "},
+        {"t", "databse xyzzy", "databse>database any of database xyzzy=2"},
         {"t", "saerch for shipz",
          "saerch>search shipz>ships,ship search for ships=1"},
+        {"t", "teh engnes sails",
+         "engnes>engines,engine any of teh engines sails=3"},
         {"t", "123456", ""},
         {"t", "th", ""},
         {"t", "", ""},
@@ -468,8 +471,9 @@ static void test_corrections_are_near_and_likelier(void **state)
             continue;
         char json[120];
         snprintf(json, sizeof(json),
-                 "{'match':{'t':{'query':'%.*s','operator':'and'}}}",
-                 (int)result.text.len, result.text.ptr);
+                 "{'match':{'t':{'query':'%.*s','operator':'%s'}}}",
+                 (int)result.text.len, result.text.ptr,
+                 result.has_all ? "and" : "or");
         struct search_request search = {.query = shelf_query(shelf, json),
                                         .count = true,
                                         .deadline_us = SEARCH_NO_DEADLINE};
