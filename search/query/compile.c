@@ -122,9 +122,40 @@ void compile_add_child(struct node *parent, size_t list, struct node *child)
     parent->counts[list]++;
 }
 
+/* The one with the fewest documents, of those that all are needed. */
+static const struct clause *rarest_term(const struct node *node)
+{
+    static const size_t needed[] = {NODE_MUST, NODE_FILTER};
+    const struct clause *rarest = NULL;
+
+    for (size_t i = 0; i < 2; i++)
+        for (const struct node *child = node->lists[needed[i]]; child;
+             child = child->next)
+            if (child->kind == NODE_TERM &&
+                (!rarest ||
+                 child->clause->postings.count < rarest->postings.count))
+                rarest = child->clause;
+    return rarest;
+}
+
+/* Phrases are looked for where the rarest of the terms beside them is. */
+static void filter_phrases(struct compiler *compiler, struct node *list,
+                           const struct clause *term)
+{
+    for (; list; list = list->next) {
+        if (list->kind != NODE_PHRASE)
+            continue;
+        struct postings *filter = arena_alloc(compiler->arena, sizeof(*filter));
+        *filter = term->postings;
+        phrase_filter(list->phrase, filter);
+    }
+}
+
 void compile_finish_bool(struct compiler *compiler, struct node *node,
                          size_t minimum)
 {
+    const struct clause *term =
+        compiler->mode == COMPILE_TO_RUN ? rarest_term(node) : NULL;
     bool must = node->counts[NODE_MUST] + node->counts[NODE_FILTER] > 0;
 
     node->minimum = minimum;
@@ -133,6 +164,10 @@ void compile_finish_bool(struct compiler *compiler, struct node *node,
     else if (minimum > (must ? 0 : 1) && compiler->mode == COMPILE_TO_RUN)
         node->matched = arena_alloc(compiler->arena,
                                     WINDOW_DOCS * sizeof(node->matched[0]));
+    if (term) {
+        filter_phrases(compiler, node->lists[NODE_MUST], term);
+        filter_phrases(compiler, node->lists[NODE_FILTER], term);
+    }
 }
 
 struct node *compile_fail(struct compiler *compiler, const char *type,

@@ -20,7 +20,8 @@ struct phrase {
     uint32_t slop;
     struct phrase_term *terms;             /* in the order of the phrase */
     struct phrase_term *order[PHRASE_MAX]; /* the rarest first: it leads */
-    uint32_t *starts, *positions;          /* room for cap each, and a step */
+    struct postings *filter;      /* NULL: all documents are looked at */
+    uint32_t *starts, *positions; /* room for cap each, and a step */
     size_t cap;
     uint32_t docs[LIST_BLOCK]; /* candidates, and their numbers in found_… */
     uint8_t slots[LIST_BLOCK];
@@ -51,6 +52,7 @@ struct phrase *phrase_open(struct phrase_term *terms, size_t count,
     phrase->slop = slop;
     phrase->terms = terms;
     phrase->starts = phrase->positions = NULL;
+    phrase->filter = NULL;
     phrase->cap = 0;
     match_init(&phrase->match);
     for (size_t i = 0; i < count; i++) {
@@ -71,6 +73,11 @@ void phrase_close(struct phrase *phrase)
     mem_free(phrase->starts);
     mem_free(phrase->positions);
     mem_free(phrase);
+}
+
+void phrase_filter(struct phrase *phrase, struct postings *filter)
+{
+    phrase->filter = filter;
 }
 
 /* ---- documents that have all terms */
@@ -133,22 +140,24 @@ static void copy_twin(const struct phrase *phrase, struct phrase_term *term)
     }
 }
 
-static void look_up(struct phrase *phrase, struct phrase_term *term)
+/* term: NULL: postings are the filter's. */
+static void look_up(struct phrase *phrase, struct postings *postings,
+                    struct phrase_term *term)
 {
     struct match *match = &phrase->match;
     size_t count = phrase->found;
     size_t kept = 0;
 
     for (size_t from = 0; from < count;) {
-        size_t found = match_block(match, &term->clause.postings, phrase->docs,
-                                   count, &from);
-        if (found)
+        size_t found = match_block(match, postings, phrase->docs, count, &from);
+        if (found && term)
             count_positions(term);
         for (size_t i = 0; i < found; i++, kept++) {
             size_t which = match->which[i];
             phrase->docs[kept] = phrase->docs[which];
             phrase->slots[kept] = phrase->slots[which];
-            keep(term, phrase->slots[kept], match->at[i]);
+            if (term)
+                keep(term, phrase->slots[kept], match->at[i]);
         }
     }
     phrase->found = kept;
@@ -165,6 +174,8 @@ static bool align(struct phrase *phrase)
         if (postings_doc(postings) > doc)
             doc = postings_seek(lead, postings_doc(postings));
     }
+    if (phrase->filter && postings_doc(phrase->filter) > doc)
+        doc = postings_seek(lead, postings_doc(phrase->filter));
     return doc != POSTINGS_END;
 }
 
@@ -303,12 +314,14 @@ static void keep_pairs(struct phrase *phrase)
 static void find_block(struct phrase *phrase)
 {
     begin_block(phrase);
+    if (phrase->filter)
+        look_up(phrase, phrase->filter, NULL);
     if (phrase->count == 1)
         keep_lead(phrase);
     for (size_t i = 1; i < phrase->count && phrase->found > 0; i++) {
         struct phrase_term *term = phrase->order[i];
         if (!term->twin)
-            look_up(phrase, term);
+            look_up(phrase, &term->clause.postings, term);
         if (i == 1)
             keep_lead(phrase);
         if (term->twin)

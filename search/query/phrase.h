@@ -37,6 +37,9 @@ struct phrase;
 struct phrase *phrase_open(struct phrase_term *terms, size_t count,
                            uint32_t slop);
 void phrase_close(struct phrase *phrase);
+/* Before the first document: those that do not have this term, too, are no
+   longer looked at.  Borrowed, used up; it is no part of the phrase. */
+void phrase_filter(struct phrase *phrase, struct postings *filter);
 
 struct phrase_hits {
     size_t count;
