@@ -169,6 +169,7 @@ static void take_block(struct intersected *all)
         for (size_t i = all->required; i < all->count && all->found > 0; i++)
             add(all, i);
         top_add_all(all->top, all->docs, all->scores, all->found);
+        all->top->seen += all->found;
     }
     postings_pass(lead, lead->len - lead->at);
 }

@@ -383,13 +383,15 @@ void phrase_top(struct phrase *phrase, struct top *top)
     const struct clause *clause = &phrase->order[0]->clause;
     struct phrase_hits hits = {.count = 0};
 
-    while (phrase_next(phrase, top_bar(top), &hits))
+    while (phrase_next(phrase, top_bar(top), &hits)) {
+        top->seen += hits.count;
         for (size_t i = 0; i < hits.count; i++) {
             float score = clause_score_of(clause, hits.docs[i], hits.freqs[i]);
             if (score > top_threshold(top) &&
                 (!top->live || live_has(top->live, hits.docs[i])))
                 top_add(top, hits.docs[i], score);
         }
+    }
 }
 
 uint32_t phrase_count(struct phrase *phrase, uint64_t most)

@@ -279,6 +279,23 @@ static bool run_plainly(struct run *run, struct arena *arena, size_t which,
     return run_pass(run, &pass, which, arena, root);
 }
 
+/* The best and how many there are, of what has all terms: few do, and they are
+   not looked for twice. */
+static bool counts_at_once(const struct run *run, enum shape shape,
+                           const struct reader *reader)
+{
+    uint64_t fewest = UINT64_MAX - 1;
+
+    if (!run->request->most || !left_to_count(run) || run->aggs ||
+        !is_live(reader))
+        return false;
+    for (size_t i = 0; shape == SHAPE_ALL && i < run->required; i++)
+        if (run->clauses[i]->postings.count < fewest)
+            fewest = run->clauses[i]->postings.count;
+    return shape == SHAPE_PHRASE ||
+           (shape == SHAPE_ALL && fewest < left_to_count(run));
+}
+
 static bool run_compiled(struct run *run, struct arena *arena, size_t which,
                          struct compiled *compiled)
 {
@@ -289,12 +306,14 @@ static bool run_compiled(struct run *run, struct arena *arena, size_t which,
                  (!request->most && (run->aggs || !is_live(reader))) ||
                  (request->count && without->counting);
     enum shape shape = other ? SHAPE_OTHER : shape_of(run, compiled->root);
+    bool once = counts_at_once(run, shape, reader);
 
+    run->top.seen = 0;
     run->top.base = reader->base;
     run->top.live = is_live(reader) ? NULL : reader->live;
     run->top.looks_not = without->first_look;
     run->top.passes_none =
-        (shape == SHAPE_ANY && without->union_bounds) ||
+        once || (shape == SHAPE_ANY && without->union_bounds) ||
         (shape == SHAPE_ALL && without->intersection_bounds) ||
         (shape == SHAPE_PHRASE && without->phrase_bounds);
     if (shape == SHAPE_NOTHING)
@@ -303,9 +322,11 @@ static bool run_compiled(struct run *run, struct arena *arena, size_t which,
         return run_plainly(run, arena, which, compiled->root);
     if (request->most)
         find_shape(run, shape, compiled->root, reader);
-    if (request->most && (request->count || run->aggs))
+    if (once)
+        run->result->total += run->top.seen;
+    else if (request->most && (request->count || run->aggs))
         return run_again(run, arena, which);
-    if (left_to_count(run))
+    else if (left_to_count(run))
         run->result->total += count_shape(run, shape, compiled->root, reader);
     return true;
 }

@@ -25,8 +25,9 @@ struct top {
     float least;   /* what a document needs more than while there is room */
     uint32_t base; /* added to the documents' numbers */
     const struct live *live; /* NULL: all are; else no others come in */
-    /* ablation.h: nothing is passed over; no first look. */
-    bool passes_none, looks_not;
+    bool passes_none;        /* nothing is passed over because it is worse */
+    bool looks_not;          /* ablation.h: no first look */
+    uint64_t seen; /* documents that came: where none are passed over, all */
 };
 
 void top_init(struct top *top, struct top_hit *hits, size_t most);
