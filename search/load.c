@@ -166,8 +166,8 @@ static void facets(struct load *load, uint64_t n, struct buf *out)
 static bool is_found(struct load *load, const struct load_answer *answer)
 {
     (void)load;
-    return answer->status == 200 && memmem(answer->body.ptr, answer->body.len,
-                                           "\"timed_out\":false", 17);
+    return answer->status == 200 && !memmem(answer->body.ptr, answer->body.len,
+                                            "\"timed_out\":true", 16);
 }
 
 int main(int argc, char **argv)

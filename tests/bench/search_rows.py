@@ -297,7 +297,7 @@ def bench_fuzzy(bench):
 
 def bench_service(bench):
     """What a query costs over HTTP, beside our ceiling, which answers all alike."""
-    ceiling, server = Ceiling(), bench.start("--write-rate", "0")
+    ceiling, server = Ceiling("--allowed"), bench.start("--write-rate", "0")
     bench.commands["ceiling"] = {"command": ceiling.command}
     contenders = {"search": (server.port, worker_of(server), False), "ceiling": (ceiling.port, ceiling.pid, True)}
     for profile in ("search", "facets"):
