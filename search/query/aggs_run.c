@@ -405,9 +405,10 @@ static void open_keywords(struct aggs_state *state)
 {
     size_t size = values_keywords(state->values) * sizeof(uint32_t);
 
-    state->numbers = mem_zalloc(MEM_JOB, size);
     if (state->is_root && !state->subs)
         state->tally = mem_zalloc(MEM_JOB, size);
+    else
+        state->numbers = mem_zalloc(MEM_JOB, size);
 }
 
 static bool begin_list(struct aggs_state *state, size_t reader,
@@ -473,10 +474,12 @@ static void end_list(struct aggs_state *state)
 {
     for (; state; state = state->next) {
         uint32_t count = state->tally ? values_keywords(state->values) : 0;
-        for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t i = 0; i < count && !state->run->too_many; i++) {
             if (!state->tally[i])
                 continue;
-            uint32_t bucket = bucket_of_ordinal(state, 0, i);
+            struct span keyword = values_keyword(state->values, i);
+            uint32_t bucket =
+                find(state, 0, aggs_number_keyword(state, keyword));
             if (bucket != AGGS_NONE)
                 state->buckets.counts[bucket] += state->tally[i];
         }
