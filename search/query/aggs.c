@@ -47,6 +47,7 @@ struct reading {
     struct query_error *error;
     const struct form *form;
     size_t count, depth;
+    struct span order; /* that is by one of the subs; borrowed */
 };
 
 static struct agg *read_list(struct reading *r, const json_t *json);
@@ -116,9 +117,7 @@ static bool read_order(struct reading *r, struct agg *agg, const json_t *node)
     agg->by_count = span_eq(key, SPAN("_count"));
     agg->descending = span_eq_nocase(order, SPAN("desc"));
     if (!agg->by_count && !span_eq(key, SPAN("_key")))
-        return query_refuse(r->error, ILLEGAL,
-                            "Invalid aggregation order path [%.*s]",
-                            (int)key.len, key.ptr);
+        r->order = key;
     return agg->descending || span_eq_nocase(order, SPAN("asc"));
 }
 
@@ -380,6 +379,46 @@ static const struct form *form_of(const char *name)
     return NULL;
 }
 
+/* Of a number, or, behind a dot, of one of its stats. */
+static bool is_ordered_by(const struct agg *sub, struct span what,
+                          enum agg_kind *number)
+{
+    static const char *const names[] = {[AGG_MIN] = "min",
+                                        [AGG_MAX] = "max",
+                                        [AGG_AVG] = "avg",
+                                        [AGG_SUM] = "sum",
+                                        [AGG_VALUE_COUNT] = "count"};
+
+    *number = sub->kind;
+    if (sub->kind < AGG_MIN)
+        return false;
+    if (sub->kind != AGG_STATS)
+        return what.len == 0 || span_eq(what, SPAN("value"));
+    for (size_t i = AGG_MIN; i < sizeof(names) / sizeof(names[0]); i++) {
+        *number = (enum agg_kind)i;
+        if (names[i] && span_eq(what, span_str(names[i])))
+            return true;
+    }
+    return false;
+}
+
+static void find_order(struct reading *r, struct agg *agg, struct span path)
+{
+    const struct agg *sub = agg->kind == AGG_TERMS ? agg->subs : NULL;
+    struct span what = path;
+    struct span name;
+
+    span_cut(&what, '.', &name);
+    while (sub && !span_eq(sub->name, name))
+        sub = sub->next;
+    agg->by_sub = sub;
+    if (!sub || !is_ordered_by(sub, what, &agg->by_number))
+        query_refuse(r->error, ILLEGAL,
+                     "Invalid aggregation order path [%.*s] of [%.*s]",
+                     (int)path.len, path.ptr, (int)agg->name.len,
+                     agg->name.ptr);
+}
+
 /* What it is, beside its subs. */
 static bool read_body(struct reading *r, struct agg *agg, const json_t *json)
 {
@@ -387,6 +426,7 @@ static bool read_body(struct reading *r, struct agg *agg, const json_t *json)
     const char *found = NULL;
     const json_t *subs = NULL;
 
+    r->order = (struct span){0};
     for (void *at = json_object_iter(object); at;
          at = json_object_iter_next(object, at)) {
         const char *name = json_object_iter_key(at);
@@ -416,7 +456,10 @@ static bool read_body(struct reading *r, struct agg *agg, const json_t *json)
                             "Aggregator [%.*s] of type [%s] cannot accept "
                             "sub-aggregations",
                             (int)agg->name.len, agg->name.ptr, found);
+    struct span order = r->order;
     agg->subs = subs ? read_list(r, subs) : NULL;
+    if (order.ptr && !r->error->type)
+        find_order(r, agg, order);
     return !r->error->type;
 }
 

@@ -52,9 +52,12 @@ struct agg {
     bool keyed;                 /* buckets are an object */
     bool one;                   /* FILTERS: a single one */
     bool by_count, descending;  /* the order: else by key */
-    uint64_t size;              /* TERMS */
-    double interval, offset;    /* HISTOGRAM */
-    enum date_unit unit;        /* DATE_HISTOGRAM; of DATE_MS so many: */
+    /* TERMS: or by a number of its subs, which of STATS it is; or NULL */
+    const struct agg *by_sub;
+    enum agg_kind by_number;
+    uint64_t size;           /* TERMS */
+    double interval, offset; /* HISTOGRAM */
+    enum date_unit unit;     /* DATE_HISTOGRAM; of DATE_MS so many: */
     int64_t every_ms, offset_ms;
     struct agg_range *ranges; /* as they were written */
     struct agg_filter *filters;

@@ -143,16 +143,74 @@ static int compare_keys(const struct aggs_state *state, uint32_t a, uint32_t b)
     return (one > two) - (one < two);
 }
 
+static struct aggs_numbers numbers_of(const struct aggs_state *state,
+                                      uint32_t owner)
+{
+    return owner < state->owner_cap
+               ? state->of_owners[owner]
+               : (struct aggs_numbers){.min = INFINITY, .max = -INFINITY};
+}
+
+static double number_of(const struct aggs_state *sub, uint32_t owner,
+                        enum agg_kind kind)
+{
+    struct aggs_numbers numbers = numbers_of(sub, owner);
+    size_t count;
+
+    switch (kind) {
+    case AGG_MIN:
+        return numbers.count ? numbers.min : NAN;
+    case AGG_MAX:
+        return numbers.count ? numbers.max : NAN;
+    case AGG_AVG:
+        return numbers.sum / (double)numbers.count;
+    case AGG_SUM:
+        return numbers.sum;
+    case AGG_CARDINALITY:
+        buckets_of(sub, owner, &count);
+        return (double)count;
+    case AGG_VALUE_COUNT:
+    case AGG_STATS:
+    case AGG_TERMS:
+    case AGG_RANGE:
+    case AGG_HISTOGRAM:
+    case AGG_DATE_HISTOGRAM:
+    case AGG_FILTERS:
+        break;
+    }
+    return (double)numbers.count;
+}
+
+/* By a number of a sub; those that have none come last. */
+static int compare_subs(const struct aggs_state *state, uint32_t a, uint32_t b)
+{
+    const struct agg *agg = state->agg;
+    const struct aggs_state *sub = state->subs;
+
+    while (sub->agg != agg->by_sub)
+        sub = sub->next;
+    double one = number_of(sub, a, agg->by_number);
+    double two = number_of(sub, b, agg->by_number);
+    if (isnan(one) || isnan(two))
+        return isnan(one) - isnan(two);
+    int order = (one > two) - (one < two);
+    return agg->descending ? -order : order;
+}
+
 static bool is_behind(const void *arg, uint32_t one, uint32_t other)
 {
     const struct aggs_state *state = arg;
+    const struct agg *agg = state->agg;
     const uint32_t *counts = state->buckets.counts;
 
-    if (state->agg->by_count && counts[one] != counts[other])
-        return (counts[one] < counts[other]) == state->agg->descending;
-    int order = compare_keys(state, one, other);
-    return state->agg->descending && !state->agg->by_count ? order < 0
-                                                           : order > 0;
+    if (agg->by_count && counts[one] != counts[other])
+        return (counts[one] < counts[other]) == agg->descending;
+    int order = agg->by_sub ? compare_subs(state, one, other) : 0;
+    if (order)
+        return order > 0;
+    order = compare_keys(state, one, other);
+    return agg->descending && !agg->by_count && !agg->by_sub ? order < 0
+                                                             : order > 0;
 }
 
 static void put_key(const struct aggs_state *state, uint32_t bucket,
@@ -410,14 +468,6 @@ static void write_fixed(struct aggs_state *state, uint32_t owner,
 
 /* ---- numbers */
 
-static struct aggs_numbers numbers_of(const struct aggs_state *state,
-                                      uint32_t owner)
-{
-    return owner < state->owner_cap
-               ? state->of_owners[owner]
-               : (struct aggs_numbers){.min = INFINITY, .max = -INFINITY};
-}
-
 static void put_if(const struct aggs_state *state, bool there, const char *name,
                    double value, struct json_writer *w)
 {
@@ -429,68 +479,37 @@ static void put_if(const struct aggs_state *state, bool there, const char *name,
     json_put_null(w);
 }
 
-static void write_stats(const struct aggs_state *state,
-                        const struct aggs_numbers *numbers,
+static void write_stats(const struct aggs_state *state, uint32_t owner,
                         struct json_writer *w)
 {
-    bool any = numbers->count > 0;
+    struct aggs_numbers numbers = numbers_of(state, owner);
+    bool any = numbers.count > 0;
 
     json_put_key(w, "count");
-    json_put_int(w, (int64_t)numbers->count);
-    put_if(state, any, "min", numbers->min, w);
-    put_if(state, any, "max", numbers->max, w);
-    put_if(state, any, "avg", numbers->sum / (double)numbers->count, w);
+    json_put_int(w, (int64_t)numbers.count);
+    put_if(state, any, "min", numbers.min, w);
+    put_if(state, any, "max", numbers.max, w);
+    put_if(state, any, "avg", numbers.sum / (double)numbers.count, w);
     if (any) {
-        put_number(state, "sum", numbers->sum, w);
+        put_number(state, "sum", numbers.sum, w);
         return;
     }
     json_put_key(w, "sum");
     number_put_real(w, 0);
 }
 
-static void write_numbers(const struct aggs_state *state, uint32_t owner,
-                          struct json_writer *w)
+static void write_number(const struct aggs_state *state, uint32_t owner,
+                         struct json_writer *w)
 {
-    struct aggs_numbers numbers = numbers_of(state, owner);
-    bool any = numbers.count > 0;
+    enum agg_kind kind = state->agg->kind;
+    double value = number_of(state, owner, kind);
 
-    switch (state->agg->kind) {
-    case AGG_MIN:
-        put_if(state, any, "value", numbers.min, w);
+    if (kind == AGG_VALUE_COUNT || kind == AGG_CARDINALITY) {
+        json_put_key(w, "value");
+        json_put_int(w, (int64_t)value);
         return;
-    case AGG_MAX:
-        put_if(state, any, "value", numbers.max, w);
-        return;
-    case AGG_AVG:
-        put_if(state, any, "value", numbers.sum / (double)numbers.count, w);
-        return;
-    case AGG_SUM:
-        put_number(state, "value", numbers.sum, w);
-        return;
-    case AGG_STATS:
-        write_stats(state, &numbers, w);
-        return;
-    case AGG_VALUE_COUNT:
-    case AGG_CARDINALITY:
-    case AGG_TERMS:
-    case AGG_RANGE:
-    case AGG_HISTOGRAM:
-    case AGG_DATE_HISTOGRAM:
-    case AGG_FILTERS:
-        break;
     }
-    json_put_key(w, "value");
-    json_put_int(w, (int64_t)numbers.count);
-}
-
-static void write_cardinality(const struct aggs_state *state, uint32_t owner,
-                              struct json_writer *w)
-{
-    size_t count;
-
-    buckets_of(state, owner, &count);
-    json_put_key(w, "value");
-    json_put_int(w, (int64_t)count);
+    put_if(state, !isnan(value), "value", value, w);
 }
 
 /* ---- all of them */
@@ -510,16 +529,16 @@ static void write_body(struct aggs_state *state, uint32_t owner,
     case AGG_FILTERS:
         write_fixed(state, owner, w);
         return;
-    case AGG_CARDINALITY:
-        write_cardinality(state, owner, w);
+    case AGG_STATS:
+        write_stats(state, owner, w);
         return;
+    case AGG_CARDINALITY:
     case AGG_MIN:
     case AGG_MAX:
     case AGG_AVG:
     case AGG_SUM:
-    case AGG_STATS:
     case AGG_VALUE_COUNT:
-        write_numbers(state, owner, w);
+        write_number(state, owner, w);
         return;
     }
 }

@@ -82,9 +82,15 @@ def key_of(field, value):
     return dict({"key": key}, **textual(field, "key", value))
 
 
-def in_order(buckets, order):
+def in_order(buckets, order, subs):
     (by, way), = order.items()
     buckets.sort(key=lambda bucket: bucket[0])
+    if by[0] != "_":
+        def number(bucket):
+            found = aggregate(subs, bucket[1])[by.split(".")[0]][by.split(".")[-1] if "." in by else "value"]
+            return (found is None, 0 if found is None else -found if way == "desc" else found)
+        buckets.sort(key=number)
+        return
     buckets.sort(key=lambda bucket: len(bucket[1]) if by == "_count" else bucket[0], reverse=way == "desc")
 
 
@@ -107,7 +113,7 @@ def listed(buckets, keyed):
 def terms(spec, docs, subs):
     found = [bucket for bucket in grouped(docs, spec, lambda value: value).items()
              if len(bucket[1]) >= spec.get("min_doc_count", 1)]
-    in_order(found, spec.get("order", {"_count": "desc"}))
+    in_order(found, spec.get("order", {"_count": "desc"}), subs)
     shown = found[:spec.get("size", 10)]
     return dict(listed([closed("", key_of(spec["field"], key), members, subs) for key, members in shown], False),
                 doc_count_error_upper_bound=0, sum_other_doc_count=sum(len(each) for _, each in found[len(shown):]))
@@ -140,7 +146,7 @@ def filled(found, spec, after):
             found[after(key)] = []
             key = after(key)
     kept = [bucket for bucket in found.items() if len(bucket[1]) >= least]
-    in_order(kept, spec.get("order", {"_key": "asc"}))
+    in_order(kept, spec.get("order", {"_key": "asc"}), {})
     return kept
 
 
@@ -291,6 +297,13 @@ def random_interval(kind, spec):
     spec.update(random.choice(({}, {"keyed": True}, {"min_doc_count": 3})))
 
 
+def order_by_sub(body):
+    number = random.choice(("min", "max", "value_count", "cardinality", "stats"))
+    body["aggs"]["by"] = {number: {"field": "d"}}
+    path = random.choice(("by.min", "by.max", "by.count")) if number == "stats" else random.choice(("by", "by.value"))
+    body["terms"]["order"] = {path: random.choice(("asc", "desc"))}
+
+
 def random_aggs(depth, count):
     kinds = ["terms", "range", "date_range", "histogram", "date_histogram", "filter", "filters", "min", "max", "avg",
              "sum", "stats", "value_count", "cardinality"]
@@ -300,6 +313,8 @@ def random_aggs(depth, count):
         body = {kind: random_spec(kind)}
         if kinds.index(kind) < 7 and depth < 3 and random.random() < .4:
             body["aggs"] = random_aggs(depth + 1, random.randrange(1, 3))
+            if kind == "terms" and random.random() < .7:
+                order_by_sub(body)
         aggs["a%d" % i] = body
     return aggs
 
@@ -317,7 +332,8 @@ def alike(got, expected, where):
         for i, value in enumerate(expected):
             alike(got[i], value, "%s[%d]" % (where, i))
     elif isinstance(expected, float):
-        assert isinstance(got, float) and math.isclose(got, expected, rel_tol=1e-11), (where, got, expected)
+        near = isinstance(got, float) and math.isclose(got, expected, rel_tol=1e-11, abs_tol=1e-9)
+        assert near, (where, got, expected)
     else:
         assert got == expected and isinstance(got, type(expected)), (where, got, expected)
 
@@ -367,6 +383,10 @@ def test_what_cannot_be_is_refused_by_name():
         ({"a": {"terms": {"field": "n", "size": 0}}}, "[terms] failed to parse field [size]"),
         ({"a": {"terms": {"field": "n", "min_doc_count": 0}}}, "failed to parse field [min_doc_count]"),
         ({"a": {"terms": {"field": "n", "order": {"b": "asc"}}}}, "Invalid aggregation order path [b]"),
+        ({"a": {"terms": {"field": "n", "order": {"b": "asc"}}, "aggs": {"b": {"stats": {"field": "n"}}}}},
+         "Invalid aggregation order path [b] of [a]"),
+        ({"a": {"terms": {"field": "n", "order": {"b.min": "asc"}}, "aggs": {"b": {"min": {"field": "n"}}}}},
+         "Invalid aggregation order path [b.min] of [a]"),
         ({"a": {"terms": {"field": "n", "order": {"_key": "up"}}}}, "failed to parse field [order]"),
         ({"a": {"terms": {"field": "t"}}}, "keyword field instead of [t]"),
         ({"a": {"terms": {"field": "n", "missing": "x"}}}, "failed to parse [x] of aggregation [a]"),
