@@ -22,6 +22,7 @@ static void add_chunk(struct arena *arena, size_t size)
 
     chunk->older = arena->chunk;
     chunk->size = size;
+    arena->size += size;
     arena->chunk = chunk;
     arena->next = chunk->bytes;
     arena->end = chunk->bytes + size;
@@ -37,6 +38,7 @@ void arena_init(struct arena *arena, enum mem_tag tag, size_t first)
 static void use_chunk(struct arena *arena, struct arena_chunk *chunk)
 {
     chunk->older = NULL;
+    arena->size = chunk->size;
     arena->chunk = chunk;
     arena->next = chunk->bytes;
     arena->end = chunk->bytes + chunk->size;

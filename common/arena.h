@@ -20,6 +20,7 @@ struct arena_pool {
 struct arena {
     struct arena_chunk *chunk; /* newest first */
     char *next, *end;          /* what is free in it */
+    size_t size;               /* bytes of all chunks */
     enum mem_tag tag;
     struct arena_pool *pool; /* where the first chunk goes back to, or NULL */
 };

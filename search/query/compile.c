@@ -8,7 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/clock.h"
 #include "search/query/compile_internal.h"
+
+#define BOOST_MAX 1e30F /* so that sums of scores are finite */
 
 static struct node *compile(struct compiler *compiler,
                             const struct query *query, float boost);
@@ -185,6 +188,18 @@ struct node *compile_fail(struct compiler *compiler, const char *type,
     return compile_node(compiler, NODE_NONE, 0);
 }
 
+bool compile_goes_on(struct compiler *compiler)
+{
+    uint64_t deadline_us = compiler->searcher->deadline_us;
+
+    if (compiler->arena->size > SEARCHER_BYTES_MAX)
+        compile_fail(compiler, "too_many_clauses",
+                     "the query stands for too many terms, of too many fields");
+    if (deadline_us && clock_mono_us() > deadline_us)
+        compiler->compiled->late = true;
+    return !compiler->error->type && !compiler->compiled->late;
+}
+
 /* ---- fields */
 
 struct analyzer *compile_analyzer(struct searcher *searcher, uint32_t field)
@@ -215,17 +230,8 @@ static struct node *by_kind(struct compiler *compiler,
     case QUERY_MATCH:
     case QUERY_PHRASE:
         return compile_text(compiler, field, query, boost);
-    case QUERY_TERMS: {
-        struct node *any = compile_parent(compiler, NODE_BOOL, 1);
-        struct node *all = compile_parent(compiler, NODE_CONSTANT, boost);
-        for (size_t i = 0; i < query->value_count; i++)
-            compile_add_child(
-                any, NODE_SHOULD,
-                compile_value(compiler, field, &query->values[i], 1));
-        compile_finish_bool(compiler, any, 1);
-        compile_add_child(all, NODE_SHOULD, any);
-        return all;
-    }
+    case QUERY_TERMS:
+        return compile_terms(compiler, field, query, boost);
     case QUERY_MATCH_ALL:
     case QUERY_MATCH_NONE:
     case QUERY_IDS:
@@ -272,7 +278,7 @@ static struct node *of_fields(struct compiler *compiler,
     if (span_find(query->field, '*') == query->field.len)
         return compile_node(compiler, NODE_NONE, 0);
     best = compile_parent(compiler, NODE_DIS_MAX, 1);
-    for (uint32_t i = 0; i < schema->count; i++)
+    for (uint32_t i = 0; i < schema->count && compile_goes_on(compiler); i++)
         if (is_searched(&schema->fields[i]) &&
             query_name_matches(query->field, schema->fields[i].name))
             compile_add_child(best, NODE_SHOULD,
@@ -305,7 +311,8 @@ static struct node *of_ids(struct compiler *compiler, const struct query *query,
 static void add_list(struct compiler *compiler, struct node *node, size_t list,
                      const struct query_list *from, float boost)
 {
-    for (const struct query *query = from->first; query; query = query->next)
+    for (const struct query *query = from->first;
+         query && compile_goes_on(compiler); query = query->next)
         compile_add_child(node, list, compile(compiler, query, boost));
 }
 
@@ -373,7 +380,9 @@ static struct node *of_any(struct compiler *compiler, const struct query *query,
 static struct node *compile(struct compiler *compiler,
                             const struct query *query, float boost)
 {
-    struct node *node = of_any(compiler, query, boost * query->boost);
+    float product = boost * query->boost;
+    struct node *node =
+        of_any(compiler, query, product < BOOST_MAX ? product : BOOST_MAX);
 
     compile_describe(
         compiler, node,

@@ -70,6 +70,10 @@ struct node *compile_fail(struct compiler *compiler, const char *type,
                           const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* False: it has failed, is late, or has become too large, which is a failure:
+   what is made is not to run. */
+bool compile_goes_on(struct compiler *compiler);
+
 /* In lower case, as terms of a text are. */
 struct span compile_normal(struct searcher *searcher, struct arena *arena,
                            struct span text);
@@ -89,6 +93,9 @@ struct clause *compile_clause(struct compiler *compiler,
 struct node *compile_value(struct compiler *compiler,
                            const struct compile_field *field,
                            const struct query_value *value, float boost);
+struct node *compile_terms(struct compiler *compiler,
+                           const struct compile_field *field,
+                           const struct query *query, float boost);
 struct node *compile_exists(struct compiler *compiler,
                             const struct compile_field *field, float boost);
 struct node *compile_range(struct compiler *compiler,

@@ -1,11 +1,12 @@
 /* compile_term.c - terms, values, patterns of one field: see searcher.h. */
+#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "search/query/compile_internal.h"
 #include "search/query/number.h"
 
-#define EXPANSIONS SEARCHER_TERMS_MAX
+#define TERMS_EACH 16 /* values of TERMS that are nodes each */
 
 /* ---- what is known of a field over all segments */
 
@@ -279,6 +280,89 @@ static struct node *of_set(const struct set *set, float boost)
 
     node->bits = set->bits;
     return node;
+}
+
+/* ---- any of some values */
+
+static void add_term(struct set *set, struct span term)
+{
+    struct dict_entry entry;
+
+    if (set->terms && term.len && field_find(set->terms, term, &entry))
+        add_to_set(set, term, &entry, 0);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const int64_t *one = a;
+    const int64_t *two = b;
+
+    return (*one > *two) - (*one < *two);
+}
+
+static void add_numbers(struct set *set, const struct values *values,
+                        const int64_t *numbers, size_t count)
+{
+    for (uint32_t doc = 0; values && doc < set->docs; doc++) {
+        uint32_t has = values_count(values, doc);
+        for (uint32_t i = 0; i < has; i++) {
+            int64_t value = values_get(values, doc, i);
+            if (bsearch(&value, numbers, count, sizeof(value), compare_numbers))
+                set->bits[doc / 64] |= UINT64_C(1) << doc % 64;
+        }
+    }
+}
+
+/* Many, of numbers: each document is looked at once. */
+static bool any_number(struct set *set, const struct compile_field *field,
+                       const struct query *query)
+{
+    struct compiler *compiler = set->compiler;
+    int64_t *numbers =
+        arena_alloc(compiler->arena, query->value_count * sizeof(numbers[0]));
+    size_t count = 0;
+
+    for (size_t i = 0; i < query->value_count; i++) {
+        const struct query_value *value = &query->values[i];
+        int64_t most;
+        if (!number_read(field->schema->type, value->text, true,
+                         &numbers[count]) ||
+            !number_read(field->schema->type, value->text, false, &most)) {
+            bad_number(compiler, value->text);
+            return false;
+        }
+        count += numbers[count] == most; /* else it lies between two */
+    }
+    qsort(numbers, count, sizeof(numbers[0]), compare_numbers);
+    add_numbers(set, values_of(compiler, field), numbers, count);
+    return true;
+}
+
+struct node *compile_terms(struct compiler *compiler,
+                           const struct compile_field *field,
+                           const struct query *query, float boost)
+{
+    struct node *all = compile_parent(compiler, NODE_CONSTANT, boost);
+    struct node *any;
+
+    if (query->value_count > TERMS_EACH && compiler->mode != COMPILE_TO_NAME) {
+        struct set set = set_of(compiler, field);
+        if (field->schema->type > SCHEMA_KEYWORD)
+            any_number(&set, field, query);
+        for (size_t i = 0; set.terms && i < query->value_count; i++)
+            add_term(&set, query->values[i].text);
+        any = of_set(&set, 1);
+    } else {
+        any = compile_parent(compiler, NODE_BOOL, 1);
+        for (size_t i = 0; i < query->value_count && compile_goes_on(compiler);
+             i++)
+            compile_add_child(
+                any, NODE_SHOULD,
+                compile_value(compiler, field, &query->values[i], 1));
+        compile_finish_bool(compiler, any, 1);
+    }
+    compile_add_child(all, NODE_SHOULD, any);
+    return all;
 }
 
 /* ---- ranges */

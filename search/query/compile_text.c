@@ -270,7 +270,8 @@ static struct node *of_phrase(struct compiler *compiler,
     if (count == words->count && count > 1)
         return of_chosen(compiler, field, query, words, chosen, count, boost);
     any = compile_parent(compiler, NODE_DIS_MAX, 1);
-    for (size_t ways = 0; ways < SEARCHER_PHRASES_MAX; ways++) {
+    for (size_t ways = 0;
+         ways < SEARCHER_PHRASES_MAX && compile_goes_on(compiler); ways++) {
         struct node *one =
             count == 1 ? compile_term(compiler, field,
                                       words->list[chosen[0]].term, boost)

@@ -186,7 +186,7 @@ void intersection_top(struct clause **clauses, size_t count, size_t required,
     all.top = top;
     match_init(&all.match);
     put_in_order(clauses, required);
-    while (align(&all))
+    while (!top_is_late(top) && align(&all))
         take_block(&all);
 }
 

@@ -383,7 +383,7 @@ void phrase_top(struct phrase *phrase, struct top *top)
     const struct clause *clause = &phrase->order[0]->clause;
     struct phrase_hits hits = {.count = 0};
 
-    while (phrase_next(phrase, top_bar(top), &hits)) {
+    while (!top_is_late(top) && phrase_next(phrase, top_bar(top), &hits)) {
         top->seen += hits.count;
         for (size_t i = 0; i < hits.count; i++) {
             float score = clause_score_of(clause, hits.docs[i], hits.freqs[i]);

@@ -255,7 +255,9 @@ static bool run_again(struct run *run, struct arena *arena, size_t which)
         return true;
     bool fine = searcher_compile(run->searcher, arena, which,
                                  run->request->query, &compiled, run->error);
-    if (fine && (pass.aggs || !is_live(run->searcher->readers[which])))
+    if (fine && compiled.late)
+        run->result->timed_out = true;
+    else if (fine && (pass.aggs || !is_live(run->searcher->readers[which])))
         fine = run_pass(run, &pass, which, arena, compiled.root);
     else if (fine)
         run->result->total +=
@@ -322,7 +324,9 @@ static bool run_compiled(struct run *run, struct arena *arena, size_t which,
         return run_plainly(run, arena, which, compiled->root);
     if (request->most)
         find_shape(run, shape, compiled->root, reader);
-    if (once)
+    if (run->top.late)
+        run->result->timed_out = true;
+    else if (once)
         run->result->total += run->top.seen;
     else if (request->most && (request->count || run->aggs))
         return run_again(run, arena, which);
@@ -339,7 +343,9 @@ static bool run_segment(struct run *run, size_t which)
     arena_init(&arena, MEM_JOB, 0);
     bool fine = searcher_compile(run->searcher, &arena, which,
                                  run->request->query, &compiled, run->error);
-    if (fine)
+    if (fine && (compiled.late || top_is_late(&run->top)))
+        run->result->timed_out = true;
+    else if (fine)
         fine = run_compiled(run, &arena, which, &compiled);
     compiled_deinit(&compiled);
     arena_deinit(&arena);
@@ -358,6 +364,7 @@ static bool run_alone(struct run *run, size_t which)
     struct top_hit *hits = mem_alloc(MEM_JOB, (all.most + 1) * sizeof(hits[0]));
 
     top_init(&run->top, hits, all.most);
+    run->top.deadline_us = all.deadline_us;
     bool fine = run_segment(run, which);
     top_sort(&run->top);
     all.base = 0;
@@ -381,6 +388,9 @@ static bool begin(struct run *run)
     result->best_score = 0;
     result->has_scores = request->most > 0;
     top_init(&run->top, result->hits, request->most);
+    if (request->deadline_us != SEARCH_NO_DEADLINE)
+        run->top.deadline_us = request->deadline_us;
+    run->searcher->deadline_us = run->top.deadline_us;
     if (request->aggs) {
         run->aggs = aggs_create(run->searcher, request->aggs,
                                 request->deadline_us, run->error);
@@ -445,6 +455,7 @@ bool search_run(struct searcher *searcher, const struct search_request *request,
                                                   : run_segment(run, i);
     if (fine)
         fine = finish(run);
+    searcher->deadline_us = 0;
     sorter_destroy(run->sorter);
     aggs_destroy(run->aggs);
     mem_free(run);

@@ -14,7 +14,8 @@
 #include "search/query/node.h"
 #include "search/query/query.h"
 
-#define SEARCHER_TERMS_MAX 1024 /* that a pattern or a word stands for */
+#define SEARCHER_TERMS_MAX 1024        /* that a pattern or a word stands for */
+#define SEARCHER_BYTES_MAX (256 << 20) /* of a compiled query */
 #define SEARCHER_PHRASES_MAX 64 /* that a phrase with synonyms stands for */
 
 #define SEARCHER_KNOWN 1024     /* terms whose number of documents is kept */
@@ -34,6 +35,7 @@ struct searcher {
     size_t count;
     const struct bits_kernel *kernel;
     struct ablation without;
+    uint64_t deadline_us; /* by clock_mono_us(), of compiling; 0: none */
     struct searcher_field *fields; /* by number in the schema */
     struct analyzer *normalizer;   /* of patterns; when it was needed */
     struct searcher_known *known;  /* SEARCHER_KNOWN, by a hash of the term */
@@ -58,6 +60,7 @@ struct compiled {
     struct node *root;
     struct phrase **phrases; /* to be closed */
     size_t phrase_count, phrase_cap;
+    bool late; /* the deadline came first: it is not to run */
 };
 
 /* False: error says why it cannot be. */

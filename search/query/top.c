@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "search/query/top.h"
 
 static bool is_worse(struct top_hit a, struct top_hit b)
@@ -12,6 +13,13 @@ static bool is_worse(struct top_hit a, struct top_hit b)
 void top_init(struct top *top, struct top_hit *hits, size_t most)
 {
     *top = (struct top){.hits = hits, .most = most, .least = -1};
+}
+
+bool top_is_late(struct top *top)
+{
+    if (top->deadline_us && !top->late)
+        top->late = clock_mono_us() > top->deadline_us;
+    return top->late;
 }
 
 static void rise(struct top *top, size_t at)

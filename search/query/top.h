@@ -28,6 +28,8 @@ struct top {
     bool passes_none;        /* nothing is passed over because it is worse */
     bool looks_not;          /* ablation.h: no first look */
     uint64_t seen; /* documents that came: where none are passed over, all */
+    uint64_t deadline_us; /* by clock_mono_us(); 0: none */
+    bool late;            /* it came, and not all was looked at */
 };
 
 void top_init(struct top *top, struct top_hit *hits, size_t most);
@@ -44,6 +46,8 @@ static inline float top_bar(const struct top *top)
     return top->passes_none ? -1 : top_threshold(top);
 }
 
+/* To be asked once for many documents. */
+bool top_is_late(struct top *top);
 /* It is live, and needs more than the threshold; its number is not below those
    before. */
 void top_add(struct top *top, uint32_t doc, float score);

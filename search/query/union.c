@@ -244,7 +244,9 @@ static void set_least(struct united *united)
 
 static void take_windows(struct united *united, uint32_t docs)
 {
-    for (uint32_t from = 0, end; from < docs && united->count; from = end) {
+    for (uint32_t from = 0, end;
+         from < docs && united->count && !top_is_late(united->top);
+         from = end) {
         end = end_window(united, from) + 1;
         if (united->count == 0)
             break;
@@ -270,7 +272,8 @@ static void take_windows(struct united *united, uint32_t docs)
 /* Without bounds all terms are essential, wherever their blocks end. */
 static void take_all(struct united *united, uint32_t docs)
 {
-    for (uint32_t from = 0, to; from < docs; from = to) {
+    for (uint32_t from = 0, to; from < docs && !top_is_late(united->top);
+         from = to) {
         to = docs - from < PIECE ? docs : from + PIECE;
         take_piece(united, from, to);
     }

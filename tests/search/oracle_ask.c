@@ -58,12 +58,16 @@ static void put_words(struct asking *a, size_t count, size_t step)
 
 static void ask_terms(struct asking *a)
 {
-    if (at_most(1))
-        buf_printf(a->out, "{\"terms\":{\"k\":[\"k%ld\",\"k%ld\"]",
-                   at_most(ORACLE_KEYWORDS), at_most(ORACLE_KEYWORDS));
-    else
-        buf_printf(a->out, "{\"terms\":{\"n\":[%ld,%ld]", at_most(50) - 10,
-                   at_most(50) - 10);
+    bool of_keyword = at_most(1);
+
+    buf_printf(a->out, "{\"terms\":{\"%c\":[", of_keyword ? 'k' : 'n');
+    for (long i = 0, last = at_most(2) ? 1 : 30; i <= last; i++)
+        if (of_keyword)
+            buf_printf(a->out, "%s\"k%ld\"", i ? "," : "",
+                       at_most(ORACLE_KEYWORDS));
+        else
+            buf_printf(a->out, "%s%ld", i ? "," : "", at_most(50) - 10);
+    buf_printf(a->out, "]");
     put_boost(a);
     buf_printf(a->out, "}}");
 }

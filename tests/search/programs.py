@@ -252,6 +252,19 @@ def test_damage_is_refused_by_name():
         assert "no manifest" in index(folder, SONGS, status=1)
 
 
+def test_what_would_be_too_large_is_refused():
+    fields = {"f%d" % n: {"type": "text"} for n in range(900)}
+    words = " ".join("w%d" % n for n in range(1000))
+    with tempfile.TemporaryDirectory() as folder:
+        with open(folder + "/schema", "w", encoding="ascii") as file:
+            json.dump({"properties": fields}, file)
+        index(folder + "/i", [{"id": "0", **{name: words for name in list(fields)[:3]}}], "--schema", folder + "/schema")
+        same(found(folder + "/i", "w1 w2"), ["0"])
+        same(found(folder + "/i", "f1:(%s)" % words), ["0"])
+        words = " ".join("w%d-x" % n for n in range(10))  # of two words each, in each field
+        assert "too many terms, of too many fields" in query(folder + "/i", "--query", words, status=1)
+
+
 def test_a_segment_of_another_index_is_refused():
     with tempfile.TemporaryDirectory() as folder:
         index(folder, SONGS)

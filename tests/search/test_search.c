@@ -389,9 +389,50 @@ static void test_answers_are_those_of_each_document(void **state)
     run(getenv("LAB_SOAK") ? 2000 : 16, 200);
 }
 
+static bool is_late(struct index *index, struct span text, size_t most)
+{
+    static struct top_hit hits[ORACLE_DOCS];
+    struct query_error error = {0};
+    struct search_result result = {.hits = hits};
+    struct arena arena;
+
+    arena_init(&arena, MEM_JOB, 0);
+    struct search_request request = {.query = read_json(&arena, text),
+                                     .most = most,
+                                     .count = true,
+                                     .deadline_us = 1};
+    assert_true(search_run(&index->searcher, &request, &result, &error));
+    assert_null(error.type);
+    arena_deinit(&arena);
+    return result.timed_out;
+}
+
+static void test_what_is_late_ends(void **state)
+{
+    struct oracle *oracle = calloc(1, sizeof(*oracle));
+    struct index *index = calloc(1, sizeof(*index));
+    const struct bits_kernel *kernels[2];
+
+    (void)state;
+    bits_kernels(kernels);
+    oracle_make(oracle, ORACLE_DOCS);
+    open_index(index, oracle, 2, kernels[0]);
+    for (size_t most = 0; most <= 10; most += 10) {
+        assert_true(is_late(index, SPAN("{\"match_all\":{}}"), most));
+        assert_true(
+            is_late(index, SPAN("{\"match\":{\"t\":\"the of\"}}"), most));
+        assert_true(
+            is_late(index, SPAN("{\"wildcard\":{\"t\":\"*a*\"}}"), most));
+    }
+    close_index(index);
+    free(index);
+    free(oracle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_late_ends),
         cmocka_unit_test(test_answers_are_those_of_each_document),
     };
 
