@@ -49,6 +49,7 @@ void searcher_deinit(struct searcher *searcher)
     analyzer_destroy(searcher->normalizer);
     mem_free(searcher->fields);
     mem_free(searcher->known);
+    compile_near_destroy(searcher->near);
 }
 
 bool searcher_find(const struct searcher *searcher, struct span name,

@@ -104,6 +104,10 @@ struct node *compile_range(struct compiler *compiler,
 struct node *compile_pattern(struct compiler *compiler,
                              const struct compile_field *field,
                              const struct query *query, float boost);
+struct node *compile_bad_number(struct compiler *compiler, struct span text);
+
+/* compile_fuzzy.c */
+void compile_near_destroy(struct searcher_near *all);
 struct node *compile_fuzzy(struct compiler *compiler,
                            const struct compile_field *field, struct span term,
                            const struct query *query, float boost);

@@ -164,7 +164,7 @@ struct node *compile_term(struct compiler *compiler,
 
 /* ---- values */
 
-static struct node *bad_number(struct compiler *compiler, struct span text)
+struct node *compile_bad_number(struct compiler *compiler, struct span text)
 {
     return compile_fail(compiler, "query_shard_exception",
                         "failed to create query: For input string: \"%.*s\"",
@@ -204,7 +204,7 @@ struct node *compile_value(struct compiler *compiler,
         return compile_term(compiler, field, value->text, boost);
     if (!number_read(field->schema->type, value->text, true, &least) ||
         !number_read(field->schema->type, value->text, false, &most))
-        return bad_number(compiler, value->text);
+        return compile_bad_number(compiler, value->text);
     return between(compiler, field, least, most, boost);
 }
 
@@ -328,7 +328,7 @@ static bool any_number(struct set *set, const struct compile_field *field,
         if (!number_read(field->schema->type, value->text, true,
                          &numbers[count]) ||
             !number_read(field->schema->type, value->text, false, &most)) {
-            bad_number(compiler, value->text);
+            compile_bad_number(compiler, value->text);
             return false;
         }
         count += numbers[count] == most; /* else it lies between two */
@@ -417,9 +417,9 @@ struct node *compile_range(struct compiler *compiler,
     if (field->schema->type <= SCHEMA_KEYWORD)
         return range_of_terms(compiler, field, query, boost);
     if (!read_bound(field, &query->lower, true, &least))
-        return bad_number(compiler, query->lower.value.text);
+        return compile_bad_number(compiler, query->lower.value.text);
     if (!read_bound(field, &query->upper, false, &most))
-        return bad_number(compiler, query->upper.value.text);
+        return compile_bad_number(compiler, query->upper.value.text);
     return between(compiler, field, least, most, boost);
 }
 
@@ -495,61 +495,4 @@ struct node *compile_pattern(struct compiler *compiler,
                                           .field = field->index,
                                           .pattern = text});
     return node;
-}
-
-struct near {
-    struct compiler *compiler;
-    const struct compile_field *field;
-    struct node *any;
-    size_t length; /* characters of the wanted word */
-    float boost;
-};
-
-/* A word that is nearer counts more, as Lucene has it. */
-static bool add_near(void *arg, struct span term,
-                     const struct dict_entry *entry, unsigned distance)
-{
-    struct near *near = arg;
-    float less = near->length ? (float)distance / (float)near->length : 0;
-    float boost = near->boost * (less < 1 ? 1 - less : 0);
-    struct node *node = compile_node(near->compiler, NODE_TERM, near->boost);
-
-    if (near->compiler->mode != COMPILE_TO_RUN)
-        describe_term(near->compiler, node, near->field,
-                      arena_copy(near->compiler->arena, term), boost);
-    if (near->compiler->mode != COMPILE_TO_NAME)
-        node->clause = open_clause(
-            near->compiler, near->field, entry,
-            compile_having(near->compiler->searcher, near->field->schema, term),
-            boost);
-    if (node->clause || near->compiler->mode == COMPILE_TO_NAME)
-        compile_add_child(near->any, NODE_SHOULD, node);
-    return true;
-}
-
-struct node *compile_fuzzy(struct compiler *compiler,
-                           const struct compile_field *field, struct span term,
-                           const struct query *query, float boost)
-{
-    const struct field *terms = terms_of(compiler, field);
-    struct near near = {.compiler = compiler,
-                        .field = field,
-                        .any = compile_parent(compiler, NODE_DIS_MAX, 1),
-                        .length = term.len,
-                        .boost = boost};
-    struct expand_fuzzy options = {.distance = query->edits == QUERY_FUZZY_AUTO
-                                                   ? expand_auto_distance(term)
-                                                   : query->edits,
-                                   .prefix_length = query->prefix_length,
-                                   .transpositions = true,
-                                   .max_expansions = query->max_expansions};
-
-    if (field->schema->type > SCHEMA_KEYWORD)
-        return bad_number(compiler, term);
-    learn(compiler, field);
-    if (terms && !expand_fuzzy(&terms->dict, term, &options, add_near, &near))
-        return compile_fail(compiler, "illegal_argument_exception",
-                            "the word is longer than %d bytes",
-                            EXPAND_PATTERN_MAX);
-    return near.any;
 }

@@ -18,6 +18,7 @@
 #define SEARCHER_BYTES_MAX (256 << 20) /* of a compiled query */
 #define SEARCHER_PHRASES_MAX 64 /* that a phrase with synonyms stands for */
 
+#define SEARCHER_NEAR 16        /* words whose near ones are kept */
 #define SEARCHER_KNOWN 1024     /* terms whose number of documents is kept */
 #define SEARCHER_KNOWN_BYTES 31 /* of one */
 
@@ -38,6 +39,7 @@ struct searcher {
     uint64_t deadline_us; /* by clock_mono_us(), of compiling; 0: none */
     struct searcher_field *fields; /* by number in the schema */
     struct analyzer *normalizer;   /* of patterns; when it was needed */
+    struct searcher_near *near;    /* SEARCHER_NEAR, when it was needed */
     struct searcher_known *known;  /* SEARCHER_KNOWN, by a hash of the term */
 };
 

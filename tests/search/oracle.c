@@ -182,8 +182,8 @@ static size_t read_words(struct span text, struct span *words, size_t *which)
 }
 
 static struct answer of_near(const struct oracle *oracle,
-                             const struct oracle_doc *doc, struct span word,
-                             uint32_t edits);
+                             const struct oracle_doc *doc,
+                             const struct query *query, struct span word);
 static struct answer of_beginning(const struct oracle_doc *doc,
                                   struct span beginning);
 
@@ -196,7 +196,7 @@ static struct answer of_its_word(const struct oracle *oracle,
     if (is_last && query->last_is_prefix)
         return of_beginning(doc, word);
     if (query->edits)
-        return of_near(oracle, doc, word, query->edits);
+        return of_near(oracle, doc, query, word);
     return which == ORACLE_VOCABULARY ? no : of_word(oracle, doc, which);
 }
 
@@ -418,19 +418,47 @@ static unsigned distance(struct span a, const char *b)
     return d[a.len][len];
 }
 
-static struct answer of_near(const struct oracle *oracle,
-                             const struct oracle_doc *doc, struct span word,
-                             uint32_t edits)
+/* How far each word is; SIZE_MAX: too far, or not there. */
+static void measure(const struct oracle *oracle, struct span word,
+                    uint32_t edits, size_t far[ORACLE_VOCABULARY])
 {
+    for (size_t i = 0; i < ORACLE_VOCABULARY; i++) {
+        far[i] = distance(word, vocabulary[i]);
+        if (far[i] > edits || !oracle->having[i])
+            far[i] = SIZE_MAX;
+    }
+}
+
+/* It is among the nearest, the most frequent, the first. */
+static bool is_expanded(const struct oracle *oracle, const size_t *far,
+                        size_t which, uint32_t most)
+{
+    size_t before = 0;
+
+    for (size_t i = 0; i < ORACLE_VOCABULARY; i++)
+        before += far[i] < far[which] ||
+                  (far[i] == far[which] &&
+                   (oracle->having[i] > oracle->having[which] ||
+                    (oracle->having[i] == oracle->having[which] &&
+                     strcmp(vocabulary[i], vocabulary[which]) < 0)));
+    return far[which] != SIZE_MAX && before < most;
+}
+
+static struct answer of_near(const struct oracle *oracle,
+                             const struct oracle_doc *doc,
+                             const struct query *query, struct span word)
+{
+    size_t far[ORACLE_VOCABULARY];
+    uint32_t edits = query->edits;
     struct answer best = no;
 
     if (edits == QUERY_FUZZY_AUTO)
         edits = word.len < 3 ? 0 : word.len < 6 ? 1 : 2;
+    measure(oracle, word, edits, far);
     for (size_t i = 0; i < ORACLE_VOCABULARY; i++) {
         struct answer one = of_word(oracle, doc, i);
-        unsigned far = distance(word, vocabulary[i]);
-        double factor = 1 - (double)far / (double)word.len;
-        if (!one.matches || far > edits)
+        double factor = 1 - (double)far[i] / (double)word.len;
+        if (!one.matches || !is_expanded(oracle, far, i, query->max_expansions))
             continue;
         one.score *= factor > 0 ? factor : 0;
         best.matches = true;
@@ -628,7 +656,7 @@ static struct answer answer(const struct oracle *oracle, size_t number,
         found = of_pattern(doc, query);
         break;
     case QUERY_FUZZY:
-        found = of_near(oracle, doc, query->text, query->edits);
+        found = of_near(oracle, doc, query, query->text);
         break;
     case QUERY_EXISTS:
         found = (struct answer){query->field.ptr[0] == 't' ? doc->word_count > 0

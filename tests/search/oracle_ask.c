@@ -166,6 +166,8 @@ static void ask_fuzzy(struct asking *a)
 {
     buf_printf(a->out, "{\"fuzzy\":{\"t\":{\"value\":\"%s\",\"fuzziness\":%ld",
                word(), 1 + at_most(1));
+    if (at_most(1))
+        buf_printf(a->out, ",\"max_expansions\":%ld", 1 + at_most(4));
     put_boost(a);
     buf_printf(a->out, "}}}");
 }
