@@ -79,16 +79,27 @@ static bool give_back(struct arena_pool *pool, struct arena_chunk *chunk)
     return true;
 }
 
-void arena_deinit(struct arena *arena)
+struct arena_mark arena_mark(const struct arena *arena)
 {
-    struct arena_chunk *chunk = arena->chunk;
+    return (struct arena_mark){arena->chunk, arena->next};
+}
 
-    while (chunk) {
-        struct arena_chunk *older = chunk->older;
+void arena_rewind(struct arena *arena, struct arena_mark mark)
+{
+    while (arena->chunk != mark.chunk) {
+        struct arena_chunk *chunk = arena->chunk;
+        arena->chunk = chunk->older;
+        arena->size -= chunk->size;
         if (!give_back(arena->pool, chunk))
             mem_free(chunk);
-        chunk = older;
     }
+    arena->next = mark.next;
+    arena->end = mark.chunk ? mark.chunk->bytes + mark.chunk->size : NULL;
+}
+
+void arena_deinit(struct arena *arena)
+{
+    arena_rewind(arena, (struct arena_mark){0});
     *arena = (struct arena){.tag = arena->tag};
 }
 

@@ -34,6 +34,14 @@ void arena_init_pooled(struct arena *arena, enum mem_tag tag,
                        struct arena_pool *pool);
 void arena_pool_deinit(struct arena_pool *pool);
 
+/* What is made after a mark goes with it, and nothing else. */
+struct arena_mark {
+    struct arena_chunk *chunk;
+    char *next;
+};
+struct arena_mark arena_mark(const struct arena *arena);
+void arena_rewind(struct arena *arena, struct arena_mark mark);
+
 /* Aligned to 16 bytes, uninitialised, never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_zalloc(struct arena *arena, size_t size);

@@ -460,16 +460,15 @@ static bool read_all(struct builder *builder,
                      const struct document_node *document)
 {
     const struct builder_options *options = &builder->options;
-    size_t fields;
 
     builder->settled = !options->settle;
     for (;;) {
         builder->again = false;
         builder->value_count = 0;
-        fields = builder->schema->count;
+        struct schema_mark fields = schema_mark(builder->schema);
         if (read_node(builder, SPAN(""), document))
             return true;
-        builder->schema->count = fields;
+        schema_rewind(builder->schema, &fields);
         if (!builder->again)
             return false;
         builder->settled = options->settle(options->arg);

@@ -131,6 +131,17 @@ void schema_follow(struct schema *schema, const struct schema *other)
     schema->dynamic = other->dynamic;
 }
 
+struct schema_mark schema_mark(const struct schema *schema)
+{
+    return (struct schema_mark){schema->count, arena_mark(&schema->arena)};
+}
+
+void schema_rewind(struct schema *schema, const struct schema_mark *mark)
+{
+    schema->count = mark->count;
+    arena_rewind(&schema->arena, mark->names);
+}
+
 struct analyzer *schema_analyzer(const struct schema_field *field)
 {
     struct span name = field->analyzer;

@@ -75,6 +75,14 @@ uint32_t schema_add(struct schema *schema, struct span name,
    dynamic is as its. */
 void schema_follow(struct schema *schema, const struct schema *other);
 
+/* What is added after a mark goes with it. */
+struct schema_mark {
+    size_t count;
+    struct arena_mark names;
+};
+struct schema_mark schema_mark(const struct schema *schema);
+void schema_rewind(struct schema *schema, const struct schema_mark *mark);
+
 /*
  * Add what a mapping has.  False: errors say what is wrong with it, or that a
  * field is another already; then nothing is added.

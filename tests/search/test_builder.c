@@ -271,6 +271,27 @@ static void test_what_is_refused_leaves_nothing(void **state)
     assert_term(bench, "t", "second", "1@0");
 }
 
+static void test_fields_of_what_is_refused_leave_nothing(void **state)
+{
+    struct bench *bench = *state;
+    struct buf source;
+
+    assert_true(add(bench, "1", "{\"a\":1}"));
+    size_t size = bench->schema.arena.size;
+    buf_init(&source, MEM_APP);
+    for (unsigned i = 0; i <= SCHEMA_FIELDS_MAX; i++)
+        buf_printf(&source, "%c\"a long enough name %u\":1", i ? ',' : '{', i);
+    buf_append(&source, SPAN("}"));
+    buf_append_char(&source, '\0');
+    assert_false(add(bench, "2", source.ptr));
+    assert_non_null(strstr(bench->why, "too many fields"));
+    assert_int_equal(bench->schema.count, 1);
+    assert_int_equal(bench->schema.arena.size, size);
+    assert_true(add(bench, "3", "{\"a\":2,\"b\":3}"));
+    buf_deinit(&source);
+    assert_int_equal(builder_finish(bench->builder), 0);
+}
+
 static void test_what_is_abandoned_is_not_there(void **state)
 {
     struct bench *bench = *state;
@@ -289,6 +310,7 @@ int main(void)
         T(test_numbers_dates_and_truths_are_values),
         T(test_sources_and_ids_are_kept),
         T(test_what_is_refused_leaves_nothing),
+        T(test_fields_of_what_is_refused_leave_nothing),
         T(test_what_is_abandoned_is_not_there),
     };
 
