@@ -225,115 +225,6 @@ static struct answer of_match(const struct oracle *oracle,
 
 /* ---- phrases */
 
-/* A word of a phrase, at one of its places in the document. */
-struct placed {
-    size_t which, offset, place; /* offset: in the phrase */
-};
-
-static long start_of(const struct placed *word)
-{
-    return (long)word->place - (long)word->offset;
-}
-
-static long last_start(const struct placed *words, size_t count)
-{
-    long last = start_of(&words[0]);
-
-    for (size_t i = 1; i < count; i++)
-        last = start_of(&words[i]) > last ? start_of(&words[i]) : last;
-    return last;
-}
-
-/* Its next place from one on; false: there is none. */
-static bool place(const struct oracle_doc *doc, struct placed *word,
-                  size_t from)
-{
-    while (from < doc->word_count && doc->words[from] != word->which)
-        from++;
-    word->place = from;
-    return from < doc->word_count;
-}
-
-static int by_start(const void *a, const void *b)
-{
-    const struct placed *one = a;
-    const struct placed *two = b;
-
-    if (start_of(one) != start_of(two))
-        return start_of(one) < start_of(two) ? -1 : 1;
-    return (one->offset > two->offset) - (one->offset < two->offset);
-}
-
-static bool part(const struct oracle_doc *doc, struct placed *words,
-                 size_t count, struct placed *moved)
-{
-    for (size_t i = 0; i < count;) {
-        struct placed *other = &words[i++];
-        if (other == moved || other->which != moved->which ||
-            other->place != moved->place)
-            continue;
-        moved = by_start(other, moved) < 0 ? other : moved;
-        if (!place(doc, moved, moved->place + 1))
-            return false;
-        i = 0;
-    }
-    return true;
-}
-
-/* As Lucene's SloppyPhraseMatcher: words in the order of where the phrase would
-   begin by them; the first moves until it is behind the second, what was the
-   narrowest on its way counts; two that are the same are not at one place. */
-static double how_sloppy(const struct oracle_doc *doc, struct placed *words,
-                         size_t count, long slop)
-{
-    double freq = 0;
-
-    for (bool more = true; more;) {
-        qsort(words, count, sizeof(words[0]), by_start);
-        long second = start_of(&words[1]);
-        long narrowest = last_start(words, count) - start_of(&words[0]);
-        do {
-            more = place(doc, &words[0], words[0].place + 1) &&
-                   part(doc, words, count, &words[0]);
-            long width = last_start(words, count) - start_of(&words[0]);
-            if (more && start_of(&words[0]) <= second && width < narrowest)
-                narrowest = width;
-        } while (more && start_of(&words[0]) <= second);
-        freq += narrowest <= slop ? 1.0 / (double)(1 + narrowest) : 0;
-    }
-    return freq;
-}
-
-static double sloppily(const struct oracle_doc *doc, const size_t *which,
-                       size_t count, long slop)
-{
-    struct placed words[ORACLE_ASKED];
-
-    for (size_t i = 0; i < count; i++) {
-        size_t from = 0;
-        words[i] = (struct placed){.which = which[i], .offset = i};
-        for (size_t j = 0; j < i; j++) /* the last one of the same */
-            from = which[j] == which[i] ? words[j].place + 1 : from;
-        if (!place(doc, &words[i], from))
-            return 0;
-    }
-    return how_sloppy(doc, words, count, slop);
-}
-
-static double exactly(const struct oracle_doc *doc, const size_t *which,
-                      size_t count)
-{
-    size_t freq = 0;
-
-    for (size_t from = 0; from + count <= doc->word_count; from++) {
-        size_t i = 0;
-        while (i < count && doc->words[from + i] == which[i])
-            i++;
-        freq += i == count;
-    }
-    return (double)freq;
-}
-
 static struct answer of_phrase(const struct oracle *oracle,
                                const struct oracle_doc *doc,
                                const struct query *query)
@@ -342,9 +233,7 @@ static struct answer of_phrase(const struct oracle *oracle,
     struct span words[ORACLE_ASKED];
     size_t count = read_words(query->text, words, which);
     double weight = 0;
-    double freq = query->slop && count > 1
-                      ? sloppily(doc, which, count, query->slop)
-                      : exactly(doc, which, count);
+    double freq = oracle_often(doc, which, count, query->slop);
 
     if (freq <= 0)
         return no;
@@ -382,48 +271,12 @@ static struct answer of_keyword(const struct oracle *oracle,
                                      (freq + 1.2)};
 }
 
-static bool is_like(const char *pattern, size_t left, const char *text)
-{
-    if (left == 0)
-        return !*text;
-    if (*pattern == '*')
-        return is_like(pattern + 1, left - 1, text) ||
-               (*text && is_like(pattern, left, text + 1));
-    return *text && (*pattern == '?' || *pattern == *text) &&
-           is_like(pattern + 1, left - 1, text + 1);
-}
-
-/* Optimal string alignment. */
-static unsigned distance(struct span a, const char *b)
-{
-    size_t len = strlen(b);
-    unsigned d[16][16];
-
-    for (size_t i = 0; i <= a.len; i++)
-        for (size_t j = 0; j <= len; j++) {
-            if (!i || !j) {
-                d[i][j] = (unsigned)(i + j);
-                continue;
-            }
-            unsigned best = d[i - 1][j - 1] + (a.ptr[i - 1] != b[j - 1]);
-            if (d[i - 1][j] + 1 < best)
-                best = d[i - 1][j] + 1;
-            if (d[i][j - 1] + 1 < best)
-                best = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a.ptr[i - 1] == b[j - 2] &&
-                a.ptr[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
-                best = d[i - 2][j - 2] + 1;
-            d[i][j] = best;
-        }
-    return d[a.len][len];
-}
-
 /* How far each word is; SIZE_MAX: too far, or not there. */
 static void measure(const struct oracle *oracle, struct span word,
                     uint32_t edits, size_t far[ORACLE_VOCABULARY])
 {
     for (size_t i = 0; i < ORACLE_VOCABULARY; i++) {
-        far[i] = distance(word, vocabulary[i]);
+        far[i] = oracle_distance(word, vocabulary[i]);
         if (far[i] > edits || !oracle->having[i])
             far[i] = SIZE_MAX;
     }
@@ -490,8 +343,9 @@ static struct answer of_pattern(const struct oracle_doc *doc,
         const char *term = of_text ? vocabulary[doc->words[i]] : keyword;
         if (!of_text)
             snprintf(keyword, sizeof(keyword), "k%d", doc->keywords[i]);
-        if (query->kind == QUERY_PREFIX ? span_has_prefix(span_str(term), text)
-                                        : is_like(text.ptr, text.len, term))
+        if (query->kind == QUERY_PREFIX
+                ? span_has_prefix(span_str(term), text)
+                : oracle_is_like(text.ptr, text.len, term))
             return (struct answer){true, 1};
     }
     return no;

@@ -74,6 +74,13 @@ enum oracle_kind oracle_ask(const struct oracle *oracle, struct buf *out);
 
 /* ---- answers */
 
+/* oracle_match.c: how often it has the words, moved by slop in all; whether a
+   pattern is the word; by how many changes one is the other. */
+double oracle_often(const struct oracle_doc *doc, const size_t *which,
+                    size_t count, long slop);
+bool oracle_is_like(const char *pattern, size_t left, const char *text);
+unsigned oracle_distance(struct span a, const char *b);
+
 /* Into hits, all that match, the best first; how many. */
 size_t oracle_answer(const struct oracle *oracle, const struct query *query,
                      struct top_hit hits[ORACLE_DOCS]);

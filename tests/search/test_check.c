@@ -374,13 +374,13 @@ static void test_lists_that_were_written_wrong_are_named(void **state)
         struct list_source source;
         const char *why;
     } cases[] = {
-        {{docs, freqs, 2, positions, 3, NULL},
+        {{docs, freqs, 2, positions, 3, false, NULL},
          "positions of [t]: [a]: they fall"},
-        {{falling, freqs, 2, positions, 3, NULL},
+        {{falling, freqs, 2, positions, 3, false, NULL},
          "lists of [t]: [a]: it cannot be read"},
-        {{far, freqs, 2, positions, 3, NULL},
+        {{far, freqs, 2, positions, 3, false, NULL},
          "lists of [t]: [a]: it cannot be read"},
-        {{&far[1], freqs, 1, positions, 2, NULL},
+        {{&far[1], freqs, 1, positions, 2, false, NULL},
          "terms of [t]: a block that cannot be read"},
     };
 
