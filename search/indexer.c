@@ -23,11 +23,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "common/key.h"
 #include "common/log.h"
+#include "search/indexer_internal.h"
 #include "search/indexes.h"
 #include "search/scripts.h"
-#include "search/shard.h"
 
 #define LOCK_RETRY_MS 50
 #define TIMEOUT_MS 10000
@@ -35,24 +34,6 @@
 #define READ_MOST 2000
 #define READ_FIRST 100
 #define TRIM_MOST SPAN("1000")
-
-struct indexer {
-    struct app *app;
-    struct redis *redis;
-    const struct service_config *config;
-    struct list shards, done; /* done: in this pass */
-    struct shard *current;
-    uint64_t most; /* entries to be read at once */
-    uint64_t seq;  /* of the current one, as Redis says */
-    struct wheel_timer timer;
-    uv_work_t work;
-    struct shard *merging; /* that the pool works on */
-    int merge_err, lock;
-    bool busy, again, closing;
-    void (*on_drained)(void *arg);
-    void *drain_arg;
-    uint64_t *documents, *segments, *merges;
-};
 
 static void pass(struct indexer *indexer);
 static void on_names(void *arg, int status, const struct redisReply *reply);
@@ -66,11 +47,6 @@ static void on_trimmed(void *arg, int status, const struct redisReply *reply);
 static void begin_merge(struct indexer *indexer);
 static void on_merge(uv_work_t *work);
 static void on_merged(uv_work_t *work, int status);
-
-static struct span text_of(const struct redisReply *reply)
-{
-    return (struct span){reply->str, reply->len};
-}
 
 static struct wheel *wheel_of(const struct indexer *indexer)
 {
@@ -88,13 +64,6 @@ static void start_timer(struct indexer *indexer, uint64_t ms)
         wheel_start(wheel_of(indexer), &indexer->timer, ms, on_timer);
 }
 
-static void on_told(void *arg, int status, const struct redisReply *reply)
-{
-    (void)arg;
-    (void)status;
-    (void)reply;
-}
-
 static void tell_published(struct indexer *indexer, const struct shard *shard)
 {
     char text[INDEX_UUID_LEN + 3];
@@ -104,7 +73,7 @@ static void tell_published(struct indexer *indexer, const struct shard *shard)
     redis_send(indexer->redis, &(struct redis_call){.key = SERVICE_NEWS,
                                                     .argv = argv,
                                                     .argc = 3,
-                                                    .cb = on_told});
+                                                    .cb = service_told});
 }
 
 /* ---- a pass */
@@ -174,103 +143,6 @@ static void pass(struct indexer *indexer)
         end_pass(indexer);
 }
 
-static struct shard *find(struct indexer *indexer, struct span uuid)
-{
-    for (struct list *n = indexer->shards.next; n != &indexer->shards;
-         n = n->next) {
-        struct shard *shard = LIST_ENTRY(n, struct shard, node);
-        if (span_eq(span_str(shard->uuid), uuid))
-            return shard;
-    }
-    return NULL;
-}
-
-static void open_shard(struct indexer *indexer, struct span uuid)
-{
-    static const char *const types[] = {"shard", "log", "recent"};
-    char why[320] = "";
-    struct shard *shard = shard_open(indexer->app, uuid, why, sizeof(why));
-
-    if (!shard) {
-        log_write(LOG_ERROR, "index cannot be opened", LOG_TEXT("shard", uuid),
-                  LOG_STR("reason", why));
-        return;
-    }
-    uuid = span_str(shard->uuid);
-    for (size_t i = 0; i < 3; i++)
-        shard->keys[i] =
-            key_name(&shard->arena, SERVICE_PREFIX, types[i], uuid, uuid);
-    shard->listed = true;
-    list_append(&indexer->shards, &shard->node);
-}
-
-static void close_shard(struct shard *shard)
-{
-    list_remove(&shard->node);
-    shard_close(shard);
-}
-
-/* Its files go, then what says that they are to. */
-static void remove_dropped(struct indexer *indexer, struct span field)
-{
-    struct span uuid = span_skip(field, 2);
-    struct span argv[] = {SPAN("HDEL"), SERVICE_INDEXES, field};
-    struct shard *shard = find(indexer, uuid);
-    static const char *const types[] = {"shard", "log", "recent"};
-    struct span keys[4] = {SPAN("UNLINK")};
-    struct arena arena;
-
-    if (uuid.len != INDEX_UUID_LEN)
-        return;
-    if (shard && shard == indexer->merging) {
-        merger_cancel(shard->merger);
-        return; /* in a later pass */
-    }
-    if (shard)
-        close_shard(shard);
-    app_crash_point(indexer->app, "indexer-dropping");
-    shard_remove(indexer->app, uuid);
-    arena_init(&arena, MEM_JOB, 0);
-    for (size_t i = 0; i < 3; i++)
-        keys[i + 1] = key_name(&arena, SERVICE_PREFIX, types[i], uuid, uuid);
-    redis_send(indexer->redis,
-               &(struct redis_call){
-                   .key = keys[1], .argv = keys, .argc = 4, .cb = on_told});
-    redis_send(indexer->redis, &(struct redis_call){.key = SERVICE_INDEXES,
-                                                    .argv = argv,
-                                                    .argc = 3,
-                                                    .cb = on_told});
-    arena_deinit(&arena);
-}
-
-static void take_names(struct indexer *indexer, const struct redisReply *reply)
-{
-    for (struct list *n = indexer->shards.next; n != &indexer->shards;
-         n = n->next)
-        LIST_ENTRY(n, struct shard, node)->listed = false;
-    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        struct span field = text_of(reply->element[i]);
-        struct span uuid = text_of(reply->element[i + 1]);
-        if (span_has_prefix(field, SPAN("d:")))
-            remove_dropped(indexer, field);
-        if (!span_has_prefix(field, SPAN("i:")) || uuid.len <= INDEX_UUID_LEN)
-            continue;
-        uuid.len = INDEX_UUID_LEN;
-        struct shard *shard = find(indexer, uuid);
-        if (shard)
-            shard->listed = true;
-        else
-            open_shard(indexer, uuid);
-    }
-    for (struct list *n = indexer->shards.next, *next; n != &indexer->shards;
-         n = next) {
-        struct shard *shard = LIST_ENTRY(n, struct shard, node);
-        next = n->next;
-        if (!shard->listed && shard != indexer->merging)
-            close_shard(shard); /* of another Redis: its files stay */
-    }
-}
-
 static void on_names(void *arg, int status, const struct redisReply *reply)
 {
     struct indexer *indexer = arg;
@@ -279,7 +151,7 @@ static void on_names(void *arg, int status, const struct redisReply *reply)
         end_pass(indexer);
         return;
     }
-    take_names(indexer, reply);
+    indexer_take_names(indexer, reply);
     next_shard(indexer);
 }
 
@@ -339,10 +211,11 @@ static void on_looked(void *arg, int status, const struct redisReply *reply)
     }
     if (!shard || shard->failed ||
         reply->element[2]->type != REDIS_REPLY_STRING ||
-        !span_to_u64(text_of(reply->element[0]), INT64_MAX, &indexer->seq) ||
-        !span_to_u64(text_of(reply->element[1]), INT64_MAX, &generation) ||
+        !span_to_u64(indexer_text(reply->element[0]), INT64_MAX,
+                     &indexer->seq) ||
+        !span_to_u64(indexer_text(reply->element[1]), INT64_MAX, &generation) ||
         has_lost(shard, generation) ||
-        !shard_take_mapping(shard, text_of(reply->element[2]))) {
+        !shard_take_mapping(shard, indexer_text(reply->element[2]))) {
         next_shard(indexer); /* it is being deleted, or cannot go on */
         return;
     }
@@ -392,19 +265,19 @@ static bool read_entry(const struct redisReply *reply,
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
         return false;
     fields = reply->element[1];
-    id = text_of(reply->element[0]);
+    id = indexer_text(reply->element[0]);
     id.len = span_find(id, '-');
     *entry = (struct shard_entry){0};
     if (fields->elements != 4 && fields->elements != 8)
         return false;
-    entry->id = text_of(fields->element[1]);
+    entry->id = indexer_text(fields->element[1]);
     if (fields->elements == 8)
-        entry->source = text_of(fields->element[7]);
+        entry->source = indexer_text(fields->element[7]);
     return span_to_u64(id, INT64_MAX, &entry->position) &&
-           span_to_u64(text_of(fields->element[3]), INT64_MAX,
+           span_to_u64(indexer_text(fields->element[3]), INT64_MAX,
                        &entry->version) &&
            (fields->elements == 4 ||
-            span_to_u64(text_of(fields->element[5]), SCHEMA_FIELDS_MAX,
+            span_to_u64(indexer_text(fields->element[5]), SCHEMA_FIELDS_MAX,
                         &entry->fields));
 }
 
@@ -469,7 +342,7 @@ static void begin_again(struct indexer *indexer, struct shard *shard, int err)
         merger_cancel(shard->merger);
         shard->failed = true;
     } else {
-        close_shard(shard); /* the next pass opens it */
+        indexer_close_shard(shard); /* the next pass opens it */
     }
     if (shard == indexer->current)
         indexer->current = NULL;
@@ -646,7 +519,8 @@ static void indexer_close(void *state)
 
     list_move(&indexer->done, &indexer->shards);
     while (!list_is_empty(&indexer->shards))
-        close_shard(LIST_ENTRY(indexer->shards.next, struct shard, node));
+        indexer_close_shard(
+            LIST_ENTRY(indexer->shards.next, struct shard, node));
     if (indexer->lock >= 0)
         close(indexer->lock);
     mem_free(indexer);

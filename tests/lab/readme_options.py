@@ -24,7 +24,7 @@ def rows(service):
 
 
 def test_readme_lists_options_that_there_are():
-    for service in ("shortener", "ratelimit", "notifier", "chat"):
+    for service in ("shortener", "ratelimit", "notifier", "chat", "search"):
         known = helps(service)
         assert rows(service), service
         same([flag for flag, _ in rows(service) if flag not in known], [], service)

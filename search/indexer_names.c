@@ -1,0 +1,103 @@
+/* indexer_names.c - which indexes there are, and which are to go. */
+#include "common/key.h"
+#include "common/log.h"
+#include "search/indexer_internal.h"
+#include "search/indexes.h"
+
+static struct shard *find(struct indexer *indexer, struct span uuid)
+{
+    for (struct list *n = indexer->shards.next; n != &indexer->shards;
+         n = n->next) {
+        struct shard *shard = LIST_ENTRY(n, struct shard, node);
+        if (span_eq(span_str(shard->uuid), uuid))
+            return shard;
+    }
+    return NULL;
+}
+
+static void open_shard(struct indexer *indexer, struct span uuid)
+{
+    static const char *const types[] = {"shard", "log", "recent"};
+    char why[320] = "";
+    struct shard *shard = shard_open(indexer->app, uuid, why, sizeof(why));
+
+    if (!shard) {
+        log_write(LOG_ERROR, "index cannot be opened", LOG_TEXT("shard", uuid),
+                  LOG_STR("reason", why));
+        return;
+    }
+    uuid = span_str(shard->uuid);
+    for (size_t i = 0; i < 3; i++)
+        shard->keys[i] =
+            key_name(&shard->arena, SERVICE_PREFIX, types[i], uuid, uuid);
+    shard->listed = true;
+    list_append(&indexer->shards, &shard->node);
+}
+
+void indexer_close_shard(struct shard *shard)
+{
+    list_remove(&shard->node);
+    shard_close(shard);
+}
+
+/* Its files go, then what says that they are to. */
+static void remove_dropped(struct indexer *indexer, struct span field)
+{
+    struct span uuid = span_skip(field, 2);
+    struct span argv[] = {SPAN("HDEL"), SERVICE_INDEXES, field};
+    struct shard *shard = find(indexer, uuid);
+    static const char *const types[] = {"shard", "log", "recent"};
+    struct span keys[4] = {SPAN("UNLINK")};
+    struct arena arena;
+
+    if (uuid.len != INDEX_UUID_LEN)
+        return;
+    if (shard && shard == indexer->merging) {
+        merger_cancel(shard->merger);
+        return; /* in a later pass */
+    }
+    if (shard)
+        indexer_close_shard(shard);
+    app_crash_point(indexer->app, "indexer-dropping");
+    shard_remove(indexer->app, uuid);
+    arena_init(&arena, MEM_JOB, 0);
+    for (size_t i = 0; i < 3; i++)
+        keys[i + 1] = key_name(&arena, SERVICE_PREFIX, types[i], uuid, uuid);
+    redis_send(indexer->redis, &(struct redis_call){.key = keys[1],
+                                                    .argv = keys,
+                                                    .argc = 4,
+                                                    .cb = service_told});
+    redis_send(indexer->redis, &(struct redis_call){.key = SERVICE_INDEXES,
+                                                    .argv = argv,
+                                                    .argc = 3,
+                                                    .cb = service_told});
+    arena_deinit(&arena);
+}
+
+void indexer_take_names(struct indexer *indexer, const struct redisReply *reply)
+{
+    for (struct list *n = indexer->shards.next; n != &indexer->shards;
+         n = n->next)
+        LIST_ENTRY(n, struct shard, node)->listed = false;
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        struct span field = indexer_text(reply->element[i]);
+        struct span uuid = indexer_text(reply->element[i + 1]);
+        if (span_has_prefix(field, SPAN("d:")))
+            remove_dropped(indexer, field);
+        if (!span_has_prefix(field, SPAN("i:")) || uuid.len <= INDEX_UUID_LEN)
+            continue;
+        uuid.len = INDEX_UUID_LEN;
+        struct shard *shard = find(indexer, uuid);
+        if (shard)
+            shard->listed = true;
+        else
+            open_shard(indexer, uuid);
+    }
+    for (struct list *n = indexer->shards.next, *next; n != &indexer->shards;
+         n = next) {
+        struct shard *shard = LIST_ENTRY(n, struct shard, node);
+        next = n->next;
+        if (!shard->listed && shard != indexer->merging)
+            indexer_close_shard(shard); /* of another Redis: its files stay */
+    }
+}
