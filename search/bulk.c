@@ -252,8 +252,8 @@ void write_bulk(struct request *req, void *arg)
                           .began_us = clock_mono_us(),
                           .waits = waits,
                           .soon = soon};
-    bulk->groups = mem_zalloc(MEM_JOB,
-                              INDEXES_OF_BULK_MAX * sizeof(bulk->groups[0]));
+    bulk->groups =
+        mem_zalloc(MEM_JOB, INDEXES_OF_BULK_MAX * sizeof(bulk->groups[0]));
     fine = read_lines(bulk);
     for (size_t i = 0; i < bulk->group_count && fine; i++)
         fine = answer_allows(req, "search:write", bulk->groups[i].name);
@@ -353,9 +353,10 @@ static void refresh(struct bulk *bulk)
     bulk->left = bulk->group_count + 1;
     for (size_t i = 0; i < bulk->group_count; i++) {
         struct append *append = &bulk->groups[i].append;
+        if (append->index && bulk->soon)
+            index_hurry(append->index);
         if (append->index)
-            index_wait(append->index, append->position, bulk->soon,
-                       on_refreshed, bulk);
+            index_wait(append->index, append->position, on_refreshed, bulk);
         else
             on_refreshed(bulk, 0);
     }

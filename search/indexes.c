@@ -225,9 +225,8 @@ bool index_take_mapping(struct index *index, struct span version,
 bool index_refresh_view(struct index *index)
 {
     struct view *older = index->view;
-    char why[320] = "";
-    struct view *view =
-        view_open(index->dir, older, &index->schema, why, sizeof(why));
+    char why[VIEW_WHY] = "";
+    struct view *view = view_open(index->dir, older, &index->schema, why);
 
     if (!view) {
         log_write(LOG_ERROR, "index cannot be read",
@@ -237,6 +236,7 @@ bool index_refresh_view(struct index *index)
     if (older && view->schema.count == older->schema.count &&
         view->schema.dynamic == older->schema.dynamic &&
         view->opened.manifest.generation == older->opened.manifest.generation) {
+        older->manifest = view->manifest;
         view_unref(view); /* it is the same */
         return true;
     }
@@ -246,7 +246,7 @@ bool index_refresh_view(struct index *index)
     return true;
 }
 
-void index_wait(struct index *index, uint64_t position, bool soon,
+void index_wait(struct index *index, uint64_t position,
                 void (*cb)(void *arg, int status), void *arg)
 {
     struct indexes *indexes = index->indexes;
@@ -264,8 +264,11 @@ void index_wait(struct index *index, uint64_t position, bool soon,
     list_append(&index->waiters, &waiter->node);
     if (!wheel_is_started(&indexes->poll))
         wheel_start(wheel_of(indexes), &indexes->poll, POLL_MS, on_poll);
-    if (soon)
-        service_tell(indexes->service, SERVICE_WORK, span_str(index->uuid));
+}
+
+void index_hurry(struct index *index)
+{
+    service_tell(index->indexes->service, SERVICE_WORK, span_str(index->uuid));
 }
 
 /* Word may not come, or be lost. */
@@ -453,6 +456,8 @@ static void step(struct lookup *lookup)
         end_lookup(lookup, UV_ENOENT, NULL);
     else if (!index->mapped)
         ask_mapping(lookup, index);
+    else if (!view_is_current(index->view) && !index_refresh_view(index))
+        end_lookup(lookup, UV_EIO, NULL);
     else
         end_lookup(lookup, 0, index_hold(index));
 }
@@ -504,24 +509,6 @@ size_t indexes_names(const struct indexes *indexes, struct arena *arena,
 }
 
 /* ---- word of changes */
-
-void service_tell(struct service *service, struct span channel,
-                  struct span text)
-{
-    struct span argv[] = {SPAN("SPUBLISH"), channel, text};
-
-    redis_send(service->redis, &(struct redis_call){.key = channel,
-                                                    .argv = argv,
-                                                    .argc = 3,
-                                                    .cb = service_told});
-}
-
-void service_told(void *arg, int status, const struct redisReply *reply)
-{
-    (void)arg;
-    (void)status;
-    (void)reply;
-}
 
 void index_tell_mapping(struct index *index)
 {

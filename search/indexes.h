@@ -91,9 +91,9 @@ void index_tell_mapping(struct index *index);
 
 /* Open what is published now: false: it cannot be. */
 bool index_refresh_view(struct index *index);
-/*
- * Once all before the position is in the view.  soon: do not wait for the
- * interval.  status: 0, or UV_ETIMEDOUT.
- */
-void index_wait(struct index *index, uint64_t position, bool soon,
+/* Once all before the position is in the view.  status: 0, UV_ETIMEDOUT, or
+   UV_ENOENT: the index is gone.  May run inside the call. */
+void index_wait(struct index *index, uint64_t position,
                 void (*cb)(void *arg, int status), void *arg);
+/* The indexer is not to wait for its interval. */
+void index_hurry(struct index *index);

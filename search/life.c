@@ -36,3 +36,21 @@ void service_close(void *state)
     indexes_close(service->indexes);
     mem_free(service);
 }
+
+void service_tell(struct service *service, struct span channel,
+                  struct span text)
+{
+    struct span argv[] = {SPAN("SPUBLISH"), channel, text};
+
+    redis_send(service->redis, &(struct redis_call){.key = channel,
+                                                    .argv = argv,
+                                                    .argc = 3,
+                                                    .cb = service_told});
+}
+
+void service_told(void *arg, int status, const struct redisReply *reply)
+{
+    (void)arg;
+    (void)status;
+    (void)reply;
+}

@@ -487,10 +487,12 @@ static void on_position(void *arg, int status, const struct redisReply *reply)
 
     if (status == 0 && reply->type == REDIS_REPLY_STRING &&
         span_to_u64((struct span){reply->str, reply->len}, INT64_MAX,
-                    &position))
-        index_wait(refresh->index, position, true, on_refreshed, refresh->job);
-    else
+                    &position)) {
+        index_hurry(refresh->index);
+        index_wait(refresh->index, position, on_refreshed, refresh->job);
+    } else {
         each_done(refresh->job, status < 0 ? status : UV_ENOENT);
+    }
 }
 
 static void on_to_refresh(void *arg, int status, struct index **list,

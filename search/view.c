@@ -1,7 +1,29 @@
 /* view.c - see view.h. */
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "search/view.h"
+
+static void look(const char *dir, struct stat *manifest)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, dir);
+    if (stat(path, manifest) < 0)
+        *manifest = (struct stat){0};
+}
+
+bool view_is_current(const struct view *view)
+{
+    const struct stat *then = &view->manifest;
+    struct stat now;
+
+    look(view->opened.dir, &now);
+    return now.st_ino == then->st_ino &&
+           now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
+}
 
 static void count(struct view *view)
 {
@@ -13,12 +35,14 @@ static void count(struct view *view)
 }
 
 struct view *view_open(const char *dir, const struct view *older,
-                       const struct schema *schema, char *why, size_t why_size)
+                       const struct schema *schema, char why[VIEW_WHY])
 {
     struct view *view = mem_zalloc(MEM_CACHE, sizeof(*view));
-    bool fine =
-        older ? opened_reopen(&view->opened, &older->opened, why, why_size)
-              : opened_open(&view->opened, dir, why, why_size);
+    bool fine;
+
+    look(dir, &view->manifest);
+    fine = older ? opened_reopen(&view->opened, &older->opened, why, VIEW_WHY)
+                 : opened_open(&view->opened, dir, why, VIEW_WHY);
 
     view->refs = 1;
     list_init(&view->idle);

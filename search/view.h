@@ -6,15 +6,20 @@
  */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "common/list.h"
 #include "search/index/opened.h"
 #include "search/query/searcher.h"
+
+#define VIEW_WHY 320
 
 struct view {
     struct opened opened;
     struct schema schema; /* may have fields that no segment has yet */
     uint64_t position;    /* of the log: all before it is here */
     uint64_t docs;        /* live ones */
+    struct stat manifest; /* the file, as it was before it was read */
     unsigned refs;
     struct list idle; /* searchers */
 };
@@ -29,7 +34,9 @@ struct view_searcher {
 
 /* older: what is the same is shared with it; or NULL.  NULL: why. */
 struct view *view_open(const char *dir, const struct view *older,
-                       const struct schema *schema, char *why, size_t why_size);
+                       const struct schema *schema, char why[VIEW_WHY]);
+/* No other manifest is there by now: asked of the disk. */
+bool view_is_current(const struct view *view);
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view);
 

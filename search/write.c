@@ -267,9 +267,11 @@ static void on_written(void *arg)
         return;
     }
     metrics_add(write->service->written, 1);
+    if (write->soon)
+        index_hurry(write->append.index);
     if (write->waits)
-        index_wait(write->append.index, write->append.position, write->soon,
-                   on_refreshed, write);
+        index_wait(write->append.index, write->append.position, on_refreshed,
+                   write);
     else
         answer(write);
 }

@@ -3,6 +3,7 @@ service_documents.py - indexes and documents: made, changed, read, deleted, foun
 """
 import json
 import os
+import signal
 import urllib.parse
 
 from kit import (KEYS, Search, eventually, free_port, main, same, start, token, write_file)
@@ -315,6 +316,24 @@ def test_two_nodes_do_not_share_a_directory(redis, directory):
     assert "--data-dir" in second.log() and directory in second.log(), second.log()
     second.abandon()
     first.close()
+
+
+def test_one_process_does_it_all(redis, directory):
+    server = start(redis, directory, "--single", workers="1")
+    server.put("a", 1, {"n": 1}, query="?refresh=true")
+    same(server.count("a"), 1)
+    server.call("DELETE", "/a")
+    eventually(lambda: sorted(os.listdir(directory)) == ["indexer", "lock"], "the files to be gone")
+    server.close()
+
+
+def test_a_rolling_restart_hands_the_indexer_over(service):
+    service.put("a", 1, {"n": 1}, query="?refresh=true")
+    old = eventually(service.indexer, "an indexer")
+    service.signal(signal.SIGHUP)
+    eventually(lambda: service.indexer() not in (None, old), "another indexer")
+    service.put("a", 2, {"n": 2}, query="?refresh=true")
+    same(service.count("a"), 2)
 
 
 main(__name__)
