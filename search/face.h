@@ -13,6 +13,7 @@
 
 #include "search/face_highlight.h"
 #include "search/face_source.h"
+#include "search/face_suggest.h"
 #include "search/query/search.h"
 
 #define FACE_WINDOW_MAX SEARCH_HITS_MAX /* from + size */
@@ -41,11 +42,12 @@ struct face_search {
     struct face_source source;
     struct face_patterns fields;
     struct face_highlights highlights;
-    struct sort *sort; /* NULL, as aggs: none */
+    const struct face_suggest *suggest; /* NULL, as those below: none */
+    struct sort *sort;
     const struct agg *aggs;
     float min_score;
     bool scored; /* with sort: hits have scores all the same */
-    bool explain;
+    bool explain, version, seq_no;
     bool plain_total; /* hits.total is a number */
 };
 

@@ -4,7 +4,7 @@
 #include "search/index/schema.h"
 #include "search/query/query.h"
 
-#define FACE_ANALYZE_MAX (1 << 20) /* bytes of all texts */
+#define FACE_ANALYZE_MAX (1 << 16) /* bytes of all texts */
 #define FACE_TOKENS_MAX 10000
 
 /*

@@ -162,6 +162,9 @@ static bool put_search(struct answer *answer, uint64_t began)
         json_put_key(w, "aggregations");
         json_put_raw(w, buf_span(answer->result.aggs));
     }
+    if (answer->search->suggest && fine)
+        fine = face_suggest_put(answer->search->suggest, answer->searcher, w,
+                                answer->error);
     json_put_close(w, '}');
     return fine;
 }

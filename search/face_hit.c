@@ -72,7 +72,8 @@ static void put_fields(struct answer *answer, json_t *source)
     json_put_open(&answer->w, '{');
     for (uint32_t i = 0; i < schema->count; i++)
         for (size_t j = 0; j < patterns->count; j++)
-            if (query_name_matches(patterns->at[j], schema->fields[i].name)) {
+            if (!schema_is_meta(schema->fields[i].name) &&
+                query_name_matches(patterns->at[j], schema->fields[i].name)) {
                 put_field(answer, source, i);
                 break;
             }
@@ -130,6 +131,33 @@ static bool read_hit(struct answer *answer, uint32_t number, struct span *id)
     return false;
 }
 
+static void put_meta(struct answer *answer, const struct top_hit *hit,
+                     const char *key, struct span field)
+{
+    struct reader *reader = search_reader(answer->searcher, hit->doc);
+    uint32_t number = schema_find(&reader->schema, field);
+    uint32_t doc = hit->doc - reader->base;
+    const struct values *values =
+        number == SCHEMA_NONE ? NULL : reader_values(reader, number);
+
+    json_put_key(&answer->w, key);
+    json_put_int(&answer->w, values && values_count(values, doc)
+                                 ? values_get(values, doc, 0)
+                                 : 1);
+}
+
+/* Which write of the document it is. */
+static void put_versions(struct answer *answer, const struct top_hit *hit)
+{
+    if (answer->search->version)
+        put_meta(answer, hit, "_version", SCHEMA_VERSION);
+    if (!answer->search->seq_no)
+        return;
+    put_meta(answer, hit, "_seq_no", SCHEMA_SEQ_NO);
+    json_put_key(&answer->w, "_primary_term");
+    json_put_int(&answer->w, 1);
+}
+
 bool face_put_hit(struct answer *answer, size_t which)
 {
     const struct face_search *search = answer->search;
@@ -141,7 +169,9 @@ bool face_put_hit(struct answer *answer, size_t which)
         return false;
     json_put_open(w, '{');
     face_put_text(w, "_index", answer->index);
+    face_put_text(w, "_type", SPAN("_doc"));
     face_put_text(w, "_id", id);
+    put_versions(answer, hit);
     json_put_key(w, "_score");
     if (answer->result.has_scores)
         face_put_float(w, hit->score);

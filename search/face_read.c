@@ -233,6 +233,10 @@ static void read_flag(struct reading *r, const char *name, const json_t *node)
         refuse(r, name, node);
     else if (name[0] == 'e')
         search->explain = is_true;
+    else if (name[0] == 'v')
+        search->version = is_true;
+    else if (name[0] == 's')
+        search->seq_no = is_true;
     else if (name[0] == 't')
         search->scored = is_true;
     else
@@ -282,6 +286,13 @@ static void read_aggs(struct reading *r, const char *name, const json_t *node)
     r->search->aggs = aggs;
 }
 
+static void read_suggest(struct reading *r, const char *name,
+                         const json_t *node)
+{
+    (void)name;
+    r->search->suggest = face_suggest_read(&r->builder, node);
+}
+
 static void read_q(struct reading *r, const char *name, const json_t *node)
 {
     (void)node;
@@ -319,10 +330,13 @@ static const struct member members[] = {
     {"rest_total_hits_as_int", URL, read_flag},
     {"track_scores", BODY | URL, read_flag},
     {"explain", BODY | URL, read_flag},
+    {"version", BODY | URL, read_flag},
+    {"seq_no_primary_term", BODY | URL, read_flag},
     {"timeout", BODY | URL, read_timeout},
     {"highlight", BODY, read_highlight},
     {"aggs", BODY, read_aggs},
     {"aggregations", BODY, read_aggs},
+    {"suggest", BODY, read_suggest},
     {"q", ANY_URL, read_q},
     {"df", ANY_URL, read_q},
     {"default_operator", ANY_URL, read_operator},
@@ -340,11 +354,9 @@ static const struct member members[] = {
     {"runtime_mappings", BODY, read_off},
     {"script_fields", BODY, read_off},
     {"scroll", URL, read_off},
-    {"seq_no_primary_term", BODY | URL, read_off},
     {"slice", BODY, read_off},
     {"stored_fields", BODY | URL, read_off},
     {"terminate_after", BODY | ANY_URL, read_off},
-    {"version", BODY | URL, read_off},
     {"allow_no_indices", ANY_URL, NULL},
     {"allow_partial_search_results", URL, NULL},
     {"batched_reduce_size", URL, NULL},

@@ -139,7 +139,8 @@ static void check(void **state, enum face_kind kind,
 #define SHARDS "'_shards':{'total':1,'successful':1,'skipped':0,'failed':0}"
 #define HEAD "{'timed_out':false," SHARDS ",'hits':{"
 #define TOTAL(n) "'total':{'value':" #n ",'relation':'eq'},"
-#define HIT(id, score) "{'_index':'books','_id':'" id "','_score':" score "}"
+#define HIT(id, score) \
+    "{'_index':'books','_type':'_doc','_id':'" id "','_score':" score "}"
 #define ONE HEAD TOTAL(1) "'max_score':1.0,'hits':["
 
 static void test_face_answers_a_search(void **state)
@@ -152,7 +153,8 @@ static void test_face_answers_a_search(void **state)
         {"_source=false&size=1&from=1", "",
          HEAD TOTAL(3) "'max_score':1.0,'hits':[" HIT("1", "1.0") "]}}"},
         {"", "{'query':{'ids':{'values':['2']}}}",
-         ONE "{'_index':'books','_id':'2','_score':1.0,'_source':{'title':"
+         ONE "{'_index':'books','_type':'_doc','_id':'2','_score':1.0,'_source'"
+             ":{'title':"
              "'Walden','year':1854,'tags':'pond'}}]}}"},
         {"", "{'query':{'match_none':{}},'from':3,'size':5}",
          HEAD TOTAL(0) "'max_score':null,'hits':[]}}"},
@@ -194,9 +196,9 @@ static void test_face_counts_as_far_as_it_is_asked(void **state)
     check(state, FACE_COUNT, counts, COUNT(counts));
 }
 
-#define SOURCE(id, text)                                                 \
-    HEAD TOTAL(1) "'max_score':1.0,'hits':[{'_index':'books','_id':'" id \
-                  "','_score':1.0,'_source':" text "}]}}"
+#define SOURCE(id, text)                                                       \
+    HEAD TOTAL(1) "'max_score':1.0,'hits':[{'_index':'books','_type':'_doc','" \
+                  "_id':'" id "','_score':1.0,'_source':" text "}]}}"
 #define BY_ID(id) "{'query':{'ids':{'values':['" id "']}},'_source':"
 
 static void test_face_gives_the_members_that_are_asked_for(void **state)
@@ -320,8 +322,9 @@ static void test_face_refuses_what_is_no_json(void **state)
     arena_deinit(&arena);
 }
 
-#define SORTED(id, by) \
-    "{'_index':'books','_id':'" id "','_score':null,'sort':[" by "]}"
+#define SORTED(id, by)                            \
+    "{'_index':'books','_type':'_doc','_id':'" id \
+    "','_score':null,'sort':[" by "]}"
 
 static void test_face_sorts_and_goes_on_behind_a_hit(void **state)
 {
@@ -334,7 +337,8 @@ static void test_face_sorts_and_goes_on_behind_a_hit(void **state)
         {"_source=false", "{'min_score':2}",
          HEAD TOTAL(0) "'max_score':null,'hits':[]}}"},
         {"_source=false&track_scores&size=1", "{'sort':'year'}",
-         HEAD TOTAL(3) "'max_score':1.0,'hits':[{'_index':'books','_id':'1',"
+         HEAD TOTAL(3) "'max_score':1.0,'hits':[{'_index':'books','_type':'_"
+                       "doc','_id':'1',"
                        "'_score':1.0,'sort':[1851]}]}}"},
         {"", "{'search_after':[1]}",
          ILLEGAL("Sort must contain at least one field.")},
@@ -354,20 +358,23 @@ static void test_face_says_more_of_a_hit(void **state)
          "false,'min_score':0.1,'highlight':{'pre_tags':['<b>'],"
          "'post_tags':['</b>'],'fields':{'t*':{},'year':{}}},"
          "'sort':'year'}",
-         HEAD "'max_score':null,'hits':[{'_index':'books','_id':'0','_score':"
+         HEAD "'max_score':null,'hits':[{'_index':'books','_type':'_doc','_id':"
+              "'0','_score':"
               "null,'highlight':{'title':['The Old Man and the <b>Sea</b>']},"
               "'sort':[1952]}]}}"},
         {"_source=false",
          "{'query':{'ids':{'values':['1']}},'fields':"
          "['author.*','title.keyword','ta*','price'],"
          "'highlight':{'fields':{'title':{}}}}",
-         ONE "{'_index':'books','_id':'1','_score':1.0,'fields':{"
-             "'title.keyword':['Moby Dick'],'tags':['sea','whale'],"
-             "'tags.keyword':['sea','whale'],'author.name':['Herman Melville'],"
-             "'author.name.keyword':['Herman Melville'],'author.born.year':"
-             "[1819]}}]}}"},
+         ONE
+         "{'_index':'books','_type':'_doc','_id':'1','_score':1.0,'fields':{"
+         "'title.keyword':['Moby Dick'],'tags':['sea','whale'],"
+         "'tags.keyword':['sea','whale'],'author.name':['Herman Melville'],"
+         "'author.name.keyword':['Herman Melville'],'author.born.year':"
+         "[1819]}}]}}"},
         {"_source=false&explain=true", "{'query':{'ids':{'values':['1']}}}",
-         ONE "{'_index':'books','_id':'1','_score':1.0,'_explanation':{'value':"
+         ONE "{'_index':'books','_type':'_doc','_id':'1','_score':1.0,'_"
+             "explanation':{'value':"
              "1,'description':'ConstantScore(ids(\\'1\\'))','details':[]}}]}}"},
         {"", "{'highlight':{'fields':{'title':{'foo':1}}}}",
          PARSING("[highlight] does not support [foo]")},
@@ -389,6 +396,22 @@ static void test_face_says_more_than_hits(void **state)
                        "'doc_count_error_upper_bound':0,"
                        "'sum_other_doc_count':3,'buckets':[{'key':'sea',"
                        "'doc_count':2}]},'y':{'value':1952.0}}}"},
+        {"size=0",
+         "{'suggest':{'text':'waldem','a':{'term':{'field':'title'}},"
+         "'b':{'phrase':{'field':'title'}},'c':{'prefix':'mo',"
+         "'completion':{'field':'title.keyword'}}}}",
+         HEAD TOTAL(3) "'max_score':null,'hits':[]},'suggest':{'a':[{'text':"
+                       "'waldem','offset':0,'length':6,'options':[{'text':"
+                       "'walden','score':-2,'freq':1}]}],'b':[{'text':"
+                       "'waldem','offset':0,'length':6,'options':[{'text':"
+                       "'walden','score':1}]}],'c':[{'text':'mo','offset':0,"
+                       "'length':2,'options':[{'text':'Moby Dick','_score':1}]"
+                       "}]}}"},
+        {"", "{'suggest':{'a':{'text':'x'}}}",
+         PARSING("[suggest] needs [text], and [term], [phrase] or "
+                 "[completion]")},
+        {"", "{'suggest':{'a':{'text':'x','term':{'field':'t','x':1}}}}",
+         PARSING("[suggest] does not support [x]")},
         {"", "{'aggs':{'a':{'foo':{}}}}",
          PARSING("Unknown aggregation type [foo]")},
     };
