@@ -2,21 +2,19 @@
  * ask.c - _search and _count: face.h over an index, on the loop where it is
  * small, else on a thread of the pool.
  *
- *   ask() -- read -- [indexes_list()] on_indexes() -- run() -- answer
- *                                     -- large --> [pool: run()] on_done()
+ *   ask_index() -- read -- [indexes_list()] on_indexes() -- run() -- answer
+ *                                           -- large --> [pool: run()]
+ * on_done()
  */
+#include "search/ask.h"
 #include "common/clock.h"
-#include "search/answer.h"
-#include "search/face.h"
 #include "search/indexes.h"
 
 #define DEADLINE_US 12000000 /* before that of the request */
 
 struct asking {
     uv_work_t work;
-    struct request *req;
-    struct service *service;
-    struct span name;
+    struct ask ask;
     struct arena arena;
     struct face_search search;
     struct index *index; /* NULL: a pattern that stands for none */
@@ -32,8 +30,9 @@ static void on_indexes(void *arg, int status, struct index **list,
 static void on_work(uv_work_t *work);
 static void on_done(uv_work_t *work, int status);
 
-static void end(struct asking *asking)
+static void end(struct asking *asking, int status)
 {
+    asking->ask.cb(asking->ask.arg, status, buf_span(&asking->text));
     if (asking->searcher)
         view_give(asking->searcher);
     index_drop(asking->index);
@@ -45,53 +44,74 @@ static void end(struct asking *asking)
 static void answer(struct asking *asking)
 {
     struct span index = {NULL, 0};
+    int status = asking->fine ? 200 : face_status(&asking->error);
 
     if (!asking->fine) {
         if (asking->index)
             index = span_str(asking->index->name);
         asking->text.len = 0;
-        face_put_error(&asking->error, 400, index, &asking->text);
+        face_put_error(&asking->error, status, index, &asking->text);
     }
-    metrics_add(asking->service->searches, 1);
-    answer_json(asking->req, asking->fine ? 200 : 400, buf_span(&asking->text));
-    end(asking);
+    metrics_add(asking->ask.service->searches, 1);
+    end(asking, status);
 }
 
-static void ask(struct request *req, struct service *service,
-                enum face_kind kind)
+static void fail(struct asking *asking, const struct answer_error *error)
 {
-    struct asking *asking;
+    struct json_writer w = {.out = &asking->text};
 
-    if (!answer_body(req) ||
-        !answer_allows(req, "search:read", request_param(req, "index")))
-        return;
-    asking = mem_zalloc(MEM_JOB, sizeof(*asking));
-    asking->req = req;
-    asking->service = service;
-    asking->name = request_param(req, "index");
+    json_put_open(&w, '{');
+    answer_put_error(&w, error);
+    json_put_close(&w, '}');
+    end(asking, error->status);
+}
+
+void ask_index(const struct ask *ask)
+{
+    struct asking *asking = mem_zalloc(MEM_JOB, sizeof(*asking));
+
+    asking->ask = *ask;
     asking->deadline_us = clock_mono_us() + DEADLINE_US;
     arena_init(&asking->arena, MEM_JOB, 0);
     buf_init(&asking->text, MEM_JOB);
     asking->work.data = asking;
-    if (face_read(&asking->arena,
-                  &(struct face_request){.kind = kind,
-                                         .path = request_path(req),
-                                         .params = request_query_string(req),
-                                         .body = request_body(req)},
-                  &asking->search, &asking->error))
-        indexes_list(service->indexes, asking->name, on_indexes, asking);
+    if (face_read(&asking->arena, &ask->request, &asking->search,
+                  &asking->error))
+        indexes_list(ask->service->indexes, ask->name, on_indexes, asking);
     else
         answer(asking);
 }
 
+static void on_answer(void *arg, int status, struct span json)
+{
+    answer_json(arg, status, json);
+}
+
+static void ask_one(struct request *req, struct service *service,
+                    enum face_kind kind)
+{
+    struct span name = request_param(req, "index");
+
+    if (answer_body(req) && answer_allows(req, "search:read", name))
+        ask_index(&(struct ask){.service = service,
+                                .req = req,
+                                .request = {.kind = kind,
+                                            .path = request_path(req),
+                                            .params = request_query_string(req),
+                                            .body = request_body(req)},
+                                .name = name,
+                                .cb = on_answer,
+                                .arg = req});
+}
+
 void search_index(struct request *req, void *arg)
 {
-    ask(req, arg, FACE_SEARCH);
+    ask_one(req, arg, FACE_SEARCH);
 }
 
 void count_index(struct request *req, void *arg)
 {
-    ask(req, arg, FACE_COUNT);
+    ask_one(req, arg, FACE_COUNT);
 }
 
 /* On any thread. */
@@ -109,7 +129,7 @@ static void run(struct asking *asking)
     }
     schema_init(&schema);
     searcher_init(&none, &schema, NULL, 0);
-    asking->fine = face_run(&asking->search, &none, asking->name,
+    asking->fine = face_run(&asking->search, &none, asking->ask.name,
                             asking->deadline_us, &asking->text, &asking->error);
     searcher_deinit(&none);
     schema_deinit(&schema);
@@ -117,11 +137,11 @@ static void run(struct asking *asking)
 
 static void start(struct asking *asking)
 {
-    uv_loop_t *loop = stream_loop_uv(app_loop(asking->service->app));
+    uv_loop_t *loop = stream_loop_uv(app_loop(asking->ask.service->app));
 
     if (asking->searcher &&
         asking->searcher->view->docs >
-            (uint64_t)asking->service->config->pool_docs &&
+            (uint64_t)asking->ask.service->config->pool_docs &&
         uv_queue_work(loop, &asking->work, on_work, on_done) == 0)
         return;
     run(asking);
@@ -142,9 +162,11 @@ static void on_done(uv_work_t *work, int status)
 static void on_indexes(void *arg, int status, struct index **list, size_t count)
 {
     struct asking *asking = arg;
-    struct request *req = asking->req;
+    struct request *req = asking->ask.req;
+    struct span name = asking->ask.name;
+    struct answer_error error;
 
-    if (status == 0 && count == 0 && !names_is_pattern(asking->name))
+    if (status == 0 && count == 0 && !names_is_pattern(name))
         status = UV_ENOENT;
     if (status == 0 && count == 1) {
         asking->index = index_hold(list[0]);
@@ -157,12 +179,15 @@ static void on_indexes(void *arg, int status, struct index **list, size_t count)
         start(asking);
         return;
     }
-    if (status < 0)
-        answer_fail(req, status, asking->name);
-    else
-        answer_refuse(req, "illegal_argument_exception",
-                      "[%.*s] stands for %zu indices: one at a time is "
-                      "searched",
-                      (int)asking->name.len, asking->name.ptr, count);
-    end(asking);
+    error = answer_of(req, status, name);
+    if (status == 0)
+        error = (struct answer_error){
+            400, "illegal_argument_exception",
+            arena_printf(request_arena(req),
+                         "[%.*s] stands for %zu indices: one at a time is "
+                         "searched",
+                         (int)name.len, name.ptr, count)
+                .ptr,
+            NULL};
+    fail(asking, &error);
 }

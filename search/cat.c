@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "common/clock.h"
-#include "common/web.h"
 #include "search/answer.h"
+#include "search/assets.h"
 #include "search/indexes.h"
 
 #define COLUMNS 10
@@ -283,30 +283,43 @@ void cluster_health(struct request *req, void *arg)
 
 /* ---- segments, for the page to draw */
 
-static void put_segments(struct json_writer *w, const struct index *index)
+static void put_segment(struct json_writer *w, const struct opened *opened,
+                        size_t i)
 {
-    const struct opened *opened = &index->view->opened;
+    const struct live *live = &opened->lives[i];
 
-    json_put_name(w, span_str(index->name));
+    json_put_name(w, span_str(opened->manifest.segments[i].file));
     json_put_open(w, '{');
     json_put_key(w, "generation");
     json_put_int(w, (int64_t)opened->manifest.generation);
-    json_put_key(w, "segments");
-    json_put_open(w, '[');
-    for (size_t i = 0; i < opened->manifest.count; i++) {
-        json_put_open(w, '{');
-        json_put_key(w, "name");
-        json_put_string(w, span_str(opened->manifest.segments[i].file));
-        json_put_key(w, "num_docs");
-        json_put_int(w, opened->lives[i].count);
-        json_put_key(w, "deleted_docs");
-        json_put_int(w, opened->lives[i].docs - opened->lives[i].count);
-        json_put_key(w, "size_in_bytes");
-        json_put_int(w, (int64_t)segment_size(opened->segments[i]));
-        json_put_close(w, '}');
-    }
-    json_put_close(w, ']');
+    json_put_key(w, "num_docs");
+    json_put_int(w, live->count);
+    json_put_key(w, "deleted_docs");
+    json_put_int(w, live->docs - live->count);
+    json_put_key(w, "size_in_bytes");
+    json_put_int(w, (int64_t)segment_size(opened->segments[i]));
+    json_put_key(w, "committed");
+    json_put_bool(w, true);
+    json_put_key(w, "search");
+    json_put_bool(w, true);
     json_put_close(w, '}');
+}
+
+static void put_segments(struct json_writer *w, const struct index *index)
+{
+    const struct opened *opened = &index->view->opened;
+    size_t count = opened->manifest.count;
+
+    json_put_name(w, span_str(index->name));
+    json_put_raw(w, SPAN("{\"shards\":{\"0\":[{\"num_committed_segments\":"));
+    buf_printf(w->out, "%zu,\"num_search_segments\":%zu,\"segments\":", count,
+               count);
+    w->comma = false;
+    json_put_open(w, '{');
+    for (size_t i = 0; i < count; i++)
+        put_segment(w, opened, i);
+    json_put_close(w, '}');
+    buf_append(w->out, SPAN("}]}}"));
 }
 
 static void put_all_segments(struct cat *cat, struct buf *out)
@@ -335,8 +348,8 @@ void front(struct request *req, void *arg)
 {
     const struct service *service = arg;
 
-    if (request_prefers_html(req) && service->page) {
-        web_reply_file(req, service->page);
+    if (request_prefers_html(req)) {
+        web_reply_file(req, &asset_index_html);
         return;
     }
     answer_json(

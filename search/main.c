@@ -1,6 +1,7 @@
 /* main.c - the search service: its options, its routes. */
 #include "common/json.h"
 #include "search/answer.h"
+#include "search/assets.h"
 #include "search/service.h"
 
 static struct service_config config;
@@ -38,6 +39,16 @@ static const struct config_option options[] = {
     {                                                                 \
         REQUEST_POST, path, WRITE, handler, ROUTE_WRITE | ROUTE_SLASH \
     }
+
+#define PAGE_FILE(name)                                     \
+    static void page_##name(struct request *req, void *arg) \
+    {                                                       \
+        (void)arg;                                          \
+        web_reply_file(req, &asset_##name);                 \
+    }
+
+PAGE_FILE(page_css)
+PAGE_FILE(page_js)
 
 static const struct route routes[] = {
     {REQUEST_GET, "/", NULL, front, ROUTE_PAGE},
@@ -77,9 +88,14 @@ static const struct route routes[] = {
     {REQUEST_GET, "/_cluster/health", READ, cluster_health, 0},
     {REQUEST_GET, "/_cluster/health/{index}", READ, cluster_health, 0},
     GET_POST("/_search", search_index),
+    GET_POST("/_msearch", multi_search),
+    GET_POST("/_analyze", analyze_text),
+    GET_POST("/{index}/_analyze", analyze_text),
     GET_POST("/{index}/_search", search_index),
     GET_POST("/_count", count_index),
     GET_POST("/{index}/_count", count_index),
+    {REQUEST_GET, "/page.css", NULL, page_page_css, 0},
+    {REQUEST_GET, "/page.js", NULL, page_page_js, 0},
     {REQUEST_GET, "*", NULL, no_such_route, ROUTE_ANY_QUERY},
     {0},
 };
@@ -101,6 +117,7 @@ int main(int argc, char **argv)
         .open = service_open,
         .on_epoch = service_on_epoch,
         .close = service_close,
+        .openapi = &asset_openapi_yaml,
     };
 
     json_setup();

@@ -5,7 +5,7 @@
  *   append.c             documents to the log: append.lua decides
  *   write.c bulk.c read.c  _doc and its relatives, _bulk, reading by id
  *   manage.c cat.c       indexes made, described, deleted; what there is
- *   ask.c                _search and _count, by face.h
+ *   ask.c ask_many.c     _search and _count, by face.h; _msearch, _analyze
  *   indexer.c            the process that makes segments of the log
  *   answer.c             Elasticsearch's words
  */
@@ -30,7 +30,6 @@ struct service {
     struct redis *redis;
     const struct service_config *config;
     struct indexes *indexes;
-    const struct web_file *page;            /* NULL: none */
     uint64_t *written, *refused, *searches; /* metric cells */
 };
 
@@ -68,5 +67,7 @@ void cluster_health(struct request *req, void *arg);
 void read_segments(struct request *req, void *arg);
 void search_index(struct request *req, void *arg);
 void count_index(struct request *req, void *arg);
+void multi_search(struct request *req, void *arg);
+void analyze_text(struct request *req, void *arg);
 void front(struct request *req, void *arg);
 void no_such_route(struct request *req, void *arg);
