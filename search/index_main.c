@@ -83,10 +83,10 @@ static void tell(struct indexing *indexing, bool last)
         return;
     indexing->told_us = now;
     fprintf(stderr, "%s%llu documents, %.0f/s, %.1f MB, %.1f MB/s",
-            indexing->terminal ? "\r" : "", (unsigned long long)docs,
+            indexing->terminal ? "\r\033[K" : "", (unsigned long long)docs,
             (double)docs / seconds, megabytes, megabytes / seconds);
     if (!last && indexing->total > indexing->bytes)
-        fprintf(stderr, ", %.0f s left  ",
+        fprintf(stderr, ", %.0f s left",
                 seconds * (double)(indexing->total - indexing->bytes) /
                     (double)indexing->bytes);
     fputs(last ? "\n" : "", stderr);
@@ -96,7 +96,7 @@ static void on_refused(void *arg, uint64_t line, const char *why)
 {
     const struct indexing *indexing = arg;
 
-    fprintf(stderr, "%sline %llu: %s\n", indexing->terminal ? "\r" : "",
+    fprintf(stderr, "%sline %llu: %s\n", indexing->terminal ? "\r\033[K" : "",
             (unsigned long long)line, why);
 }
 
