@@ -6,8 +6,8 @@
  *                 -- else read() -- Redis --> take() --> cb of each who waits
  *
  * A chunk is kept for a while.  So what stands at a place of an epoch is the
- * same for all who ask, and stays so, or chunks_expire() is called; what differs from one to
- * the other, such as what each may see, is not asked here.
+ * same for all who ask, and stays so, or chunks_expire() is called; what
+ * differs from one to the other, such as what each may see, is not asked here.
  */
 #pragma once
 
