@@ -204,9 +204,14 @@ struct stream_tls *app_load_tls(const struct app *app,
 /* Who holds the lock; 0: it does not say. */
 static pid_t holder_of(int fd)
 {
-    char text[16] = "";
+    char text[16];
+    ssize_t len = pread(fd, text, sizeof(text), 0);
+    struct span pid = {text, len > 0 ? (size_t)len : 0};
+    uint64_t number = 0;
 
-    return pread(fd, text, sizeof(text) - 1, 0) > 0 ? (pid_t)atoi(text) : 0;
+    pid.len = span_find(pid, '\n');
+    span_to_u64(pid, INT32_MAX, &number);
+    return (pid_t)number;
 }
 
 /*
@@ -216,7 +221,7 @@ static pid_t holder_of(int fd)
  */
 static bool take_lock(int fd, const char *dir, char reason[APP_REASON_MAX])
 {
-    const struct timespec wait = {.tv_nsec = LOCK_POLL_MS * 1000000};
+    const struct timespec wait = {.tv_nsec = LOCK_POLL_MS * 1000000L};
     char text[16];
 
     for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; ms += LOCK_POLL_MS) {

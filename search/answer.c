@@ -201,7 +201,8 @@ bool answer_takes(struct request *req, const char *const *params)
         "timeout", "routing", "master_timeout", "wait_for_active_shards",
         NULL};
     struct span rest = request_query_string(req);
-    struct span name, value;
+    struct span name;
+    struct span value;
 
     if (!answer_body(req))
         return false;

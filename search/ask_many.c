@@ -142,7 +142,7 @@ void multi_search(struct request *req, void *arg)
         return;
     while (next_line(&rest, &line))
         lines++;
-    if (lines == 0 || lines % 2 || lines > 2 * SEARCHES_MAX) {
+    if (lines == 0 || lines % 2 || lines / 2 > SEARCHES_MAX) {
         answer_refuse(req, ILLEGAL,
                       "a header and a body for each of at most %d searches "
                       "are needed, in lines",

@@ -16,6 +16,9 @@
 #define MOST 1000
 #define QUERIES 120
 #define WHY 300
+#define ALL                                                      \
+    "union-bounds,intersection-bounds,phrase-bounds,first-look," \
+    "shared-threshold,block-scores,counting,simd"
 
 struct index {
     char dir[40];
@@ -129,17 +132,15 @@ static void run(struct index *index, struct span text, const char *without,
 static void compare(struct index *index, struct span text,
                     const struct search_request *request)
 {
-    static const char *const withouts[] = {
-        "union-bounds",
-        "intersection-bounds",
-        "phrase-bounds",
-        "first-look",
-        "shared-threshold",
-        "block-scores",
-        "counting",
-        "simd",
-        "union-bounds,intersection-bounds,phrase-bounds,first-look,"
-        "shared-threshold,block-scores,counting,simd"};
+    static const char *const withouts[] = {"union-bounds",
+                                           "intersection-bounds",
+                                           "phrase-bounds",
+                                           "first-look",
+                                           "shared-threshold",
+                                           "block-scores",
+                                           "counting",
+                                           "simd",
+                                           ALL};
     static struct top_hit expected[MOST];
     static struct top_hit found[MOST];
     struct search_result all = {.hits = expected};
