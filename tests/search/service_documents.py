@@ -45,8 +45,9 @@ def test_an_index_of_the_same_name_is_another_one(service):
 
 
 def test_names_and_settings_that_cannot_be_are_refused(service):
-    for name, why in (("Books", "lowercase"), ("_x", "start with"), ("a%2Cb", "characters"), ("healthz2%20", "characters"),
-                      ("v1", "path of the service"), ("metrics2%23", "characters"), ("x" * 256, "255")):
+    for name, why in (("Books", "lowercase"), ("_x", "start with"), ("a%2Cb", "characters"),
+                      ("healthz2%20", "characters"), ("v1", "path of the service"), ("metrics2%23", "characters"),
+                      ("x" * 256, "255")):
         reason = service.refuse("PUT", "/" + name, 400, "invalid_index_name_exception")
         assert why in reason, reason
     for body, kind in (({"settings": {"number_of_shards": 2}}, "illegal_argument_exception"),
@@ -215,8 +216,9 @@ def test_a_bulk_is_done_in_order_and_answered_one_by_one(service):
 
 
 def test_a_bulk_that_cannot_be_read_does_nothing(service, redis):
-    for lines, why in (('{"index":{"_index":"a"}}\n{"n":1}\n{"what":{}}\n{}\n', "line [2]"), ('{"index":{}}\n{}\n', "index"),
-                       ('{"index":{"_index":"a"}}\n', "document"), ("nonsense\n", "line [1]"),
+    for lines, why in (('{"index":{"_index":"a"}}\n{"n":1}\n{"what":{}}\n{}\n', "line [2]"),
+                       ('{"index":{}}\n{}\n', "index"), ('{"index":{"_index":"a"}}\n', "document"),
+                       ("nonsense\n", "line [1]"),
                        ('{"index":{"_index":"a","x":1}}\n{}\n', "x"), ('{"delete":{"_index":"a"}}\n', "_id")):
         reason = service.refuse("POST", "/_bulk", 400, "illegal_argument_exception", lines,
                                 **{"Content-Type": "application/x-ndjson"})
