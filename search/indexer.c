@@ -319,17 +319,17 @@ static void on_entries(void *arg, int status, const struct redisReply *reply)
 {
     struct indexer *indexer = arg;
 
-    if (status < 0 || reply->type != REDIS_REPLY_ARRAY || indexer->closing)
+    if (status < 0 || reply->type != REDIS_REPLY_ARRAY || indexer->closing) {
         end_pass(indexer);
-    else if (!indexer->current)
-        next_shard(indexer); /* begun again meanwhile */
-    else if (reply->elements == 0) {
-        indexer->seq = indexer->current->applied; /* it is being deleted */
-        read_log(indexer);
-    } else if (apply(indexer, reply))
+        return;
+    }
+    bool is_empty = reply->elements == 0; /* it is being deleted */
+    if (indexer->current && is_empty)
+        indexer->seq = indexer->current->applied;
+    if (indexer->current && (is_empty || apply(indexer, reply)))
         read_log(indexer);
     else
-        next_shard(indexer);
+        next_shard(indexer); /* or begun again meanwhile */
 }
 
 /* Back to what is on the disk. */

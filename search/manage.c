@@ -209,7 +209,8 @@ void make_index(struct request *req, void *arg)
     struct job *job = begin(req, arg, "search:write");
     const char *wrong = job ? names_refuse(job->name) : NULL;
     struct schema schema;
-    json_t *body, *settings;
+    json_t *body;
+    json_t *settings;
 
     if (!job)
         return;

@@ -20,8 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
 from lab import BUILD, DEADLINE, LIVE, TOP, Skip, eventually, request, run, same  # noqa: E402
 
-SERVICES = ("shortener", "ratelimit", "notifier")
-PORTS = {"shortener": 1, "ratelimit": 2, "notifier": 3, "resp": 12}  # after LAB_PORT
+SERVICES = ("shortener", "ratelimit", "notifier", "chat", "search")
+PORTS = {"shortener": 1, "ratelimit": 2, "notifier": 3, "chat": 4, "search": 5, "resp": 12}  # after LAB_PORT
 # What apt and ninja would say: all is installed and built.
 STUBS = {"dpkg-query": "echo installed", "ninja": "exit 0"}
 
@@ -287,7 +287,7 @@ def test_options_come_from_the_environment_but_those_of_the_lab(tree):
              LAB="x", TOKEN_KEYS="/", DATA_DIR="/", HELP="yes", VERSION="1.2")
     for name, pid in tree.running().items():
         with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-            same(len(file.read().split()), 0 if name == "redis" else 2, name)
+            same(len(file.read().split()), {"redis": 0, "search": 3}.get(name, 2), name)  # search has an indexer
 
 
 run(sys.modules[__name__], tree=tree)

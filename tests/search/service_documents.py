@@ -236,7 +236,7 @@ def test_a_large_bulk_becomes_segments(service):
     same([item["index"]["_seq_no"] for item in answer["items"]], list(range(5000)))
     same(service.count("a"), 5000)
     same(service.find("a", {"term": {"word": "w3"}}, size=0)["total"]["value"], len(range(3, 5000, 7)))
-    assert service.call("GET", "/a/_segments")["indices"]["a"]["segments"]
+    assert service.call("GET", "/a/_segments")["indices"]["a"]["shards"]["0"][0]["segments"]
 
 
 def test_new_fields_by_many_at_once_are_one_mapping(service):
