@@ -136,7 +136,8 @@ static double place_of(double us, double most)
 
 static void put_scale(struct buf *out, double most, size_t height)
 {
-    for (double us = 1; us <= most; us *= 10)
+    for (uint64_t ten = 1; (double)ten <= most; ten *= 10) {
+        double us = (double)ten;
         buf_printf(out,
                    "<path d='M%.1f %dV%zu' stroke='currentColor' "
                    "stroke-opacity='.25'/><text x='%.1f' y='%d' "
@@ -144,6 +145,7 @@ static void put_scale(struct buf *out, double most, size_t height)
                    place_of(us, most), TOP - 8, height, place_of(us, most),
                    TOP - 12, us < 1000 ? us : us / 1000,
                    us < 1000 ? "µs" : "ms");
+    }
 }
 
 static size_t put_bars(const struct sbg_report *report,

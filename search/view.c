@@ -97,7 +97,7 @@ struct view_searcher *view_take(struct view *view)
     list_init(&searcher->node);
     searcher->view = view;
     searcher->readers =
-        mem_zalloc(MEM_CACHE, (n + 1) * sizeof(searcher->readers[0]));
+        mem_zalloc(MEM_CACHE, (n + 1) * sizeof(struct reader *));
     for (size_t i = 0; i < n && fine; i++) {
         searcher->readers[i] = reader_open(
             opened->segments[i], &opened->lives[i], opened->readers[i]->base);
