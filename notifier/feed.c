@@ -43,6 +43,7 @@ struct feed {
     struct list patterns;
     size_t pattern_count;
     struct list waiting;
+    bool live; /* the link is there */
     size_t known;
     struct partition partitions[HASH_PARTITIONS];
     struct log_id places[HASH_PARTITIONS];
@@ -102,6 +103,7 @@ void feed_set_key(struct feed *feed, struct position_key *key)
 
 void feed_set_live(struct feed *feed, bool live)
 {
+    feed->live = live;
     for (uint32_t i = 0; live && i < HASH_PARTITIONS; i++)
         feed_read_on(feed, i);
 }
@@ -112,14 +114,6 @@ void feed_read_on(struct feed *feed, uint32_t partition)
         feed->partitions[partition].again = true;
     else
         read_references(&feed->partitions[partition]);
-}
-
-bool feed_is_reading(const struct feed *feed)
-{
-    for (uint32_t i = 0; i < HASH_PARTITIONS; i++)
-        if (feed->partitions[i].reading || feed->partitions[i].wanting)
-            return true;
-    return false;
 }
 
 /* ---- where partitions stand */
@@ -139,10 +133,22 @@ bool feed_is_known(const struct feed *feed)
     return feed->known == HASH_PARTITIONS;
 }
 
-static void tell_known(struct feed *feed)
+bool feed_is_current(const struct feed *feed)
+{
+    if (!feed->live || !feed_is_known(feed))
+        return false;
+    for (uint32_t i = 0; i < HASH_PARTITIONS; i++)
+        if (feed->partitions[i].reading || feed->partitions[i].wanting)
+            return false;
+    return true;
+}
+
+static void tell_current(struct feed *feed)
 {
     struct list waiting;
 
+    if (list_is_empty(&feed->waiting) || !feed_is_current(feed))
+        return;
     list_init(&waiting);
     list_move(&feed->waiting, &waiting);
     for (struct list *node; (node = list_pop(&waiting));) {
@@ -159,8 +165,7 @@ static void set_place(struct partition *partition, struct log_id place)
     if (partition->known)
         return;
     partition->known = true;
-    if (++feed->known == HASH_PARTITIONS)
-        tell_known(feed);
+    feed->known++;
 }
 
 void feed_await(struct feed *feed, struct feed_wait *wait)
@@ -511,4 +516,6 @@ static void on_references(void *arg, int status, const struct redisReply *reply)
         log_id_is_before(partition->feed->places[partition->index],
                          partition->target))
         read_references(partition);
+    else
+        tell_current(partition->feed);
 }

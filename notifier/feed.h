@@ -33,7 +33,7 @@ struct feed *feed_create(const struct feed_options *options);
 /* Nobody uses a pattern any more, and the app's links are closed. */
 void feed_destroy(struct feed *feed);
 
-/* The link is there again: what was published meanwhile is read. */
+/* The link is gone, or there again: what was published meanwhile is read. */
 void feed_set_live(struct feed *feed, bool live);
 /* What positions are sealed with; once, before anybody uses a pattern. */
 void feed_set_key(struct feed *feed, struct position_key *key);
@@ -53,14 +53,15 @@ void pattern_leave(struct pattern *pattern);
 
 /* Where all partitions stand; all zero: there is nothing in one yet. */
 const struct log_id *feed_places(const struct feed *feed);
-/* Somebody says that one stands further on: read on; is any being read? */
+/* Somebody says that one stands further on: read on. */
 void feed_read_on(struct feed *feed, uint32_t partition);
-bool feed_is_reading(const struct feed *feed);
 /* Is that known of all of them? */
 bool feed_is_known(const struct feed *feed);
+/* And was it so just now: the link is there, and nothing is being read? */
+bool feed_is_current(const struct feed *feed);
 struct log_id feed_place(const struct feed *feed, uint32_t partition);
 
-/* In its owner's struct; cb runs once, later, when all partitions are known. */
+/* In its owner's struct; cb runs once, later, when the feed is current. */
 struct feed_wait {
     struct list node;
     void (*cb)(struct feed_wait *wait);

@@ -18,19 +18,22 @@ static bool is_aged(const struct topic_setting *setting,
            (int64_t)(message->ts + setting->max_age_ms) < clock_wall_ms();
 }
 
+/* A gap to nothing, of a log that Redis lost, stands behind what was lost. */
 static bool is_had(struct log_id have, const struct message *message)
 {
-    return !log_id_is_before(have, message->id);
+    return message->id.epoch != 0 && !log_id_is_before(have, message->id);
 }
 
 /* The first place whose message it has not had; false: not in the ring. */
 bool missed_find_place(const struct follow *follow, uint64_t *place)
 {
     const struct fanout_topic *ring = &follow->topic->ring;
+    struct log_id last = topic_last(follow->topic);
     uint64_t low = ring->first;
     uint64_t high = ring->next;
 
-    if (!log_id_is_before(follow->have, topic_last(follow->topic))) {
+    if (follow->have.epoch == last.epoch &&
+        !log_id_is_before(follow->have, last)) {
         *place = ring->next;
         return true;
     }
@@ -150,24 +153,44 @@ static void tell_lost(struct out *out, struct follow *follow)
             MESSAGE_GAP_EPOCH);
 }
 
+/* The log began, began again, or there is none any more. */
+static void enter(struct out *out, struct follow *follow, uint64_t epoch)
+{
+    struct log_id have = follow->have;
+
+    if (have.epoch == epoch)
+        return;
+    follow->have.epoch = epoch;
+    if (have.epoch == 0)
+        return;
+    follow->have.offset = 0;
+    follow->lost_from = have.offset + 1;
+    tell_lost(out, follow);
+}
+
 static void put_entry(struct out *out, struct follow *follow,
                       const struct chunk_entry *entry)
 {
     struct log_id place = entry->place;
     struct message *message = message_of(entry->message);
 
-    if (follow->have.epoch == 0) { /* it began meanwhile */
-        follow->have.epoch = place.epoch;
-    } else if (place.epoch != follow->have.epoch) { /* it began again */
-        follow->lost_from = follow->have.offset + 1;
-        follow->have = (struct log_id){place.epoch, 0};
-        tell_lost(out, follow);
-    }
+    enter(out, follow, place.epoch);
     skip_to(out, follow, (struct log_id){place.epoch, place.offset - 1});
     follow->quiet = false;
     follow->have = place;
     if (follow_wants(follow, message))
         put_message(out, message);
+}
+
+/* Nothing of what it misses is there; of another epoch it is read next. */
+static void skip_all(struct out *out, struct follow *follow)
+{
+    struct log_id last = topic_last(follow->topic);
+
+    if (follow->have.epoch == last.epoch)
+        skip_to(out, follow, last);
+    else
+        enter(out, follow, last.epoch);
 }
 
 static void deliver_log(struct resume *resume, const struct chunk *chunk)
@@ -189,8 +212,8 @@ static void deliver_log(struct resume *resume, const struct chunk *chunk)
     }
     if (log_id_is_before(follow->have, aged))
         skip_to(&out, follow, aged);
-    else if (!log_id_is_before(resume->chunk_wait.behind, follow->have))
-        skip_to(&out, follow, topic_last(follow->topic));
+    else if (log_id_eq(resume->chunk_wait.behind, follow->have))
+        skip_all(&out, follow);
     end_out(&out);
 }
 

@@ -17,8 +17,7 @@
  */
 
 #define RETRY_MS 500
-#define LOOK_MS 10   /* until it is looked again whether the feed has read */
-#define FEED_MS 5000 /* until all partitions are known */
+#define FEED_MS 5000 /* until it is known where partitions stand */
 
 #include "notifier/resume_internal.h"
 
@@ -82,6 +81,7 @@ void resume_start(struct subscriber *subscriber, const struct since *since)
 
     resume->subscriber = subscriber;
     resume->recovered = true;
+    resume->positioned = since->kind == SINCE_POSITION;
     resume->topic_wait.cb = on_topic;
     resume->feed_wait.cb = on_feed;
     resume->chunk_wait.cb = on_chunk;
@@ -277,9 +277,8 @@ static bool is_ahead(const struct follow *follow)
 {
     struct log_id last = topic_last(follow->topic);
 
-    return follow->since == SINCE_POSITION && last.epoch != 0 &&
-           follow->have.epoch == last.epoch &&
-           follow->have.offset > last.offset;
+    return follow->since == SINCE_POSITION &&
+           log_id_is_before(last, follow->have);
 }
 
 /* The same of patterns: all that are ahead are read at once. */
@@ -294,19 +293,27 @@ static bool is_feed_behind(struct resume *resume)
         if (missed->position.offsets[i] > feed_place(feed, i).offset)
             feed_read_on(feed, i);
     resume->expected = true;
-    return feed_is_reading(feed);
+    return !feed_is_current(feed);
+}
+
+static enum step await_feed(struct resume *resume)
+{
+    feed_await(resume->subscriber->app->feed, &resume->feed_wait);
+    if (!resume->subscriber->events->is_stream)
+        wheel_start(wheel_of(resume), &resume->timer, FEED_MS, on_no_feed);
+    return STEP_WAIT;
 }
 
 static enum step stand(struct resume *resume)
 {
     struct notifier *app = resume->subscriber->app;
 
-    if (resume_is_at_end(resume)) {
-        if (!is_feed_behind(resume))
-            return STEP_DONE;
-        wheel_start(wheel_of(resume), &resume->timer, LOOK_MS, on_retry);
-        return STEP_WAIT;
-    }
+    /* A position may say that there was nothing: a worker that has not heard
+       yet that Redis lost all would take that for the begin of what was. */
+    if (resume->positioned && !feed_is_current(app->feed))
+        return await_feed(resume);
+    if (resume_is_at_end(resume))
+        return is_feed_behind(resume) ? await_feed(resume) : STEP_DONE;
     struct follow *follow = resume_follow(resume);
     if (follow->topic && topic_is_live(follow->topic) && is_ahead(follow) &&
         !follow->expected) {
@@ -317,12 +324,8 @@ static enum step stand(struct resume *resume)
         topic_await(follow->topic, &resume->topic_wait);
         return STEP_WAIT;
     }
-    if (follow->pattern && !feed_is_known(app->feed)) {
-        feed_await(app->feed, &resume->feed_wait);
-        if (!resume->subscriber->events->is_stream)
-            wheel_start(wheel_of(resume), &resume->timer, FEED_MS, on_no_feed);
-        return STEP_WAIT;
-    }
+    if (follow->pattern && !feed_is_known(app->feed))
+        return await_feed(resume);
     if (follow->topic)
         settle_topic(follow);
     resume_go_on(resume);

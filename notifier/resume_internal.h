@@ -23,8 +23,9 @@ struct resume {
     enum phase phase;
     struct list *at; /* the follow whose turn it is */
     uint32_t partition;
-    uint64_t hole; /* the first reference that is gone, not told yet; or 0 */
-    bool expected; /* the position is ahead of the feed, which has looked */
+    uint64_t hole;   /* the first reference that is gone, not told yet; or 0 */
+    bool positioned; /* it is from a position, or some of it */
+    bool expected;   /* the position is ahead of the feed, which has looked */
     bool quiet, recovered; /* of the patterns, as a follow's */
     struct missed *missed; /* NULL: it has none */
     struct topic_wait topic_wait;

@@ -112,6 +112,7 @@ class Stream:
         self.sock = connect(port or server.port, wrap)
         self.sock.sendall(render("GET", path, None, {"Accept": "text/event-stream"} | headers))
         self.rest, self.id, self.retry, self.comments, self.type, self.data = b"", last or "", None, [], "", []
+        self.named = False  # an id came since the last event
         self.told = 0  # times that an id came alone
         self.status, self.headers = self._head()
         if wait and self.status == 200 and not last:
@@ -140,7 +141,7 @@ class Stream:
         if name == "":
             self.comments.append(value)
         elif name == "id":
-            self.id = value
+            self.id, self.named = value, True
         elif name == "event":
             self.type = value
         elif name == "data":
@@ -160,9 +161,9 @@ class Stream:
             self._field(line)
             return None
         event = Event(self.id, self.type or "message", "\n".join(self.data)) if self.data else None
-        if not event and self.id:
+        if not event and self.named:
             self.told += 1
-        self.type, self.data = "", []
+        self.type, self.data, self.named = "", [], False
         return event
 
     def next(self, timeout=DEADLINE):

@@ -188,21 +188,55 @@ def test_redis_that_lost_everything_is_told(redis):
     assert "epoch" in {gap[2] for gap in gaps}, gaps
 
 
+def begin_empty(store):
+    """As a cache would, without what it had."""
+    store.kill()
+    for name in os.listdir(store.dir):
+        if name.startswith("appendonly") or name.endswith((".rdb", ".aof")):
+            path = os.path.join(store.dir, name)
+            for file in os.listdir(path) if os.path.isdir(path) else ():
+                os.remove(os.path.join(path, file))
+            if not os.path.isdir(path):
+                os.remove(path)
+    store.start()
+
+
 def test_redis_restarted_empty_is_told():
     store = Redis()
-
-    def replace(_traffic):
-        store.kill()
-        for name in os.listdir(store.dir):
-            if name.startswith("appendonly") or name.endswith((".rdb", ".aof")):
-                path = os.path.join(store.dir, name)
-                for file in os.listdir(path) if os.path.isdir(path) else ():
-                    os.remove(os.path.join(path, file))
-                if not os.path.isdir(path):
-                    os.remove(path)
-        store.start()
-    gaps = with_traffic(store, replace, lost=True)
+    gaps = with_traffic(store, lambda _traffic: begin_empty(store), lost=True)
     assert "epoch" in {gap[2] for gap in gaps}, gaps
+    store.close()
+
+
+def test_redis_that_loses_all_while_topics_are_read_takes_nothing_of_another():
+    """What its ring has is given, and the gap behind it, though the log is gone."""
+    store = Redis()
+    server = start(store, "--workers", "1")
+    others = ["a%02d" % n for n in range(60)]
+    with Stream(server, *others, "b") as first:
+        for topic in others + ["b"]:
+            publish(server, topic, "0")
+        first.take(61)
+        last = first.id
+    with Stream(server, "b") as ring:  # so that the worker has what b's subscriber missed, and of the others nothing
+        for data in ("1", "2"):
+            publish(server, "b", data)
+        for topic in others:
+            publish(server, topic, "1")
+        ring.take(2)
+        store.pause()
+        with Stream(server, *others, "b", last=last) as again:
+            again.settle()  # what it misses is to be read next
+            begin_empty(store)
+            seen = []
+            while ("b", "epoch") not in seen:
+                event = again.next()
+                about = json.loads(event.data)
+                seen.append((about["topic"], about["reason"]) if event.type == "notifier.gap" else about)
+            same([event for event in seen if event in (1, 2) or event[0] == "b"], [1, 2, ("b", "epoch")])
+            publish(server, "b", "3")
+            eventually(lambda: again.next().data == "3", "what comes behind it")
+    server.close()
     store.close()
 
 

@@ -41,6 +41,34 @@ static void test_feed_is_known_when_all_partitions_are(void **state)
     assert_true(log_id_eq(feed_place(bench->feed, 4), (struct log_id){0}));
 }
 
+/* A link that was away may hide that all is another: it is read first. */
+static void test_feed_is_current_when_all_was_read_again(void **state)
+{
+    struct bench *bench = *state;
+
+    go_live(bench, 5, 7);
+    assert_true(feed_is_current(bench->feed));
+    feed_set_live(bench->feed, false);
+    assert_false(feed_is_current(bench->feed));
+    assert_true(feed_is_known(bench->feed));
+    feed_await(bench->feed, &bench->wait);
+    feed_set_live(bench->feed, true);
+    for (int i = 0; i < HASH_PARTITIONS; i++) {
+        assert_int_equal(bench->known, 0);
+        assert_false(feed_is_current(bench->feed));
+        answer(bench, i == P
+                          ? fake_empty()
+                          : kit_references((struct log_id){5, 7}, "t", 1, 0));
+    }
+    assert_int_equal(bench->known, 1);
+    assert_true(feed_is_current(bench->feed));
+    assert_place(bench, 0, 0);
+    feed_read_on(bench->feed, P);
+    assert_false(feed_is_current(bench->feed));
+    answer(bench, fake_empty());
+    assert_true(feed_is_current(bench->feed));
+}
+
 static void test_feed_is_known_by_what_it_hears_too(void **state)
 {
     struct bench *bench = *state;
@@ -278,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_feed_listens_to_all_partitions),
         TEST(test_feed_is_known_when_all_partitions_are),
+        TEST(test_feed_is_current_when_all_was_read_again),
         TEST(test_feed_is_known_by_what_it_hears_too),
         TEST(test_feed_takes_what_comes_next),
         TEST(test_feed_passes_over_what_is_old),

@@ -46,11 +46,6 @@ def test_gap_covers_what_is_missing_behind_it():
     is_good(("a", 0), ("b", 0), ("b", 1), ("*", "epoch"), counts=COUNTS)
 
 
-def test_gap_of_an_epoch_holds_until_a_new_update_comes():
-    is_good(*WHOLE, ("*", "epoch"), ("a", "trimmed"), ("a", 0), ("a", 1), ("a", 3), ("b", 2), counts={"a": 4, "b": 3})
-    is_bad("came again", *WHOLE, ("*", "epoch"), ("a", 3), ("a", "trimmed"), ("a", 0), counts={"a": 4, "b": 2})
-
-
 def test_lost_update_is_found():
     is_bad("came, but not 1", *[event for event in WHOLE if event != ("a", 1)], counts=COUNTS)
 
