@@ -99,7 +99,7 @@ struct span reader_id(struct reader *reader, uint32_t doc)
                             : (struct span){NULL, 0};
 }
 
-/* Blocks are not checked ahead: a document reads one of them. */
+/* Blocks are not checked ahead: a document needs one of them. */
 static bool open_stored(struct reader *reader)
 {
     struct span index;
@@ -115,11 +115,16 @@ static bool open_stored(struct reader *reader)
 
 struct stored *reader_stored(struct reader *reader)
 {
-    return open_stored(reader) ? &reader->stored : NULL;
+    return open_stored(reader) &&
+                   segment_check(reader->segment, reader->stored.blocks)
+               ? &reader->stored
+               : NULL;
 }
 
 int reader_source(struct reader *reader, uint32_t doc, struct buf *out)
 {
-    return open_stored(reader) ? stored_read(&reader->stored, doc, out)
-                               : UV_EIO;
+    if (!open_stored(reader) ||
+        !segment_check(reader->segment, stored_frame(&reader->stored, doc)))
+        return UV_EIO;
+    return stored_read(&reader->stored, doc, out);
 }

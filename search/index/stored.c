@@ -131,6 +131,11 @@ static uint32_t block_of(const struct stored *stored, uint32_t doc)
     return from;
 }
 
+struct span stored_frame(const struct stored *stored, uint32_t doc)
+{
+    return packed_span(&stored->offsets, stored->blocks, block_of(stored, doc));
+}
+
 static int load(struct stored *stored, uint32_t block)
 {
     struct span frame = packed_span(&stored->offsets, stored->blocks, block);

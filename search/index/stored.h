@@ -57,6 +57,8 @@ struct stored {
 bool stored_init(struct stored *stored, struct span blocks, struct span index,
                  uint32_t docs);
 void stored_deinit(struct stored *stored);
+/* What stored_read() of a document reads of the blocks. */
+struct span stored_frame(const struct stored *stored, uint32_t doc);
 /* Of a document that there is, to out's end.  UV_EIO, out untouched: its block
    is not as the index says. */
 int stored_read(struct stored *stored, uint32_t doc, struct buf *out);

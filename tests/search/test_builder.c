@@ -2,15 +2,15 @@
  * test_builder.c - documents in JSON as a segment has them: terms, values,
  * source, ids.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "search/index/builder.h"
-#include "search/index/field.h"
-#include "search/index/stored.h"
-#include "search/index/values.h"
+#include "search/index/reader.h"
 #include "search/query/places.h"
 #include "search/query/postings.h"
 #include "tests/test.h"
@@ -236,6 +236,58 @@ static void test_sources_and_ids_are_kept(void **state)
     schema_deinit(&again);
 }
 
+/* In the second chunk, which nothing else is in. */
+static void damage_sources(struct bench *bench)
+{
+    const off_t at = SEGMENT_ALIGN + 3 * SEGMENT_CHUNK / 2;
+    int fd = open(bench->path, O_RDWR);
+    char byte;
+
+    assert_true(
+        segment_section(bench->segment, SEGMENT_STORED, SEGMENT_NO_FIELD).len >
+        2 * SEGMENT_CHUNK);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+static void test_sources_that_are_damaged_are_not_read(void **state)
+{
+    struct bench *bench = *state;
+    struct buf source;
+    struct buf out;
+    char id[16];
+    unsigned lost = 0;
+
+    srandom(1);
+    buf_init(&source, MEM_APP);
+    for (int i = 0; i < 5000; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        source.len = 0;
+        buf_append(&source, SPAN("{\"k\":\""));
+        for (int j = 0; j < 8; j++)
+            buf_printf(&source, "%08lx", random());
+        buf_append(&source, (struct span){"\"}", 3});
+        assert_true(add(bench, id, source.ptr));
+    }
+    buf_deinit(&source);
+    finish(bench);
+    damage_sources(bench);
+    struct reader *reader = reader_open(bench->segment, NULL, 0);
+    buf_init(&out, MEM_APP);
+    assert_int_equal(reader_source(reader, 0, &out), 0);
+    assert_int_equal(reader_source(reader, 4999, &out), 0);
+    assert_null(segment_damage(bench->segment));
+    for (uint32_t doc = 0; doc < 5000; doc++)
+        lost += reader_source(reader, doc, &out) == UV_EIO;
+    assert_in_range(lost, 1000, 3000); /* all of the chunk */
+    assert_non_null(strstr(segment_damage(bench->segment), "documents"));
+    assert_null(reader_stored(reader)); /* so that they are not merged */
+    buf_deinit(&out);
+    reader_close(reader);
+}
+
 static void test_what_is_refused_leaves_nothing(void **state)
 {
     static const struct {
@@ -309,6 +361,7 @@ int main(void)
         T(test_keywords_are_terms_and_values),
         T(test_numbers_dates_and_truths_are_values),
         T(test_sources_and_ids_are_kept),
+        T(test_sources_that_are_damaged_are_not_read),
         T(test_what_is_refused_leaves_nothing),
         T(test_fields_of_what_is_refused_leave_nothing),
         T(test_what_is_abandoned_is_not_there),
