@@ -115,8 +115,18 @@ static bool take_name(const struct manifest *manifest, const json_t *node,
     return true;
 }
 
-static bool take_segment(struct manifest *manifest, const json_t *node,
-                         uint64_t *docs)
+/* It can be read again. */
+static bool fits(const struct manifest *manifest)
+{
+    uint64_t docs = 0;
+
+    for (size_t i = 0; i < manifest->count; i++)
+        docs += manifest->segments[i].docs;
+    return manifest->count <= MANIFEST_SEGMENTS_MAX &&
+           docs <= MANIFEST_DOCS_MAX;
+}
+
+static bool take_segment(struct manifest *manifest, const json_t *node)
 {
     char file[MANIFEST_FILE_MAX];
     const json_t *live = json_object_get(node, "live");
@@ -129,11 +139,9 @@ static bool take_segment(struct manifest *manifest, const json_t *node,
     for (size_t i = 0; i < manifest->count; i++)
         if (strcmp(file, manifest->segments[i].file) == 0)
             return false;
-    *docs += (uint64_t)its;
     manifest_add(manifest, file, (uint32_t)its);
-    return *docs <= MANIFEST_DOCS_MAX &&
-           (!live || take_name(manifest, live, "live",
-                               manifest->segments[manifest->count - 1].live));
+    return !live || take_name(manifest, live, "live",
+                              manifest->segments[manifest->count - 1].live);
 }
 
 static bool take_schema(struct manifest *manifest, const json_t *node)
@@ -154,7 +162,6 @@ static bool take_all(struct manifest *manifest, const json_t *json)
         json_integer_value(json_object_get(json, "generation"));
     json_int_t next = json_integer_value(json_object_get(json, "next"));
     const json_t *node;
-    uint64_t docs = 0;
     size_t i;
 
     if (json_integer_value(json_object_get(json, "version")) != VERSION ||
@@ -168,10 +175,10 @@ static bool take_all(struct manifest *manifest, const json_t *json)
     snprintf(manifest->position, sizeof(manifest->position), "%s", position);
     json_array_foreach(segments, i, node)
     {
-        if (!take_segment(manifest, node, &docs))
+        if (!take_segment(manifest, node))
             return false;
     }
-    return true;
+    return fits(manifest);
 }
 
 bool manifest_read(struct manifest *manifest, struct span text)
@@ -261,6 +268,8 @@ int manifest_save(struct manifest *manifest, const char *dir)
     char path[PATH_MAX];
     struct buf text;
 
+    if (!fits(manifest))
+        return EFBIG;
     snprintf(unfinished, sizeof(unfinished), "%s/" UNFINISHED, dir);
     snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, dir);
     buf_init(&text, MEM_APP);

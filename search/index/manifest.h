@@ -44,8 +44,8 @@ void manifest_put(const struct manifest *manifest, struct buf *out);
 /* Of a directory; where there is none, the index is empty.  False: why. */
 bool manifest_load(struct manifest *manifest, const char *dir, char *why,
                    size_t why_size);
-/* The next generation is on the disk, and counts: 0 or errno.  Files that it
-   has no more are removed. */
+/* The next generation is on the disk, and counts: 0 or errno; EFBIG: it has too
+   many segments or documents.  Files that it has no more are removed. */
 int manifest_save(struct manifest *manifest, const char *dir);
 
 /* A name for a new file, that no other has had: NUMBER.suffix. */
