@@ -171,7 +171,6 @@ static void on_indexes(void *arg, int status, struct index **list, size_t count)
     if (status == 0 && count == 1) {
         asking->index = index_hold(list[0]);
         asking->searcher = view_take(list[0]->view);
-        status = asking->searcher ? 0 : UV_EIO;
     }
     for (size_t i = 0; i < count; i++)
         index_drop(list[i]);

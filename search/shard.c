@@ -175,23 +175,13 @@ static void put_gone(const struct shard *shard, const struct ids *ids,
     }
 }
 
-static int reopen(struct shard *shard)
-{
-    struct opened older = shard->opened;
-    char why[WHY];
-    bool fine = opened_reopen(&shard->opened, &older, why, sizeof(why));
-
-    opened_close(&older);
-    return fine ? 0 : UV_EIO;
-}
-
 static int save(struct shard *shard)
 {
     int err = manifest_save(&shard->manifest, shard->dir);
 
     if (!err)
         app_crash_point(shard->app, "indexer-manifest");
-    return err ? err : reopen(shard);
+    return err ? err : opened_renew(&shard->opened);
 }
 
 static int finish_segment(struct shard *shard)
@@ -225,8 +215,7 @@ int shard_commit(struct shard *shard)
     change.gone = (const struct span *)(const void *)gone.ptr;
     change.gone_count = gone.len / sizeof(struct span);
     if (!err)
-        err =
-            replace_add(&shard->manifest, shard->dir, &shard->opened, &change);
+        err = replace_add(&shard->manifest, &shard->opened, &change);
     buf_deinit(&gone);
     app_crash_point(shard->app, "indexer-replaced");
     snprintf(shard->manifest.position, MANIFEST_POSITION_MAX, "%llu",
@@ -246,18 +235,10 @@ int shard_commit(struct shard *shard)
 
 bool shard_begin_merge(struct shard *shard)
 {
-    size_t count = shard->manifest.count;
-    struct tiers_segment *segments;
     struct tiers_range range;
     char why[WHY];
 
-    if (shard->merger || count == 0)
-        return false;
-    segments = mem_zalloc(MEM_JOB, count * sizeof(segments[0]));
-    merger_look(&shard->manifest, shard->dir, segments);
-    bool chosen = tiers_choose(&tiers_usual, segments, count, &range);
-    mem_free(segments);
-    if (!chosen)
+    if (shard->merger || !merger_choose(&shard->opened, &range))
         return false;
     shard->merger =
         merger_begin(&shard->manifest, shard->dir, &range, why, sizeof(why));

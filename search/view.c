@@ -87,7 +87,6 @@ struct view_searcher *view_take(struct view *view)
     const struct opened *opened = &view->opened;
     struct list *node = list_pop(&view->idle);
     size_t n = opened->manifest.count;
-    bool fine = true;
 
     if (node) {
         view_ref(view);
@@ -98,16 +97,10 @@ struct view_searcher *view_take(struct view *view)
     searcher->view = view;
     searcher->readers =
         mem_zalloc(MEM_CACHE, (n + 1) * sizeof(struct reader *));
-    for (size_t i = 0; i < n && fine; i++) {
-        searcher->readers[i] = reader_open(
-            opened->segments[i], &opened->lives[i], opened->readers[i]->base);
-        fine = searcher->readers[i];
-    }
+    for (size_t i = 0; i < n; i++)
+        searcher->readers[i] = reader_like(
+            opened->readers[i], &opened->lives[i], opened->readers[i]->base);
     searcher_init(&searcher->searcher, &view->schema, searcher->readers, n);
-    if (!fine) {
-        destroy(searcher);
-        return NULL;
-    }
     view_ref(view);
     return searcher;
 }

@@ -40,7 +40,7 @@ bool view_is_current(const struct view *view);
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view);
 
-/* Keeps the view.  NULL: a segment cannot be read. */
+/* Keeps the view. */
 struct view_searcher *view_take(struct view *view);
 void view_give(struct view_searcher *searcher);
 

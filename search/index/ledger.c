@@ -1,5 +1,4 @@
 /* ledger.c - see ledger.h. */
-#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,6 +14,7 @@
 struct ledger {
     struct manifest *manifest;
     const char *dir;
+    struct opened opened; /* as the manifest was saved */
     pthread_mutex_t lock; /* of all else here */
     pthread_cond_t changed;
     struct buf *origins; /* of each segment; empty: it was there before */
@@ -126,6 +126,13 @@ static void replace_origins(struct ledger *ledger, struct tiers_range range,
     ledger->count = range.from + kept + after;
 }
 
+static int save(struct ledger *ledger)
+{
+    int err = manifest_save(ledger->manifest, ledger->dir);
+
+    return err ? err : opened_renew(&ledger->opened);
+}
+
 /* ---- merges; the lock is held but where it is said */
 
 static int commit(struct ledger *ledger, struct merger *merger)
@@ -140,7 +147,7 @@ static int commit(struct ledger *ledger, struct merger *merger)
     }
     replace_origins(ledger, range, &joined,
                     ledger->manifest->count + range.count > ledger->count);
-    return manifest_save(ledger->manifest, ledger->dir);
+    return save(ledger);
 }
 
 static void merge(struct ledger *ledger, const struct tiers_range *range)
@@ -165,18 +172,6 @@ static void merge(struct ledger *ledger, const struct tiers_range *range)
     merger_close(merger);
 }
 
-static bool choose(const struct ledger *ledger, struct tiers_range *range)
-{
-    size_t count = ledger->manifest->count;
-    struct tiers_segment *segments =
-        mem_alloc(MEM_JOB, (count + 1) * sizeof(*segments));
-
-    merger_look(ledger->manifest, ledger->dir, segments);
-    bool chosen = tiers_choose(&tiers_usual, segments, count, range);
-    mem_free(segments);
-    return chosen;
-}
-
 static void *merge_on(void *arg)
 {
     struct ledger *ledger = arg;
@@ -184,7 +179,7 @@ static void *merge_on(void *arg)
 
     pthread_mutex_lock(&ledger->lock);
     while (!ledger_failed(ledger)) {
-        if (choose(ledger, &range))
+        if (merger_choose(&ledger->opened, &range))
             merge(ledger, &range);
         else if (ledger->ending)
             break;
@@ -201,9 +196,12 @@ struct ledger *ledger_create(struct manifest *manifest, const char *dir,
                              bool merges)
 {
     struct ledger *ledger = mem_zalloc(MEM_JOB, sizeof(*ledger));
+    char why[WHY];
 
     ledger->manifest = manifest;
     ledger->dir = dir;
+    if (!opened_open(&ledger->opened, dir, why, sizeof(why)))
+        ledger_fail(ledger, "cannot read", why);
     pthread_mutex_init(&ledger->lock, NULL);
     pthread_cond_init(&ledger->changed, NULL);
     ledger->origins =
@@ -229,29 +227,18 @@ static int add(struct ledger *ledger, const char *name,
 {
     struct addition addition = {ledger, origins};
     struct replace_order order = {when, &addition};
-    struct opened opened;
-    char why[WHY];
-    int err = -1;
+    struct replace_change change = {.file = name, .order = &order};
+    int err = replace_add(ledger->manifest, &ledger->opened, &change);
 
-    if (opened_open(&opened, ledger->dir, why, sizeof(why)))
-        err = replace_add(
-            ledger->manifest, ledger->dir, &opened,
-            &(struct replace_change){.file = name, .order = &order});
-    opened_close(&opened);
-    if (!err)
-        err = manifest_save(ledger->manifest, ledger->dir);
-    return err;
+    return err ? err : save(ledger);
 }
 
 void ledger_add(struct ledger *ledger, const char *name,
                 const struct schema *schema, struct buf *origins)
 {
     pthread_mutex_lock(&ledger->lock);
-    struct manifest *manifest = ledger->manifest;
-    schema_follow(&manifest->schema, schema);
-    int err = manifest->count == MANIFEST_SEGMENTS_MAX
-                  ? EMFILE
-                  : add(ledger, name, origins);
+    schema_follow(&ledger->manifest->schema, schema);
+    int err = add(ledger, name, origins);
     if (err) {
         ledger_fail(ledger, ledger->dir, text_of(err));
         buf_deinit(origins);
@@ -286,6 +273,7 @@ void ledger_destroy(struct ledger *ledger)
     for (size_t i = 0; i < ledger->count; i++)
         buf_deinit(&ledger->origins[i]);
     mem_free(ledger->origins);
+    opened_close(&ledger->opened);
     pthread_cond_destroy(&ledger->changed);
     pthread_mutex_destroy(&ledger->lock);
     mem_free(ledger);

@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -11,7 +10,7 @@
 #include "search/index/merger.h"
 
 struct merger {
-    char dir[PATH_MAX], file[MANIFEST_FILE_MAX];
+    char file[MANIFEST_FILE_MAX];
     struct schema schema;
     struct opened parts; /* as they were at the beginning */
     uint32_t docs;       /* live ones of them all */
@@ -22,40 +21,26 @@ struct merger {
 static void path_of(const struct merger *merger, const char *file,
                     char path[PATH_MAX])
 {
-    if (snprintf(path, PATH_MAX, "%s/%s", merger->dir, file) >= PATH_MAX)
+    if (snprintf(path, PATH_MAX, "%s/%s", merger->parts.dir, file) >= PATH_MAX)
         path[0] = '\0'; /* it cannot be opened */
 }
 
 /* ---- what there is */
 
-static uint32_t count_live(const char *dir, const struct manifest_segment *of)
+bool merger_choose(const struct opened *opened, struct tiers_range *range)
 {
-    char path[PATH_MAX];
-    struct live live;
+    size_t count = opened->manifest.count;
+    struct tiers_segment *segments =
+        mem_alloc(MEM_JOB, (count + 1) * sizeof(*segments));
 
-    snprintf(path, sizeof(path), "%s/%s", dir, of->live);
-    if (!of->live[0] || !live_load(&live, path, of->docs))
-        return of->docs;
-    uint32_t count = live.count;
-    live_deinit(&live);
-    return count;
-}
-
-void merger_look(const struct manifest *manifest, const char *dir,
-                 struct tiers_segment *segments)
-{
-    char path[PATH_MAX];
-    struct stat stat_;
-
-    for (size_t i = 0; i < manifest->count; i++) {
-        const struct manifest_segment *of = &manifest->segments[i];
-        snprintf(path, sizeof(path), "%s/%s", dir, of->file);
-        bool there = stat(path, &stat_) == 0;
+    for (size_t i = 0; i < count; i++)
         segments[i] =
-            (struct tiers_segment){.bytes = there ? (uint64_t)stat_.st_size : 0,
-                                   .docs = of->docs,
-                                   .live = count_live(dir, of)};
-    }
+            (struct tiers_segment){.bytes = segment_size(opened->segments[i]),
+                                   .docs = opened->lives[i].docs,
+                                   .live = opened->lives[i].count};
+    bool chosen = tiers_choose(&tiers_usual, segments, count, range);
+    mem_free(segments);
+    return chosen;
 }
 
 /* ---- the three steps */
@@ -66,7 +51,6 @@ struct merger *merger_begin(struct manifest *manifest, const char *dir,
 {
     struct merger *merger = mem_zalloc(MEM_JOB, sizeof(*merger));
 
-    snprintf(merger->dir, sizeof(merger->dir), "%s", dir);
     schema_init(&merger->schema);
     schema_follow(&merger->schema, &manifest->schema);
     if (!opened_open_some(&merger->parts, dir, manifest->segments + range->from,

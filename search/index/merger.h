@@ -18,13 +18,12 @@
 
 struct merger;
 
-/* Of all segments of a manifest, for tiers_choose(): count of them.  Where a
-   file cannot be looked at its bytes are 0. */
-void merger_look(const struct manifest *manifest, const char *dir,
-                 struct tiers_segment *segments);
+/* False: none is worth it. */
+bool merger_choose(const struct opened *opened, struct tiers_range *range);
 
 /* NULL: why says which file is not as it should be.  Takes a name of the
-   manifest. */
+   manifest.  Segments are opened anew, so that all that is copied is looked at
+   once more. */
 struct merger *merger_begin(struct manifest *manifest, const char *dir,
                             const struct tiers_range *range, char *why,
                             size_t why_size);

@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <uv.h>
 
 #include "search/index/opened.h"
 
@@ -13,16 +14,14 @@ struct opening {
     size_t why_size;
 };
 
-/* Its place in an older one; or the count of that. */
-static size_t place_in(const struct opened *older,
-                       const struct manifest_segment *segment)
+/* The reader that an older one has of it, or NULL. */
+static const struct reader *reader_in(const struct opened *older,
+                                      const struct manifest_segment *segment)
 {
-    size_t count = older ? older->manifest.count : 0;
-
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; older && i < older->manifest.count; i++)
         if (strcmp(older->manifest.segments[i].file, segment->file) == 0)
-            return i;
-    return count;
+            return older->readers[i];
+    return NULL;
 }
 
 /* Of a segment: all are, where there is no file of it. */
@@ -49,21 +48,21 @@ static bool open_one(struct opened *opened, size_t i,
                      const struct opening *opening)
 {
     const struct manifest_segment *of = &opened->manifest.segments[i];
-    size_t place = place_in(opening->older, of);
+    const struct reader *older = reader_in(opening->older, of);
+    const struct reader *before = i ? opened->readers[i - 1] : NULL;
+    uint32_t base = before ? before->base + before->docs : 0;
+    struct live *live = &opened->lives[i];
     struct segment *segment;
     char path[PATH_MAX];
-    uint32_t base = 0;
 
-    for (size_t j = 0; j < i; j++)
-        base += opened->readers[j]->docs;
     snprintf(path, sizeof(path), "%s/%s", opened->dir, of->file);
     opened->segments[i] = segment =
-        opening->older && place < opening->older->manifest.count
-            ? segment_ref(opening->older->segments[place])
-            : segment_open(path, opening->why, opening->why_size);
+        older ? segment_ref(older->segment)
+              : segment_open(path, opening->why, opening->why_size);
     if (!segment || !read_live(opened, i, opening))
         return false;
-    opened->readers[i] = reader_open(segment, &opened->lives[i], base);
+    opened->readers[i] = older ? reader_like(older, live, base)
+                               : reader_open(segment, live, base);
     if (!opened->readers[i] && segment_damage(segment))
         snprintf(opening->why, opening->why_size, "%s",
                  segment_damage(segment));
@@ -169,6 +168,16 @@ bool opened_reopen(struct opened *opened, const struct opened *older, char *why,
 {
     return open_now(opened, older->dir,
                     &(struct opening){older, why, why_size});
+}
+
+int opened_renew(struct opened *opened)
+{
+    struct opened older = *opened;
+    char why[64];
+    bool fine = opened_reopen(opened, &older, why, sizeof(why));
+
+    opened_close(&older);
+    return fine ? 0 : UV_EIO;
 }
 
 bool opened_open_some(struct opened *opened, const char *dir,

@@ -27,6 +27,8 @@ bool opened_open_some(struct opened *opened, const char *dir,
    has are not opened once more. */
 bool opened_reopen(struct opened *opened, const struct opened *older, char *why,
                    size_t why_size);
+/* The same in the place of the older one: 0 or UV_EIO. */
+int opened_renew(struct opened *opened);
 void opened_close(struct opened *opened);
 /* What was found to be damaged since; NULL: nothing. */
 const char *opened_damage(const struct opened *opened);

@@ -16,25 +16,47 @@ static bool section(const struct reader *reader, enum segment_kind kind,
     return segment_check(reader->segment, *out);
 }
 
-struct reader *reader_open(struct segment *segment, const struct live *live,
-                           uint32_t base)
+static struct reader *create(struct segment *segment, const struct live *live,
+                             uint32_t base)
 {
     struct reader *reader = mem_zalloc(MEM_APP, sizeof(*reader));
-    struct span schema;
 
     reader->segment = segment;
     reader->live = live;
     reader->docs = segment_docs(segment);
     reader->base = base;
     schema_init(&reader->schema);
-    if (!section(reader, SEGMENT_SCHEMA, SEGMENT_NO_FIELD, &schema) ||
-        !schema_read_list(&reader->schema, schema)) {
-        reader_close(reader);
-        return NULL;
-    }
+    return reader;
+}
+
+/* Its schema is there. */
+static struct reader *with_fields(struct reader *reader)
+{
     reader->fields = mem_zalloc(MEM_APP, (reader->schema.count + 1) *
                                              sizeof(reader->fields[0]));
     return reader;
+}
+
+struct reader *reader_open(struct segment *segment, const struct live *live,
+                           uint32_t base)
+{
+    struct reader *reader = create(segment, live, base);
+    struct span schema;
+
+    if (section(reader, SEGMENT_SCHEMA, SEGMENT_NO_FIELD, &schema) &&
+        schema_read_list(&reader->schema, schema))
+        return with_fields(reader);
+    reader_close(reader);
+    return NULL;
+}
+
+struct reader *reader_like(const struct reader *other, const struct live *live,
+                           uint32_t base)
+{
+    struct reader *reader = create(other->segment, live, base);
+
+    schema_follow(&reader->schema, &other->schema);
+    return with_fields(reader);
 }
 
 void reader_close(struct reader *reader)

@@ -24,6 +24,9 @@ struct reader {
 /* NULL: the segment is damaged, and says where. */
 struct reader *reader_open(struct segment *segment, const struct live *live,
                            uint32_t base);
+/* Another one of an open one's segment, as open as that is. */
+struct reader *reader_like(const struct reader *other, const struct live *live,
+                           uint32_t base);
 void reader_close(struct reader *reader);
 
 /* By the segment's own number; NULL: it has none, or is damaged. */

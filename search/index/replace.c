@@ -9,7 +9,6 @@
 
 struct replacing {
     struct manifest *manifest;
-    const char *dir;
     struct opened *opened;
     const struct replace_order *order; /* or NULL */
     struct reader *fresh;              /* NULL: none */
@@ -77,7 +76,7 @@ static int write_live(struct replacing *replacing, const char *file,
     char path[PATH_MAX];
 
     manifest_live_name(replacing->manifest, file, name);
-    snprintf(path, sizeof(path), "%s/%s", replacing->dir, name);
+    snprintf(path, sizeof(path), "%s/%s", replacing->opened->dir, name);
     return live_save(live, path);
 }
 
@@ -107,20 +106,18 @@ static int write_all(struct replacing *replacing, const char *file)
     return err;
 }
 
-int replace_add(struct manifest *manifest, const char *dir,
-                struct opened *opened, const struct replace_change *change)
+int replace_add(struct manifest *manifest, struct opened *opened,
+                const struct replace_change *change)
 {
-    struct replacing replacing = {.manifest = manifest,
-                                  .dir = dir,
-                                  .opened = opened,
-                                  .order = change->order};
+    struct replacing replacing = {
+        .manifest = manifest, .opened = opened, .order = change->order};
     struct segment *segment = NULL;
     char path[PATH_MAX];
     char why[64];
     int err = UV_EIO;
 
     if (change->file) {
-        snprintf(path, sizeof(path), "%s/%s", dir, change->file);
+        snprintf(path, sizeof(path), "%s/%s", opened->dir, change->file);
         segment = segment_open(path, why, sizeof(why));
         replacing.fresh = segment ? reader_open(segment, NULL, 0) : NULL;
     }

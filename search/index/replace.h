@@ -25,8 +25,9 @@ struct replace_change {
 
 /*
  * Add the segment's file to the manifest, with files of who is live, those of
- * others that lose some too; the caller saves it.  opened: the index as it was.
- * 0, errno, or UV_EIO: a file is damaged; then the manifest is as it was.
+ * others that lose some too; the caller saves it, and opens the index anew.
+ * opened: as it was.  0, errno, or UV_EIO: a file is damaged; then the manifest
+ * is as it was.
  */
-int replace_add(struct manifest *manifest, const char *dir,
-                struct opened *opened, const struct replace_change *change);
+int replace_add(struct manifest *manifest, struct opened *opened,
+                const struct replace_change *change);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -73,7 +72,7 @@ static void add(struct bench *bench, const char *ids)
     }
     assert_int_equal(builder_finish(builder), 0);
     assert_true(opened_open(&opened, bench->dir, bench->why, WHY));
-    assert_int_equal(replace_add(&bench->manifest, bench->dir, &opened,
+    assert_int_equal(replace_add(&bench->manifest, &opened,
                                  &(struct replace_change){.file = file}),
                      0);
     opened_close(&opened);
@@ -222,24 +221,35 @@ static void test_merger_that_is_given_up_leaves_all_as_it_was(void **state)
     assert_string_equal(look(bench), "|ab c");
 }
 
-static void test_merger_look_tells_what_is_there(void **state)
+/* "FROM+COUNT" of what is chosen, or "". */
+static const char *choose(struct bench *bench)
+{
+    struct tiers_range range;
+    struct opened opened;
+
+    bench->found[0] = '\0';
+    assert_true(opened_open(&opened, bench->dir, bench->why, WHY));
+    if (merger_choose(&opened, &range))
+        snprintf(bench->found, sizeof(bench->found), "%zu+%zu", range.from,
+                 range.count);
+    opened_close(&opened);
+    return bench->found;
+}
+
+static void test_merger_chooses_by_what_is_live(void **state)
 {
     struct bench *bench = *state;
-    struct tiers_segment segments[2];
-    char path[PATH_MAX];
-    struct stat stat_;
 
+    assert_string_equal(choose(bench), "");
+    add(bench, "x");
     add(bench, "abc");
     add(bench, "bd");
-    merger_look(&bench->manifest, bench->dir, segments);
-    snprintf(path, sizeof(path), "%s/%s", bench->dir,
-             bench->manifest.segments[0].file);
-    assert_int_equal(stat(path, &stat_), 0);
-    assert_int_equal(segments[0].bytes, stat_.st_size);
-    assert_int_equal(segments[0].docs, 3);
-    assert_int_equal(segments[0].live, 2);
-    assert_int_equal(segments[1].live, 2);
-    assert_false(segments[0].busy);
+    assert_string_equal(choose(bench), "");
+    add(bench, "a");
+    assert_string_equal(choose(bench), "1+1"); /* of which one is left */
+    for (char id[2] = "e"; id[0] < 'i'; id[0]++)
+        add(bench, id);
+    assert_string_equal(choose(bench), "0+8");
 }
 
 static void test_merger_begin_names_what_is_damaged(void **state)
@@ -266,7 +276,7 @@ int main(void)
         TEST(test_merger_of_which_nothing_is_left_leaves_nothing),
         TEST(test_merger_may_be_one_of_several),
         TEST(test_merger_that_is_given_up_leaves_all_as_it_was),
-        TEST(test_merger_look_tells_what_is_there),
+        TEST(test_merger_chooses_by_what_is_live),
         TEST(test_merger_begin_names_what_is_damaged),
     };
     json_setup();

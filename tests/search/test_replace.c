@@ -72,8 +72,7 @@ static void change(struct bench *bench, const char *ids, int64_t version,
         what.file = file;
     }
     assert_true(opened_open(&opened, bench->dir, bench->why, WHY));
-    assert_int_equal(replace_add(&bench->manifest, bench->dir, &opened, &what),
-                     0);
+    assert_int_equal(replace_add(&bench->manifest, &opened, &what), 0);
     assert_int_equal(manifest_save(&bench->manifest, bench->dir), 0);
     opened_close(&opened);
 }
