@@ -29,7 +29,7 @@ static size_t run_length(const struct tiers *tiers,
     uint64_t largest = 0;
     size_t length = 0;
 
-    for (; length < count && !segments[length].busy; length++) {
+    for (; length < count; length++) {
         uint64_t bytes = live_bytes(&segments[length]);
         if (tier_of(tiers, &segments[length]) > tier ||
             sum + bytes > tiers->most)
@@ -45,8 +45,7 @@ static bool choose_deleted(const struct tiers_segment *segments, size_t count,
                            struct tiers_range *range)
 {
     for (size_t i = 0; i < count; i++)
-        if (!segments[i].busy &&
-            segments[i].live < segments[i].docs - segments[i].live) {
+        if (segments[i].live < segments[i].docs - segments[i].live) {
             *range = (struct tiers_range){i, 1};
             return true;
         }

@@ -28,7 +28,6 @@ static const struct tiers tiers_usual = {TIERS_FACTOR, TIERS_FLOOR, TIERS_MOST};
 struct tiers_segment {
     uint64_t bytes;
     uint32_t docs, live;
-    bool busy; /* it is being merged: it is not chosen, nor passed over */
 };
 
 struct tiers_range {

@@ -63,7 +63,7 @@ static void test_tiers_writes_anew_what_is_mostly_deleted(void **state)
     assert_true(tiers_choose(&few, segments, 4, &range));
     assert_int_equal(range.from, 2);
     assert_int_equal(range.count, 1);
-    segments[2].busy = true;
+    segments[2].live = 10;
     assert_true(tiers_choose(&few, segments, 4, &range));
     assert_int_equal(range.from, 3);
 }
@@ -82,22 +82,6 @@ static void test_tiers_counts_only_what_is_live(void **state)
     for (size_t i = 0; i < 4; i++)
         segments[i].live = 70;
     assert_false(tiers_choose(&tiers, segments, 4, &range));
-}
-
-static void test_tiers_leaves_alone_what_is_being_merged(void **state)
-{
-    struct tiers_segment segments[8];
-    struct tiers_range range;
-    (void)state;
-
-    for (size_t i = 0; i < 8; i++)
-        segments[i] = (struct tiers_segment){
-            .bytes = 5, .docs = 1, .live = 1, .busy = i == 3};
-    assert_true(tiers_choose(&tiers, segments, 8, &range));
-    assert_int_equal(range.from, 4);
-    assert_int_equal(range.count, 4);
-    segments[5].busy = true;
-    assert_false(tiers_choose(&tiers, segments, 8, &range));
 }
 
 /* Segments as they are written, merged whenever one may be. */
@@ -134,7 +118,6 @@ int main(void)
         cmocka_unit_test(test_tiers_takes_neighbours_of_a_tier_or_smaller),
         cmocka_unit_test(test_tiers_writes_anew_what_is_mostly_deleted),
         cmocka_unit_test(test_tiers_counts_only_what_is_live),
-        cmocka_unit_test(test_tiers_leaves_alone_what_is_being_merged),
         cmocka_unit_test(test_tiers_keeps_few_segments_and_writes_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
