@@ -161,8 +161,11 @@ static int check(struct indexing *indexing)
     struct check_counts counts;
     struct opened opened;
     char why[WHY] = "";
-    bool fine = opened_open(&opened, indexing->options.index, why, WHY);
+    const char *dir = indexing->options.index;
 
+    if (access(dir, X_OK) < 0)
+        return fail(dir, strerror(errno));
+    bool fine = opened_open(&opened, dir, why, WHY);
     for (size_t i = 0; fine && i < opened.manifest.count; i++) {
         fine = check_segment(opened.readers[i], &counts, why, WHY);
         if (fine)
@@ -175,7 +178,7 @@ static int check(struct indexing *indexing)
                    (unsigned long long)counts.values);
     }
     opened_close(&opened);
-    return fine ? 0 : fail(indexing->options.index, why);
+    return fine ? 0 : fail(dir, why);
 }
 
 static int take_schema(struct indexing *indexing)
@@ -219,14 +222,12 @@ static int run(struct indexing *indexing)
     if (fstat(input, &stat) == 0 && S_ISREG(stat.st_mode))
         indexing->total = (uint64_t)stat.st_size;
     int err = open_index(indexing);
-    if (!err && indexing->options.check) {
-        err = check(indexing);
-    } else if (!err) {
+    if (!err) {
         manifest_clean(&indexing->manifest, indexing->options.index);
         err = take_schema(indexing);
-        if (!err)
-            err = index_all(indexing, input);
     }
+    if (!err)
+        err = index_all(indexing, input);
     if (!standard)
         close(input);
     return err;
@@ -250,7 +251,7 @@ int main(int argc, char **argv)
                 indexing.options.index ? reason : "--index is needed");
         return 2;
     }
-    int err = run(&indexing);
+    int err = indexing.options.check ? check(&indexing) : run(&indexing);
     manifest_deinit(&indexing.manifest);
     return err < 0 ? 1 : 0;
 }

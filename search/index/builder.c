@@ -561,36 +561,33 @@ bool builder_check(struct schema *schema, struct span source, char *why,
 
 /* ---- the end */
 
-static void put_section(struct builder *builder, enum segment_kind kind,
-                        uint32_t field, struct buf *bytes)
-{
-    segment_writer_begin(builder->out, kind, field);
-    segment_writer_put(builder->out, buf_span(bytes));
-    bytes->len = 0;
-}
-
 int builder_finish(struct builder *builder)
 {
+    struct segment_writer *out = builder->out;
     struct buf bytes;
 
     buf_init(&bytes, MEM_APP);
     stored_writer_finish(&builder->stored, &bytes);
-    put_section(builder, SEGMENT_SOURCES, SEGMENT_NO_FIELD, &bytes);
-    segment_writer_begin(builder->out, SEGMENT_IDS, SEGMENT_NO_FIELD);
+    segment_writer_section(out, SEGMENT_SOURCES, SEGMENT_NO_FIELD,
+                           buf_span(&bytes));
+    segment_writer_begin(out, SEGMENT_IDS, SEGMENT_NO_FIELD);
     ids_writer_finish(&builder->ids, put, builder);
     for (uint32_t i = 0; i < builder->column_count; i++) {
         struct column *column = &builder->columns[i];
         if (column->terms)
-            field_writer_put(column->terms, builder->out, i, builder->docs);
+            field_writer_put(column->terms, out, i, builder->docs);
         if (!column->values)
             continue;
+        bytes.len = 0;
         values_writer_finish(column->values, builder->docs, &bytes);
-        put_section(builder, SEGMENT_VALUES, i, &bytes);
+        segment_writer_section(out, SEGMENT_VALUES, i, buf_span(&bytes));
     }
+    bytes.len = 0;
     schema_put_list(builder->schema, &(struct json_writer){.out = &bytes});
-    put_section(builder, SEGMENT_SCHEMA, SEGMENT_NO_FIELD, &bytes);
+    segment_writer_section(out, SEGMENT_SCHEMA, SEGMENT_NO_FIELD,
+                           buf_span(&bytes));
     buf_deinit(&bytes);
-    int err = segment_writer_finish(builder->out, builder->docs);
+    int err = segment_writer_finish(out, builder->docs);
     drop(builder);
     return err;
 }

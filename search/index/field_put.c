@@ -40,8 +40,7 @@ void field_put_term(struct field_put *put, struct span term,
 static void section(struct field_put *put, enum segment_kind kind,
                     struct span bytes)
 {
-    segment_writer_begin(put->out, kind, put->field);
-    segment_writer_put(put->out, bytes);
+    segment_writer_section(put->out, kind, put->field, bytes);
 }
 
 void field_put_end(struct field_put *put, const struct field_totals *totals)

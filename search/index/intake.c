@@ -349,6 +349,8 @@ struct intake *intake_create(struct manifest *manifest, const char *dir,
     struct intake *intake = mem_zalloc(MEM_JOB, sizeof(*intake));
 
     intake->options = *options;
+    intake->count = options->threads < INTAKE_THREADS_MAX ? options->threads
+                                                          : INTAKE_THREADS_MAX;
     if (!options->batch)
         intake->options.batch = good_batch(options);
     intake->run = manifest->generation + 1;
@@ -361,7 +363,6 @@ struct intake *intake_create(struct manifest *manifest, const char *dir,
     schema_init(&intake->schema);
     schema_follow(&intake->schema, &manifest->schema);
     intake->ledger = ledger_create(manifest, dir, options->merges);
-    intake->count = options->threads;
     for (size_t i = 0; i < intake->count; i++) {
         struct worker *worker = &intake->workers[i];
         worker->intake = intake;

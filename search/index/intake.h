@@ -21,7 +21,8 @@
 struct intake;
 
 struct intake_options {
-    size_t threads, ram; /* ram: of all threads' segments in the making */
+    size_t threads, ram; /* at most INTAKE_THREADS_MAX are begun; ram: of all
+                            their segments in the making */
     size_t batch;        /* bytes, about; 0: as is good */
     /* As in builder.h; a document that has none gets RUN-LINE: the first
        generation of the index by this run. */

@@ -385,12 +385,6 @@ void inverter_add(struct inverter *inverter, struct span text, uint32_t doc,
 
 /* ---- all of them */
 
-size_t inverter_terms(struct inverter *inverter)
-{
-    add_waiting(inverter);
-    return inverter->count;
-}
-
 struct ordered {
     uint64_t key; /* its first bytes, the first one the highest */
     struct span text;

@@ -28,7 +28,6 @@ void inverter_add(struct inverter *inverter, struct span term, uint32_t doc,
 
 /* Bytes that it has, about. */
 size_t inverter_size(const struct inverter *inverter);
-size_t inverter_terms(struct inverter *inverter);
 
 /*
  * Each term in the order of its bytes, once; list is good until cb returns, its

@@ -39,7 +39,7 @@ struct merge {
     int err;
     /* of the field */
     struct buf norms;
-    unsigned char *having; /* a bit for each document that has it */
+    unsigned char *having; /* a bit for each document that has it (bitmap.h) */
     struct field_totals totals;
     /* of the term */
     struct buf docs_of, freqs, steps; /* of uint32_t */
@@ -60,14 +60,6 @@ static void put(void *arg, struct span bytes)
     segment_writer_put(merge->out, bytes);
 }
 
-static void put_section(struct merge *merge, enum segment_kind kind,
-                        uint32_t field, struct buf *bytes)
-{
-    segment_writer_begin(merge->out, kind, field);
-    segment_writer_put(merge->out, buf_span(bytes));
-    bytes->len = 0;
-}
-
 /* ---- documents */
 
 static void number(struct merge *merge, struct part *part)
@@ -75,7 +67,7 @@ static void number(struct merge *merge, struct part *part)
     const struct reader *reader = part->reader;
 
     part->numbers = mem_alloc(MEM_JOB, (reader->docs + 1) * sizeof(uint32_t));
-    part->whole = !reader->live || reader->live->count == reader->docs;
+    part->whole = reader->live->count == reader->docs;
     for (uint32_t doc = 0; doc < reader->docs; doc++)
         part->numbers[doc] =
             part->whole || live_has(reader->live, doc) ? merge->docs++ : GONE;
@@ -91,19 +83,14 @@ static void copy_sources(struct merge *merge)
     segment_writer_begin(merge->out, SEGMENT_STORED, SEGMENT_NO_FIELD);
     for (size_t i = 0; i < merge->count && !merge->err; i++) {
         struct reader *reader = merge->parts[i].reader;
-        struct live all;
-        if (!reader->live)
-            live_init(&all, reader->docs);
         struct stored *stored = reader_stored(reader);
-        merge->err = stored ? stored_copy(&writer, stored,
-                                          reader->live ? reader->live : &all)
-                            : UV_EIO;
-        if (!reader->live)
-            live_deinit(&all);
+        merge->err =
+            stored ? stored_copy(&writer, stored, reader->live) : UV_EIO;
     }
     if (!merge->err) {
         stored_writer_finish(&writer, &index);
-        put_section(merge, SEGMENT_SOURCES, SEGMENT_NO_FIELD, &index);
+        segment_writer_section(merge->out, SEGMENT_SOURCES, SEGMENT_NO_FIELD,
+                               buf_span(&index));
     }
     stored_writer_deinit(&writer);
     buf_deinit(&index);
@@ -185,7 +172,8 @@ static void copy_values(struct merge *merge, uint32_t field)
     buf_init(&bytes, MEM_JOB);
     if (any) {
         values_writer_finish(&writer, merge->docs, &bytes);
-        put_section(merge, SEGMENT_VALUES, field, &bytes);
+        segment_writer_section(merge->out, SEGMENT_VALUES, field,
+                               buf_span(&bytes));
     }
     buf_deinit(&bytes);
     values_writer_deinit(&writer);
@@ -376,7 +364,7 @@ static void begin_field(struct merge *merge, uint32_t field)
 
     merge->totals = (struct field_totals){0};
     merge->norms.len = 0;
-    memset(merge->having, 0, merge->docs / 8 + 1);
+    memset(merge->having, 0, bitmap_size(merge->docs));
     for (size_t i = 0; i < merge->count; i++) {
         struct part *part = &merge->parts[i];
         uint32_t its = schema_find(&part->reader->schema, schema->name);
@@ -410,8 +398,7 @@ static void merge_terms(struct merge *merge, uint32_t field)
         put_term(merge, &out, first, &copy);
         look_for_cancel(merge);
     }
-    for (uint32_t doc = 0; doc < merge->docs; doc++)
-        merge->totals.docs += merge->having[doc / 8] >> doc % 8 & 1;
+    merge->totals.docs += bitmap_count(merge->having, 0, merge->docs);
     field_put_end(&out, &merge->totals);
     buf_deinit(&copy);
     for (size_t i = 0; i < merge->count; i++)
@@ -426,7 +413,8 @@ static void put_schema(struct merge *merge)
 
     buf_init(&bytes, MEM_JOB);
     schema_put_list(merge->schema, &(struct json_writer){.out = &bytes});
-    put_section(merge, SEGMENT_SCHEMA, SEGMENT_NO_FIELD, &bytes);
+    segment_writer_section(merge->out, SEGMENT_SCHEMA, SEGMENT_NO_FIELD,
+                           buf_span(&bytes));
     buf_deinit(&bytes);
 }
 
@@ -436,7 +424,7 @@ static void merge_all(struct merge *merge)
     buf_init(&merge->docs_of, MEM_JOB);
     buf_init(&merge->freqs, MEM_JOB);
     buf_init(&merge->steps, MEM_JOB);
-    merge->having = mem_alloc(MEM_JOB, merge->docs / 8 + 1);
+    merge->having = mem_alloc(MEM_JOB, bitmap_size(merge->docs));
     copy_sources(merge);
     if (!merge->err)
         copy_ids(merge);

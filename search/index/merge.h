@@ -8,8 +8,8 @@
 #include "search/index/reader.h"
 
 struct merge_source {
-    const struct schema *schema; /* the index's */
-    struct reader *const *readers;
+    const struct schema *schema;   /* the index's */
+    struct reader *const *readers; /* each says who is live */
     size_t count;
     const atomic_bool *cancelled; /* looked at now and then; or NULL */
 };

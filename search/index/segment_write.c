@@ -83,7 +83,7 @@ static void write_room(struct segment_writer *writer)
     room->len = 0;
 }
 
-static void put(struct segment_writer *writer, struct span bytes)
+void segment_writer_put(struct segment_writer *writer, struct span bytes)
 {
     while (bytes.len) {
         size_t len = ROOM - writer->room.len;
@@ -107,22 +107,18 @@ static void align(struct segment_writer *writer)
     size_t over = offset(writer) % SEGMENT_ALIGN;
 
     if (over)
-        put(writer, (struct span){zeros, SEGMENT_ALIGN - over});
+        segment_writer_put(writer, (struct span){zeros, SEGMENT_ALIGN - over});
 }
 
 /* ---- sections */
 
-/* One has begun. */
-static struct segment_section *last_section(const struct segment_writer *writer)
-{
-    return (void *)(writer->table.ptr + writer->table.len -
-                    sizeof(struct segment_section));
-}
-
 static void end_section(struct segment_writer *writer)
 {
-    if (writer->table.len) {
-        struct segment_section *section = last_section(writer);
+    const struct buf *table = &writer->table;
+
+    if (table->len) {
+        struct segment_section *section =
+            (void *)(table->ptr + table->len - sizeof(*section));
         section->size = offset(writer) - section->offset;
     }
     align(writer);
@@ -138,14 +134,12 @@ void segment_writer_begin(struct segment_writer *writer, enum segment_kind kind,
                (struct span){(const char *)&section, sizeof(section)});
 }
 
-void segment_writer_put(struct segment_writer *writer, struct span bytes)
+void segment_writer_section(struct segment_writer *writer,
+                            enum segment_kind kind, uint32_t field,
+                            struct span bytes)
 {
-    put(writer, bytes);
-}
-
-uint64_t segment_writer_at(const struct segment_writer *writer)
-{
-    return offset(writer) - last_section(writer)->offset;
+    segment_writer_begin(writer, kind, field);
+    segment_writer_put(writer, bytes);
 }
 
 /* ---- the end */

@@ -16,9 +16,10 @@ struct segment_writer *segment_writer_open(const char *path);
 void segment_writer_begin(struct segment_writer *writer, enum segment_kind kind,
                           uint32_t field);
 void segment_writer_put(struct segment_writer *writer, struct span bytes);
-
-/* Where the next byte of the section goes, from its beginning. */
-uint64_t segment_writer_at(const struct segment_writer *writer);
+/* Both, of a whole section. */
+void segment_writer_section(struct segment_writer *writer,
+                            enum segment_kind kind, uint32_t field,
+                            struct span bytes);
 
 /*
  * Written, synced and named, or nothing is there: 0 or the errno of what failed

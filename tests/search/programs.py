@@ -302,6 +302,8 @@ def test_a_check_looks_at_all_of_it():
             file.seek(100)
             file.write(bytes([byte[0] ^ 4]))
         assert "are damaged" in index(folder, [], "--check", status=1)
+        assert "no-such: " in index(folder + "/no-such", [], "--check", status=1)
+        assert not os.path.exists(folder + "/no-such")
 
 
 def test_what_is_wrong_is_said():

@@ -206,7 +206,6 @@ static void test_lists_are_read_as_they_were_written(void **state)
                 inverter_add(inverter, span_str(terms[term].text), doc,
                              position_of(doc, i));
     }
-    assert_int_equal(inverter_terms(inverter), COUNT(terms));
     assert_in_range(inverter_size(inverter), 1, 200U << 20);
     inverter_each(inverter, on_term, &read);
     assert_int_equal(read.count, COUNT(terms));

@@ -62,7 +62,6 @@ static void write_sections(const struct place *place)
     segment_writer_put(writer, (struct span){large, 100});
     segment_writer_begin(writer, SEGMENT_LISTS, 1);
     segment_writer_put(writer, (struct span){large, 5});
-    assert_int_equal(segment_writer_at(writer), 5);
     segment_writer_put(writer, (struct span){large + 5, LARGE - 5});
     segment_writer_begin(writer, SEGMENT_LISTS, 0);
     assert_int_equal(access(place->path, F_OK), -1);
