@@ -407,6 +407,15 @@ static void merge_terms(struct merge *merge, uint32_t field)
 
 /* ---- all of it */
 
+/* What is damaged is no different from what is not there, to who asks for
+   terms or values. */
+static void look_for_damage(struct merge *merge)
+{
+    for (size_t i = 0; i < merge->count && !merge->err; i++)
+        if (segment_damage(merge->parts[i].reader->segment))
+            merge->err = UV_EIO;
+}
+
 static void put_schema(struct merge *merge)
 {
     struct buf bytes;
@@ -432,6 +441,7 @@ static void merge_all(struct merge *merge)
          field++) {
         merge_terms(merge, field);
         copy_values(merge, field);
+        look_for_damage(merge);
     }
     put_schema(merge);
     mem_free(merge->having);
@@ -462,7 +472,9 @@ int merge_segments(const char *path, const struct merge_source *source,
         merge->parts[i].reader = source->readers[i];
         number(merge, &merge->parts[i]);
     }
-    if (merge->out)
+    if (!merge->err && merge->docs > SEGMENT_DOCS_MAX)
+        merge->err = EFBIG;
+    if (!merge->err)
         merge_all(merge);
     if (merge->out && merge->err)
         segment_writer_abandon(merge->out);

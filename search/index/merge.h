@@ -16,8 +16,8 @@ struct merge_source {
 
 /*
  * Documents in the order of the segments, and of each in its own.  0, or errno,
- * or UV_EIO when one of them is damaged (it says where), or UV_ECANCELED; then
- * nothing is there.
+ * EFBIG when they are too many for one, UV_EIO when one of them is damaged (it
+ * says where), or UV_ECANCELED; then nothing is there.
  */
 int merge_segments(const char *path, const struct merge_source *source,
                    uint32_t *docs);

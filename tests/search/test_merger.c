@@ -3,6 +3,7 @@
  * merged meanwhile.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,24 +53,22 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Documents of these ids, a letter each, in a segment of their own. */
-static void add(struct bench *bench, const char *ids)
+static struct builder *begin_segment(struct bench *bench,
+                                     char file[MANIFEST_FILE_MAX])
 {
-    char file[MANIFEST_FILE_MAX];
     char path[PATH_MAX];
-    char source[40];
-    struct opened opened;
 
     manifest_name(&bench->manifest, "segment", file);
     snprintf(path, sizeof(path), "%s/%s", bench->dir, file);
-    struct builder *builder = builder_create(path, &bench->manifest.schema,
-                                             &(struct builder_options){0});
-    for (; *ids; ids++) {
-        snprintf(source, sizeof(source), "{\"x\":\"%c sea\",\"n\":%d}", *ids,
-                 *ids);
-        assert_true(builder_add(builder, (struct span){ids, 1},
-                                span_str(source), bench->why, WHY));
-    }
+    return builder_create(path, &bench->manifest.schema,
+                          &(struct builder_options){0});
+}
+
+static void end_segment(struct bench *bench, struct builder *builder,
+                        const char *file)
+{
+    struct opened opened;
+
     assert_int_equal(builder_finish(builder), 0);
     assert_true(opened_open(&opened, bench->dir, bench->why, WHY));
     assert_int_equal(replace_add(&bench->manifest, &opened,
@@ -77,6 +76,46 @@ static void add(struct bench *bench, const char *ids)
                      0);
     opened_close(&opened);
     assert_int_equal(manifest_save(&bench->manifest, bench->dir), 0);
+}
+
+/* Documents of these ids, a letter each, in a segment of their own. */
+static void add(struct bench *bench, const char *ids)
+{
+    char file[MANIFEST_FILE_MAX];
+    char source[40];
+    struct builder *builder = begin_segment(bench, file);
+
+    for (; *ids; ids++) {
+        snprintf(source, sizeof(source), "{\"x\":\"%c sea\",\"n\":%d}", *ids,
+                 *ids);
+        assert_true(builder_add(builder, (struct span){ids, 1},
+                                span_str(source), bench->why, WHY));
+    }
+    end_segment(bench, builder, file);
+}
+
+/* Many of one word each, that no other has. */
+static void add_many(struct bench *bench)
+{
+    char file[MANIFEST_FILE_MAX];
+    char id[16];
+    struct builder *builder = begin_segment(bench, file);
+    struct buf source;
+
+    srandom(1);
+    buf_init(&source, MEM_APP);
+    for (int i = 0; i < 5000; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        source.len = 0;
+        buf_append(&source, SPAN("{\"x\":\""));
+        for (int j = 0; j < 8; j++)
+            buf_printf(&source, "%08lx", random());
+        buf_append(&source, SPAN("\"}"));
+        assert_true(builder_add(builder, span_str(id), buf_span(&source),
+                                bench->why, WHY));
+    }
+    buf_deinit(&source);
+    end_segment(bench, builder, file);
 }
 
 static struct merger *begin(struct bench *bench, size_t from, size_t count)
@@ -267,6 +306,52 @@ static void test_merger_begin_names_what_is_damaged(void **state)
     assert_non_null(strstr(bench->why, path));
 }
 
+/* A bit in the middle of the first section of a kind; twice is not at all. */
+static void turn_bit(struct bench *bench, size_t i, enum segment_kind kind)
+{
+    struct segment_section found = {0};
+    struct segment_foot foot;
+    char path[PATH_MAX];
+    char byte;
+
+    snprintf(path, sizeof(path), "%s/%s", bench->dir,
+             bench->manifest.segments[i].file);
+    int fd = open(path, O_RDWR);
+    off_t at = lseek(fd, -(off_t)sizeof(foot), SEEK_END);
+    assert_int_equal(pread(fd, &foot, sizeof(foot), at), sizeof(foot));
+    for (at = (off_t)foot.table; !found.size || found.kind != kind;
+         at += (off_t)sizeof(found))
+        assert_int_equal(pread(fd, &found, sizeof(found), at), sizeof(found));
+    assert_true(found.size > 2 * SEGMENT_CHUNK); /* nothing else is there */
+    at = (off_t)(found.offset + found.size / 2);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+/* Neither as it is nor without what cannot be read. */
+static void test_merger_does_not_copy_what_is_damaged(void **state)
+{
+    static const enum segment_kind kinds[] = {SEGMENT_STORED, SEGMENT_VALUES,
+                                              SEGMENT_TERMS};
+    struct bench *bench = *state;
+
+    add(bench, "ab");
+    add_many(bench);
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        turn_bit(bench, 1, kinds[i]);
+        struct merger *merger = begin(bench, 0, 2);
+        assert_int_equal(merger_run(merger), UV_EIO);
+        assert_non_null(strstr(merger_damage(merger), "2.segment"));
+        merger_close(merger);
+        turn_bit(bench, 1, kinds[i]);
+    }
+    struct merger *merger = begin(bench, 0, 2);
+    run(merger);
+    commit(bench, merger);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -278,6 +363,7 @@ int main(void)
         TEST(test_merger_that_is_given_up_leaves_all_as_it_was),
         TEST(test_merger_chooses_by_what_is_live),
         TEST(test_merger_begin_names_what_is_damaged),
+        TEST(test_merger_does_not_copy_what_is_damaged),
     };
     json_setup();
     return cmocka_run_group_tests(tests, NULL, NULL);
