@@ -191,10 +191,8 @@ bool index_read_mapping(struct schema *schema, struct span json)
     json_errors_init(&errors);
     schema_init(schema);
     if (json_read(json, &node, &errors) == 0) {
-        char *list = json_dumps(json_object_get(node, "fields"), JSON_COMPACT);
-        fine = list && schema_read_list(schema, span_str(list));
+        fine = schema_take_list(schema, json_object_get(node, "fields"));
         schema->dynamic = json_is_true(json_object_get(node, "dynamic"));
-        mem_free(list);
     }
     json_decref(node);
     if (!fine)

@@ -7,9 +7,8 @@
 
 #include "common/span.h"
 
-#define DATE_LAST                                               \
-    INT64_C(253402300799999) /* of the year 9999; as far before \
-                              */
+/* Of the year 9999; as far before 1970 is the first. */
+#define DATE_LAST INT64_C(253402300799999)
 
 /* False: it is none. */
 bool date_parse(struct span text, int64_t *ms);

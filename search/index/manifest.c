@@ -144,16 +144,6 @@ static bool take_segment(struct manifest *manifest, const json_t *node)
                               manifest->segments[manifest->count - 1].live);
 }
 
-static bool take_schema(struct manifest *manifest, const json_t *node)
-{
-    char *text = json_dumps(node, JSON_COMPACT);
-    bool fine = text && schema_read_list(&manifest->schema, span_str(text)) &&
-                !schema_unknown_analyzer(&manifest->schema);
-
-    mem_free(text);
-    return fine;
-}
-
 static bool take_all(struct manifest *manifest, const json_t *json)
 {
     const json_t *segments = json_object_get(json, "segments");
@@ -167,7 +157,8 @@ static bool take_all(struct manifest *manifest, const json_t *json)
     if (json_integer_value(json_object_get(json, "version")) != VERSION ||
         generation < 0 || next < 1 || !json_is_array(segments) || !position ||
         strlen(position) >= sizeof(manifest->position) ||
-        !take_schema(manifest, json_object_get(json, "schema")))
+        !schema_take_list(&manifest->schema, json_object_get(json, "schema")) ||
+        schema_unknown_analyzer(&manifest->schema))
         return false;
     manifest->generation = (uint64_t)generation;
     manifest->next = (uint64_t)next;

@@ -504,18 +504,27 @@ static bool read_listed(struct schema *schema, json_t *node)
            add(schema, &field) != SCHEMA_NONE;
 }
 
+bool schema_take_list(struct schema *schema, json_t *list)
+{
+    json_t *node;
+    size_t i;
+
+    json_array_foreach(list, i, node)
+    {
+        if (!read_listed(schema, node))
+            return false;
+    }
+    return json_is_array(list);
+}
+
 bool schema_read_list(struct schema *schema, struct span json)
 {
     struct json_errors errors;
     json_t *list = NULL;
-    json_t *node;
-    size_t i;
 
     json_errors_init(&errors);
-    bool fine = json_read(json, &list, &errors) == 0 && json_is_array(list);
-    if (fine)
-        json_array_foreach(list, i, node) fine =
-            fine && read_listed(schema, node);
+    bool fine =
+        json_read(json, &list, &errors) == 0 && schema_take_list(schema, list);
     json_decref(list);
     return fine;
 }

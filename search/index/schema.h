@@ -91,6 +91,8 @@ bool schema_merge(struct schema *schema, const json_t *mapping,
                   struct json_errors *errors);
 void schema_put(const struct schema *schema, struct json_writer *w);
 
-/* The same as a list by number, as segments keep it.  False: it is none. */
+/* The same as a list by number, as segments keep it.  False: it is none.  A
+   list that is taken loses some of its members. */
 void schema_put_list(const struct schema *schema, struct json_writer *w);
+bool schema_take_list(struct schema *schema, json_t *list);
 bool schema_read_list(struct schema *schema, struct span json);
