@@ -5,18 +5,12 @@
  * The first byte: by which analyzer; by the last one, its JSON stands before a
  * line's end, the text behind it.
  */
-#include <stdlib.h>
-
 #include "search/index/analyzer.h"
+#include "tests/fuzz/search_kit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SYNONYMS 6 /* the analyzer that has them, but for one's own */
-#define ASSERT(what) \
-    do {             \
-        if (!(what)) \
-            abort(); \
-    } while (0)
 
 struct seen {
     size_t len; /* of the text */
@@ -28,10 +22,11 @@ static void on_token(void *arg, const struct token *token)
 {
     struct seen *seen = arg;
 
-    ASSERT(token->term.len > 0 && token->term.len <= INVERTER_TERM_MAX);
-    ASSERT(token->start <= token->end && token->end <= seen->len);
-    ASSERT(!seen->any || token->position >= seen->last.position);
-    ASSERT(!seen->any || !seen->ordered || token->start >= seen->last.start);
+    KIT_ASSERT(token->term.len > 0 && token->term.len <= INVERTER_TERM_MAX);
+    KIT_ASSERT(token->start <= token->end && token->end <= seen->len);
+    KIT_ASSERT(!seen->any || token->position >= seen->last.position);
+    KIT_ASSERT(!seen->any || !seen->ordered ||
+               token->start >= seen->last.start);
     seen->last = *token;
     seen->any = true;
 }
@@ -46,7 +41,7 @@ static struct analyzer *of_json(struct span text)
         return NULL;
     if (json_is_object(json))
         analyzer = analyzer_of_json(json, &errors);
-    ASSERT(analyzer || errors.count || !json_is_object(json));
+    KIT_ASSERT(analyzer || errors.count || !json_is_object(json));
     json_decref(json);
     return analyzer;
 }
@@ -70,7 +65,7 @@ static struct analyzer *known(unsigned which)
         return NULL;
     if (!made[which])
         made[which] = of_json(span_str(all[which]));
-    ASSERT(made[which]);
+    KIT_ASSERT(made[which]);
     return made[which];
 }
 

@@ -5,38 +5,13 @@
  * The first byte says what is asked; parameters as in a URL, up to a new line;
  * the body.  A body is taken for a document, too, of which members are asked.
  */
-#include <stdlib.h>
-
 #include "search/face.h"
 #include "search/face_analyze.h"
 #include "tests/fuzz/search_kit.h"
 
-#define DOCS 60
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct {
-    struct schema schema;
-    struct segment *segment;
-    struct reader *reader;
-    struct searcher searcher;
-} kit;
-
-static void setup(void)
-{
-    char why[KIT_WHY];
-    size_t size;
-
-    if (kit.reader)
-        return;
-    kit_schema(&kit.schema);
-    char *bytes = kit_build(&kit.schema, 0, DOCS, &size);
-    kit.segment = kit_open((struct span){bytes, size}, why);
-    free(bytes);
-    kit.reader = reader_open(kit.segment, NULL, 0);
-    KIT_ASSERT(kit.reader);
-    searcher_init(&kit.searcher, &kit.schema, &kit.reader, 1);
-}
+static struct kit_index kit;
 
 static void check_json(struct span text)
 {
@@ -96,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 2)
         return 0;
-    setup();
+    kit_index(&kit, (const uint32_t[]){60}, 1);
     arena_init(&arena, MEM_REQUEST, 0);
     buf_init(&out, MEM_JOB);
     span_cut(&rest, '\n', &params);

@@ -3,49 +3,15 @@
  * index of two segments, one with deletions: refused, or answered; fewer hits
  * are the first of more, and aggregations are JSON and do not depend on hits.
  */
-#include <stdlib.h>
 #include <uv.h>
 
 #include "tests/fuzz/search_kit.h"
 
-#define SEGMENTS 2
 #define FEW 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct {
-    struct schema schema;
-    struct segment *segments[SEGMENTS];
-    struct reader *readers[SEGMENTS];
-    struct live live;
-    struct searcher searcher;
-    bool is_open;
-} kit;
-
-static void setup(void)
-{
-    static const uint32_t docs[SEGMENTS] = {60, 9};
-    char why[KIT_WHY];
-    uint32_t base = 0;
-
-    if (kit.is_open)
-        return;
-    kit.is_open = true;
-    kit_schema(&kit.schema);
-    live_init(&kit.live, docs[0]);
-    for (uint32_t doc = 3; doc < docs[0]; doc += 7)
-        live_delete(&kit.live, doc);
-    for (size_t i = 0; i < SEGMENTS; base += docs[i++]) {
-        size_t size;
-        char *bytes = kit_build(&kit.schema, base, docs[i], &size);
-        kit.segments[i] = kit_open((struct span){bytes, size}, why);
-        free(bytes);
-        kit.readers[i] =
-            reader_open(kit.segments[i], i ? NULL : &kit.live, base);
-        KIT_ASSERT(kit.readers[i]);
-    }
-    searcher_init(&kit.searcher, &kit.schema, kit.readers, SEGMENTS);
-}
+static struct kit_index kit;
 
 struct asked {
     struct top_hit hits[KIT_HITS];
@@ -117,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena arena;
     json_t *json = NULL;
 
-    setup();
+    kit_index(&kit, (const uint32_t[]){60, 9}, 2);
     json_errors_init(&errors);
     if (json_read((struct span){(const char *)data, size}, &json, &errors) != 0)
         return 0;

@@ -4,18 +4,11 @@
  * The first byte: 0, a manifest follows; else a file of who is live, of a
  * segment of as many documents as the next two bytes say.
  */
-#include <stdlib.h>
-
 #include "search/index/live.h"
 #include "search/index/manifest.h"
+#include "tests/fuzz/search_kit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define ASSERT(what) \
-    do {             \
-        if (!(what)) \
-            abort(); \
-    } while (0)
 
 static void put(const struct manifest *manifest, struct buf *out)
 {
@@ -35,9 +28,9 @@ static void read_manifest(struct span text)
     manifest_init(&again);
     if (manifest_read(&manifest, text)) {
         put(&manifest, &first);
-        ASSERT(manifest_read(&again, buf_span(&first)));
+        KIT_ASSERT(manifest_read(&again, buf_span(&first)));
         put(&again, &second);
-        ASSERT(span_eq(buf_span(&first), buf_span(&second)));
+        KIT_ASSERT(span_eq(buf_span(&first), buf_span(&second)));
         buf_deinit(&first);
         buf_deinit(&second);
     }
@@ -55,10 +48,10 @@ static void read_live(struct span bytes, uint32_t docs)
         return;
     for (uint32_t doc = 0; doc < docs; doc++)
         count += live_has(&live, doc);
-    ASSERT(count == live.count && count == live_range(&live, 0, docs));
+    KIT_ASSERT(count == live.count && count == live_range(&live, 0, docs));
     buf_init(&out, MEM_APP);
     live_append(&live, &out);
-    ASSERT(span_eq(buf_span(&out), bytes));
+    KIT_ASSERT(span_eq(buf_span(&out), bytes));
     buf_deinit(&out);
     live_deinit(&live);
 }

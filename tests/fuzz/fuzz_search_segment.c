@@ -5,7 +5,6 @@
  * As it is, the segment is refused wherever it was changed; with sums made anew
  * it is refused by a check, or can be read and searched.
  */
-#include <stdlib.h>
 #include <xxhash.h>
 
 #include "search/index/check.h"

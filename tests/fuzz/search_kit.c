@@ -1,7 +1,6 @@
 /* search_kit.c - see search_kit.h. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -123,6 +122,35 @@ struct segment *kit_open(struct span bytes, char why[KIT_WHY])
     struct segment *segment = segment_open(path, why, KIT_WHY);
     close(fd);
     return segment;
+}
+
+static void add_segment(struct kit_index *index, uint32_t base, uint32_t docs)
+{
+    size_t i = index->count++;
+    struct live *live = &index->lives[i];
+    char why[KIT_WHY];
+    size_t size;
+    char *bytes = kit_build(&index->schema, base, docs, &size);
+
+    index->segments[i] = kit_open((struct span){bytes, size}, why);
+    free(bytes);
+    live_init(live, docs);
+    for (uint32_t doc = 3; i == 0 && doc < docs; doc += 7)
+        live_delete(live, doc);
+    index->readers[i] = reader_open(index->segments[i], live, base);
+    KIT_ASSERT(index->readers[i]);
+}
+
+void kit_index(struct kit_index *index, const uint32_t *docs, size_t count)
+{
+    uint32_t base = 0;
+
+    if (index->count)
+        return;
+    kit_schema(&index->schema);
+    for (size_t i = 0; i < count; base += docs[i++])
+        add_segment(index, base, docs[i]);
+    searcher_init(&index->searcher, &index->schema, index->readers, count);
 }
 
 /* ---- queries */

@@ -1,14 +1,18 @@
 /*
  * search_kit.h - small segments for fuzzers of the search engine: as bytes, so
- * that they can be changed before they are opened, and a way to ask them twice.
+ * that they can be changed before they are opened, or as an index; and a way to
+ * ask them twice.
  */
 #pragma once
+
+#include <stdlib.h>
 
 #include "search/index/builder.h"
 #include "search/query/search.h"
 
 #define KIT_HITS 100
 #define KIT_WHY 300
+#define KIT_SEGMENTS 3
 
 /* Ends it: what must not be was seen. */
 #define KIT_ASSERT(what) \
@@ -24,6 +28,18 @@ char *kit_build(struct schema *schema, uint32_t from, uint32_t docs,
                 size_t *size);
 /* Bytes as a file that has them. */
 struct segment *kit_open(struct span bytes, char why[KIT_WHY]);
+
+/* An index of such segments, of this many documents each; of the first one some
+   are deleted.  Once: it stays. */
+struct kit_index {
+    struct schema schema;
+    struct segment *segments[KIT_SEGMENTS];
+    struct reader *readers[KIT_SEGMENTS];
+    struct live lives[KIT_SEGMENTS];
+    struct searcher searcher;
+    size_t count;
+};
+void kit_index(struct kit_index *index, const uint32_t *docs, size_t count);
 
 /* NULL: it is none.  By one of: 0 JSON, 1 a query string, 2 a simple one. */
 struct query *kit_query(struct arena *arena, struct span text, unsigned syntax);
