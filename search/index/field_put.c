@@ -18,7 +18,7 @@ void field_put_term(struct field_put *put, struct span term,
     struct dict_entry entry = {.count = (uint32_t)source->count,
                                .doc = source->docs[0],
                                .freq = source->freqs[0],
-                               .total = source->position_count,
+                               .total = source->step_count,
                                .list = put->lists,
                                .places = put->places.len};
 

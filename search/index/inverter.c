@@ -402,8 +402,8 @@ static int compare(const void *a, const void *b)
 }
 
 struct lists {
-    uint32_t *docs, *freqs, *positions;
-    size_t cap, position_cap;
+    uint32_t *docs, *freqs, *steps;
+    size_t cap, step_cap;
 };
 
 static void make_room(struct lists *lists, const struct term *term)
@@ -413,10 +413,9 @@ static void make_room(struct lists *lists, const struct term *term)
         lists->docs = mem_realloc(MEM_APP, lists->docs, lists->cap * 4);
         lists->freqs = mem_realloc(MEM_APP, lists->freqs, lists->cap * 4);
     }
-    if (lists->position_cap < term->position_count) {
-        lists->position_cap = (size_t)term->position_count * 2;
-        lists->positions =
-            mem_realloc(MEM_APP, lists->positions, lists->position_cap * 4);
+    if (lists->step_cap < term->position_count) {
+        lists->step_cap = (size_t)term->position_count * 2;
+        lists->steps = mem_realloc(MEM_APP, lists->steps, lists->step_cap * 4);
     }
 }
 
@@ -424,21 +423,17 @@ static void read_lists(const struct inverter *inverter, const struct term *term,
                        struct lists *lists)
 {
     struct reader docs = reader_of(inverter, &term->docs);
-    struct reader positions = reader_of(inverter, &term->positions);
+    struct reader steps = reader_of(inverter, &term->positions);
     uint32_t doc = 0;
-    size_t place = 0;
 
     make_room(lists, term);
     for (size_t i = 0; i < term->count; i++) {
-        uint32_t position = 0;
         doc += read_number(&docs);
         lists->docs[i] = doc;
         lists->freqs[i] = read_number(&docs);
-        for (uint32_t j = 0; j < lists->freqs[i]; j++) {
-            position += read_number(&positions);
-            lists->positions[place++] = position;
-        }
     }
+    for (size_t i = 0; i < term->position_count; i++)
+        lists->steps[i] = read_number(&steps);
 }
 
 void inverter_each(struct inverter *inverter, inverter_term_cb cb, void *arg)
@@ -463,11 +458,11 @@ void inverter_each(struct inverter *inverter, inverter_term_cb cb, void *arg)
            &(struct list_source){.docs = lists.docs,
                                  .freqs = lists.freqs,
                                  .count = term->count,
-                                 .positions = lists.positions,
-                                 .position_count = term->position_count});
+                                 .steps = lists.steps,
+                                 .step_count = term->position_count});
     }
     mem_free(lists.docs);
     mem_free(lists.freqs);
-    mem_free(lists.positions);
+    mem_free(lists.steps);
     mem_free(order);
 }

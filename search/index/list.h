@@ -64,11 +64,10 @@ struct list_impact {
 struct list_source {
     const uint32_t *docs, *freqs; /* count each */
     size_t count;
-    /* Of each document rising, or, if they are steps, each less the one before
-       it; NULL: none are kept. */
-    const uint32_t *positions;
-    size_t position_count;
-    bool steps;
+    /* Each position less the one before it in its document; NULL: none are
+       kept. */
+    const uint32_t *steps;
+    size_t step_count;
     const uint8_t *norms; /* of all documents of the segment, by number */
 };
 

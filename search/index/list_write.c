@@ -148,32 +148,13 @@ void list_write(struct buf *out, const struct list_source *source)
 
 /* ---- positions */
 
-static void find_steps(const struct list_source *source, uint32_t *steps)
-{
-    size_t at = 0;
-
-    for (size_t i = 0; i < source->count; i++) {
-        uint32_t before = 0;
-        for (uint32_t j = 0; j < source->freqs[i]; j++, at++) {
-            steps[at] = source->positions[at] - before;
-            before = source->positions[at];
-        }
-    }
-}
-
 void list_append_positions(struct buf *out, const struct list_source *source)
 {
-    size_t count = source->position_count;
-    size_t full = count / LIST_BLOCK;
-    uint32_t *found = NULL;
-    const uint32_t *steps = source->positions;
+    size_t full = source->step_count / LIST_BLOCK;
+    const uint32_t *steps = source->steps;
     struct buf numbers;
 
     buf_init(&numbers, out->tag);
-    if (!source->steps) {
-        steps = found = mem_alloc(out->tag, (count + 1) * sizeof(*found));
-        find_steps(source, found);
-    }
     for (size_t i = 0; i < full; i++) {
         struct list_places block = {.offset = (uint32_t)numbers.len};
         block.numbers = patched_append(&numbers, steps + i * LIST_BLOCK);
@@ -184,8 +165,7 @@ void list_append_positions(struct buf *out, const struct list_source *source)
         buf_append(out, (struct span){(const char *)&rest, sizeof(rest)});
     }
     buf_append(out, buf_span(&numbers));
-    for (size_t i = full * LIST_BLOCK; i < count; i++)
+    for (size_t i = full * LIST_BLOCK; i < source->step_count; i++)
         varint_append(out, steps[i]);
     buf_deinit(&numbers);
-    mem_free(found);
 }

@@ -335,9 +335,8 @@ static void put_term(struct merge *merge, struct field_put *out,
     struct list_source source = {.docs = (const void *)merge->docs_of.ptr,
                                  .freqs = (const void *)merge->freqs.ptr,
                                  .count = count,
-                                 .positions = (const void *)merge->steps.ptr,
-                                 .position_count = merge->total,
-                                 .steps = true};
+                                 .steps = (const void *)merge->steps.ptr,
+                                 .step_count = merge->total};
     if (!out->full)
         note_documents(merge);
     merge->totals.tokens += merge->total;

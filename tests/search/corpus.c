@@ -31,6 +31,18 @@ static void make_positions(struct corpus_list *list)
     }
 }
 
+/* The caller's. */
+static uint32_t *steps_of(const struct corpus_list *list)
+{
+    uint32_t *steps = malloc(list->position_count * sizeof(*steps));
+    size_t at = 0;
+
+    for (size_t i = 0; i < list->count; i++)
+        for (uint32_t j = 0; j < list->freqs[i]; j++, at++)
+            steps[at] = list->positions[at] - (j ? list->positions[at - 1] : 0);
+    return steps;
+}
+
 static void make_list(struct corpus *corpus, struct corpus_list *list,
                       uint32_t most_every)
 {
@@ -50,16 +62,18 @@ static void make_list(struct corpus *corpus, struct corpus_list *list,
         list->freqs[list->count++] = 1;
     }
     make_positions(list);
+    uint32_t *steps = steps_of(list);
     struct list_source source = {.docs = list->docs,
                                  .freqs = list->freqs,
                                  .count = list->count,
-                                 .positions = list->positions,
-                                 .position_count = list->position_count,
+                                 .steps = steps,
+                                 .step_count = list->position_count,
                                  .norms = corpus->norms};
     buf_init(&list->bytes, MEM_APP);
     buf_init(&list->places, MEM_APP);
     list_write(&list->bytes, &source);
     list_append_positions(&list->places, &source);
+    free(steps);
 }
 
 /* Few lengths, so that many documents have the same score. */

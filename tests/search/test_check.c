@@ -369,18 +369,17 @@ static void test_lists_that_were_written_wrong_are_named(void **state)
     static const uint32_t falling[] = {9, 7};
     static const uint32_t far[] = {7, DOCS};
     static const uint32_t freqs[] = {2, 1};
-    static const uint32_t positions[] = {3, 2, 0};
+    static const uint32_t steps[] = {3, UINT32_MAX, 0};
     static const struct {
         struct list_source source;
         const char *why;
     } cases[] = {
-        {{docs, freqs, 2, positions, 3, false, NULL},
-         "positions of [t]: [a]: they fall"},
-        {{falling, freqs, 2, positions, 3, false, NULL},
+        {{docs, freqs, 2, steps, 3, NULL}, "positions of [t]: [a]: they fall"},
+        {{falling, freqs, 2, steps, 3, NULL},
          "lists of [t]: [a]: it cannot be read"},
-        {{far, freqs, 2, positions, 3, false, NULL},
+        {{far, freqs, 2, steps, 3, NULL},
          "lists of [t]: [a]: it cannot be read"},
-        {{&far[1], freqs, 1, positions, 2, false, NULL},
+        {{&far[1], freqs, 1, steps, 2, NULL},
          "terms of [t]: a block that cannot be read"},
     };
 
