@@ -15,9 +15,7 @@
 
 static void begin_touched(struct shard *shard)
 {
-    struct hash_key key = hash_random_key();
-
-    ids_writer_init(&shard->touched, key.k0);
+    ids_writer_init(&shard->touched, hash_random_key().k0);
     shard->deleted.len = 0;
 }
 

@@ -67,14 +67,11 @@ struct builder *builder_create(const char *path, struct schema *schema,
     if (!out)
         return NULL;
     struct builder *builder = mem_zalloc(MEM_APP, sizeof(*builder));
-    uint64_t seed;
-    struct hash_key key = hash_random_key();
-    memcpy(&seed, &key, sizeof(seed));
     builder->schema = schema;
     builder->options = *options;
     builder->out = out;
     stored_writer_init(&builder->stored, put, builder);
-    ids_writer_init(&builder->ids, seed);
+    ids_writer_init(&builder->ids, hash_random_key().k0);
     segment_writer_begin(out, SEGMENT_STORED, SEGMENT_NO_FIELD);
     return builder;
 }

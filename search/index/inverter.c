@@ -84,9 +84,7 @@ struct inverter *inverter_create(void)
 {
     struct inverter *inverter = mem_zalloc(MEM_APP, sizeof(*inverter));
 
-    struct hash_key key = hash_random_key();
-
-    memcpy(&inverter->seed, &key, sizeof(inverter->seed));
+    inverter->seed = hash_random_key().k0;
     inverter->bucket_count = BUCKETS_FIRST;
     inverter->buckets =
         mem_zalloc(MEM_APP, BUCKETS_FIRST * sizeof(inverter->buckets[0]));

@@ -454,12 +454,11 @@ int merge_segments(const char *path, const struct merge_source *source,
                    uint32_t *docs)
 {
     const struct bits_kernel *kernels[2];
-    struct hash_key key = hash_random_key();
     struct merge *merge = mem_zalloc(MEM_JOB, sizeof(*merge));
     size_t count = source->count;
 
     bits_kernels(kernels);
-    memcpy(&merge->seed, &key, sizeof(merge->seed));
+    merge->seed = hash_random_key().k0;
     merge->schema = source->schema;
     merge->cancelled = source->cancelled;
     merge->kernel = kernels[0];
