@@ -231,26 +231,38 @@ int shard_commit(struct shard *shard)
 
 /* ---- merges */
 
+static void log_failure(const struct shard *shard, const char *why)
+{
+    log_write(LOG_ERROR, "segments cannot be merged",
+              LOG_STR("shard", shard->uuid), LOG_STR("reason", why));
+}
+
 bool shard_begin_merge(struct shard *shard)
 {
     struct tiers_range range;
     char why[WHY];
 
-    if (shard->merger || !merger_choose(&shard->opened, &range))
+    if (shard->merger || shard->damaged ||
+        !merger_choose(&shard->opened, &range))
         return false;
     shard->merger =
         merger_begin(&shard->manifest, shard->dir, &range, why, sizeof(why));
     if (!shard->merger)
-        log_write(LOG_ERROR, "segments cannot be merged",
-                  LOG_STR("shard", shard->uuid), LOG_STR("reason", why));
+        log_failure(shard, why);
     return shard->merger;
 }
 
 int shard_end_merge(struct shard *shard, int err)
 {
     struct merger *merger = shard->merger;
+    const char *damage = merger_damage(merger);
 
     app_crash_point(shard->app, "indexer-merged");
+    if (err && err != UV_ECANCELED) {
+        log_failure(shard, damage ? damage : uv_strerror(-abs(err)));
+        shard->damaged = damage;
+        err = UV_ECANCELED;
+    }
     if (!err)
         err = merger_commit(merger, &shard->manifest);
     if (!err)

@@ -29,8 +29,9 @@ struct shard {
     struct merger *merger;     /* that runs, or NULL */
     bool trimmed;              /* the log has nothing that the manifest has */
     bool listed;
-    bool lost;   /* files are older than the log */
-    bool failed; /* to be opened anew once its merge has ended */
+    bool lost;    /* files are older than the log */
+    bool failed;  /* to be opened anew once its merge has ended */
+    bool damaged; /* it is not merged any more, as it would fail again */
 };
 
 struct shard_entry {
@@ -58,5 +59,6 @@ int shard_commit(struct shard *shard);
 
 /* Begin a merge if one is worth it: true: shard->merger is to be run. */
 bool shard_begin_merge(struct shard *shard);
-/* After merger_run() said this; closes it.  As shard_commit(). */
+/* After merger_run() said this; closes it.  As shard_commit(); what failed in
+   the run is logged, and all is as it was. */
 int shard_end_merge(struct shard *shard, int err);
