@@ -257,6 +257,7 @@ static void test_intake_is_as_one_line_after_the_other(void **state)
         {.threads = 4, .ram = 1 << 20, .batch = 300, .merges = true},
         {.threads = 4, .ram = 1, .batch = 2000, .merges = true},
         {.threads = 8, .ram = 1, .batch = 3000, .most = 1, .merges = true},
+        {.threads = INTAKE_THREADS_MAX + 1, .ram = 1, .batch = 3000},
     };
     struct bench *bench = *state;
 
