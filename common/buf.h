@@ -37,6 +37,13 @@ static inline void buf_append(struct buf *buf, struct span bytes)
     buf->len += bytes.len;
 }
 
+/* As they lie in memory. */
+static inline void buf_append_bytes(struct buf *buf, const void *bytes,
+                                    size_t len)
+{
+    buf_append(buf, (struct span){bytes, len});
+}
+
 static inline void buf_append_char(struct buf *buf, char c)
 {
     *buf_reserve(buf, 1) = c;

@@ -169,7 +169,7 @@ static void put_gone(const struct shard *shard, const struct ids *ids,
     for (uint32_t i = 0; i < shard->touched.count; i++) {
         struct span id = ids_of(ids, i);
         if (shard->deleted.ptr[i] && ids_find(ids, id) == i)
-            buf_append(out, (struct span){(const char *)&id, sizeof(id)});
+            buf_append_bytes(out, &id, sizeof(id));
     }
 }
 

@@ -18,6 +18,13 @@ static inline bool bitmap_has(const void *bits, uint32_t i)
     return ((const unsigned char *)bits)[i / 8] >> i % 8 & 1;
 }
 
+static inline void bitmap_set(void *bits, uint32_t i)
+{
+    unsigned char *byte = (unsigned char *)bits + i / 8;
+
+    *byte = (unsigned char)(*byte | 1U << i % 8);
+}
+
 /* Bits that are set, from the one up to before the other. */
 static inline uint32_t bitmap_count(const void *bits, uint32_t from,
                                     uint32_t to)

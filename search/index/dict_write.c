@@ -9,7 +9,7 @@ static void append_u32(struct buf *out, size_t value)
     uint32_t number = (uint32_t)value;
 
     assert(value <= UINT32_MAX);
-    buf_append(out, (struct span){(const char *)&number, sizeof(number)});
+    buf_append_bytes(out, &number, sizeof(number));
 }
 
 void dict_writer_init(struct dict_writer *writer, enum mem_tag tag,

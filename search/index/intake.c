@@ -218,8 +218,7 @@ static void take_batch(struct worker *worker, const struct batch *batch)
     if (ledger_failed(worker->intake->ledger) || !begin_segment(worker))
         return;
     origin.doc = builder_docs(worker->builder);
-    buf_append(&worker->origins,
-               (struct span){(const char *)&origin, sizeof(origin)});
+    buf_append_bytes(&worker->origins, &origin, sizeof(origin));
     worker->line = batch->line;
     for (; text.len; worker->line++) {
         span_cut(&text, '\n', &line);

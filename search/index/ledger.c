@@ -97,13 +97,11 @@ static struct buf join_origins(const struct ledger *ledger,
         const struct buf *of = &ledger->origins[range->from + i];
         const struct ledger_origin *at = (const void *)of->ptr;
         struct ledger_origin origin = {0, merger_number(merger, i, 0)};
-        buf_append(&joined,
-                   (struct span){(const char *)&origin, sizeof(origin)});
+        buf_append_bytes(&joined, &origin, sizeof(origin));
         for (size_t j = 0; j < of->len / sizeof(*at); j++) {
             origin = (struct ledger_origin){
                 at[j].batch, merger_number(merger, i, at[j].doc)};
-            buf_append(&joined,
-                       (struct span){(const char *)&origin, sizeof(origin)});
+            buf_append_bytes(&joined, &origin, sizeof(origin));
         }
     }
     return joined;

@@ -1,16 +1,12 @@
 /* list_write.c - see list.h. */
 #include <string.h>
 
+#include "search/index/bitmap.h"
 #include "search/index/list.h"
 #include "search/index/norm.h"
 #include "search/index/varint.h"
 
 #define NORMS 256
-
-static void append_u32(struct buf *out, uint32_t value)
-{
-    buf_append(out, (struct span){(const char *)&value, sizeof(value)});
-}
 
 static size_t block_length(size_t count, size_t from)
 {
@@ -64,13 +60,10 @@ static void append_set(struct buf *out, const uint32_t *docs, uint32_t behind,
                        size_t words)
 {
     size_t size = words * sizeof(uint64_t);
-    unsigned char *bytes = (unsigned char *)buf_reserve(out, size);
+    char *bits = memset(buf_reserve(out, size), 0, size);
 
-    memset(bytes, 0, size);
-    for (size_t i = 0; i < LIST_BLOCK; i++) {
-        uint32_t bit = docs[i] - behind / 64 * 64;
-        bytes[bit / 8] = (unsigned char)(bytes[bit / 8] | 1U << bit % 8);
-    }
+    for (size_t i = 0; i < LIST_BLOCK; i++)
+        bitmap_set(bits, docs[i] - behind / 64 * 64);
     buf_commit(out, size);
 }
 
@@ -134,10 +127,11 @@ void list_write(struct buf *out, const struct list_source *source)
             append_full(&bits, source, from, &block);
         else
             append_short(&bits, source, from);
-        buf_append(&blocks, (struct span){(const char *)&block, sizeof(block)});
+        buf_append_bytes(&blocks, &block, sizeof(block));
         places += sum_of(source->freqs + from, len);
     }
-    append_u32(out, (uint32_t)(impacts.len / sizeof(struct list_impact)));
+    uint32_t count = (uint32_t)(impacts.len / sizeof(struct list_impact));
+    buf_append_bytes(out, &count, sizeof(count));
     buf_append(out, buf_span(&blocks));
     buf_append(out, buf_span(&impacts));
     buf_append(out, buf_span(&bits));
@@ -158,11 +152,11 @@ void list_append_positions(struct buf *out, const struct list_source *source)
     for (size_t i = 0; i < full; i++) {
         struct list_places block = {.offset = (uint32_t)numbers.len};
         block.numbers = patched_append(&numbers, steps + i * LIST_BLOCK);
-        buf_append(out, (struct span){(const char *)&block, sizeof(block)});
+        buf_append_bytes(out, &block, sizeof(block));
     }
     if (full) {
         struct list_places rest = {.offset = (uint32_t)numbers.len};
-        buf_append(out, (struct span){(const char *)&rest, sizeof(rest)});
+        buf_append_bytes(out, &rest, sizeof(rest));
     }
     buf_append(out, buf_span(&numbers));
     for (size_t i = full * LIST_BLOCK; i < source->step_count; i++)

@@ -35,7 +35,7 @@ void live_append(const struct live *live, struct buf *out)
 {
     struct head head = {live->docs, live->count};
 
-    buf_append(out, (struct span){(const char *)&head, sizeof(head)});
+    buf_append_bytes(out, &head, sizeof(head));
     buf_append(
         out, (struct span){(const char *)live->bits, bitmap_size(live->docs)});
 }

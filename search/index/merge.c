@@ -48,11 +48,6 @@ struct merge {
     struct places places;
 };
 
-static void add_u32(struct buf *buf, uint32_t value)
-{
-    buf_append(buf, (struct span){(const char *)&value, sizeof(value)});
-}
-
 static void put(void *arg, struct span bytes)
 {
     struct merge *merge = arg;
@@ -200,8 +195,8 @@ static void add_some(struct merge *merge, const struct part *part,
         uint32_t freq = postings_freq(postings);
         uint32_t doc = part->numbers[postings_doc(postings)];
         if (doc != GONE) {
-            add_u32(&merge->docs_of, doc);
-            add_u32(&merge->freqs, freq);
+            buf_append_bytes(&merge->docs_of, &doc, sizeof(doc));
+            buf_append_bytes(&merge->freqs, &freq, sizeof(freq));
             merge->total += freq;
         }
         if (doc != GONE && places)
@@ -263,8 +258,7 @@ static void note_documents(struct merge *merge)
     const uint32_t *docs = (const void *)merge->docs_of.ptr;
 
     for (size_t i = 0; i < merge->docs_of.len / sizeof(*docs); i++)
-        merge->having[docs[i] / 8] =
-            (unsigned char)(merge->having[docs[i] / 8] | 1U << docs[i] % 8);
+        bitmap_set(merge->having, docs[i]);
 }
 
 static int compare(const struct part *a, const struct part *b)

@@ -56,7 +56,7 @@ void packed_append(struct buf *out, const struct buf *buf)
 
     assert(count <= UINT32_MAX);
     struct head head = measure(numbers, count);
-    buf_append(out, (struct span){(const char *)&head, sizeof(head)});
+    buf_append_bytes(out, &head, sizeof(head));
     char *bits = memset(buf_reserve(out, size_of(&head)), 0, size_of(&head));
     for (size_t i = 0; i < count && head.width; i++) {
         size_t bit = i * head.width;

@@ -27,7 +27,7 @@ typedef void (*section_put)(void *arg, struct span bytes);
 
 static inline void packed_add(struct buf *numbers, int64_t number)
 {
-    buf_append(numbers, (struct span){(const char *)&number, sizeof(number)});
+    buf_append_bytes(numbers, &number, sizeof(number));
 }
 
 void packed_append(struct buf *out, const struct buf *numbers);

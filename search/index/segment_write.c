@@ -53,7 +53,7 @@ static void append_sum(struct buf *out, const void *bytes, size_t len)
 {
     uint64_t sum = XXH3_64bits(bytes, len);
 
-    buf_append(out, (struct span){(const char *)&sum, sizeof(sum)});
+    buf_append_bytes(out, &sum, sizeof(sum));
 }
 
 static void write_all(struct segment_writer *writer, struct span bytes)
@@ -130,8 +130,7 @@ void segment_writer_begin(struct segment_writer *writer, enum segment_kind kind,
     end_section(writer);
     struct segment_section section = {
         .kind = kind, .field = field, .offset = offset(writer)};
-    buf_append(&writer->table,
-               (struct span){(const char *)&section, sizeof(section)});
+    buf_append_bytes(&writer->table, &section, sizeof(section));
 }
 
 void segment_writer_section(struct segment_writer *writer,
@@ -176,7 +175,7 @@ static void write_foot(struct segment_writer *writer, uint32_t docs)
     buf_append(sums, buf_span(table));
     foot.inner = XXH3_64bits(sums->ptr, sums->len);
     foot.own = XXH3_64bits(&foot, offsetof(struct segment_foot, own));
-    buf_append(sums, (struct span){(const char *)&foot, sizeof(foot)});
+    buf_append_bytes(sums, &foot, sizeof(foot));
     write_all(writer, buf_span(sums));
 }
 

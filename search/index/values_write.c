@@ -25,7 +25,7 @@ void values_writer_deinit(struct values_writer *writer)
 
 static void append_u32(struct buf *out, uint32_t value)
 {
-    buf_append(out, (struct span){(const char *)&value, sizeof(value)});
+    buf_append_bytes(out, &value, sizeof(value));
 }
 
 static int64_t *numbers_of(const struct buf *numbers)
@@ -204,11 +204,11 @@ static void append_presence(const struct values_writer *writer, uint32_t docs,
     const uint32_t *have = (const uint32_t *)writer->docs.ptr;
     size_t count = writer->docs.len / sizeof(*have);
     size_t size = bitmap_size(docs);
-    unsigned char *bits = memset(buf_reserve(out, size), 0, size);
+    char *bits = memset(buf_reserve(out, size), 0, size);
     size_t before = 0;
 
     for (size_t i = 0; i < count; i++)
-        bits[have[i] / 8] |= (unsigned char)(1 << have[i] % 8);
+        bitmap_set(bits, have[i]);
     buf_commit(out, size);
     for (size_t from = 0; from <= docs; from += VALUES_RANK) {
         while (before < count && have[before] < from)
