@@ -135,10 +135,9 @@ static void put_meta(struct answer *answer, const struct top_hit *hit,
                      const char *key, struct span field)
 {
     struct reader *reader = search_reader(answer->searcher, hit->doc);
-    uint32_t number = schema_find(&reader->schema, field);
     uint32_t doc = hit->doc - reader->base;
     const struct values *values =
-        number == SCHEMA_NONE ? NULL : reader_values(reader, number);
+        reader_values(reader, schema_find(&reader->schema, field));
 
     json_put_key(&answer->w, key);
     json_put_int(&answer->w, values && values_count(values, doc)

@@ -156,9 +156,8 @@ static void copy_values(struct merge *merge, uint32_t field)
     values_writer_init(&writer, kinds[schema->type], merge->seed);
     for (size_t i = 0; i < merge->count; i++) {
         const struct part *part = &merge->parts[i];
-        uint32_t its = schema_find(&part->reader->schema, schema->name);
-        const struct values *values =
-            its == SCHEMA_NONE ? NULL : reader_values(part->reader, its);
+        const struct values *values = reader_values(
+            part->reader, schema_find(&part->reader->schema, schema->name));
         if (!values)
             continue;
         any = true;
@@ -360,9 +359,8 @@ static void begin_field(struct merge *merge, uint32_t field)
     memset(merge->having, 0, bitmap_size(merge->docs));
     for (size_t i = 0; i < merge->count; i++) {
         struct part *part = &merge->parts[i];
-        uint32_t its = schema_find(&part->reader->schema, schema->name);
-        part->field =
-            its == SCHEMA_NONE ? NULL : reader_terms(part->reader, its);
+        part->field = reader_terms(
+            part->reader, schema_find(&part->reader->schema, schema->name));
         add_norms(merge, part);
         if (!part->field)
             continue;

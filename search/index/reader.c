@@ -72,8 +72,9 @@ void reader_close(struct reader *reader)
 
 const struct field *reader_terms(struct reader *reader, uint32_t number)
 {
+    if (number == SCHEMA_NONE)
+        return NULL;
     struct reader_field *field = &reader->fields[number];
-
     if (!field->looked_for_terms) {
         field->looked_for_terms = true;
         field->has_terms = field_open(&field->terms, reader->segment, number);
@@ -83,9 +84,11 @@ const struct field *reader_terms(struct reader *reader, uint32_t number)
 
 const struct values *reader_values(struct reader *reader, uint32_t number)
 {
-    struct reader_field *field = &reader->fields[number];
     struct span bytes;
 
+    if (number == SCHEMA_NONE)
+        return NULL;
+    struct reader_field *field = &reader->fields[number];
     if (!field->looked_for_values) {
         field->looked_for_values = true;
         field->has_values = section(reader, SEGMENT_VALUES, number, &bytes) &&

@@ -29,7 +29,8 @@ struct reader *reader_like(const struct reader *other, const struct live *live,
                            uint32_t base);
 void reader_close(struct reader *reader);
 
-/* By the segment's own number; NULL: it has none, or is damaged. */
+/* By the segment's own number, or SCHEMA_NONE; NULL: it has none, or is
+   damaged. */
 const struct field *reader_terms(struct reader *reader, uint32_t field);
 const struct values *reader_values(struct reader *reader, uint32_t field);
 

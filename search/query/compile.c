@@ -74,10 +74,10 @@ const struct values *searcher_values(const struct searcher *searcher,
                                      size_t which, uint32_t field)
 {
     struct reader *reader = searcher->readers[which];
-    uint32_t number =
-        schema_find(&reader->schema, searcher->schema->fields[field].name);
 
-    return number == SCHEMA_NONE ? NULL : reader_values(reader, number);
+    return reader_values(
+        reader,
+        schema_find(&reader->schema, searcher->schema->fields[field].name));
 }
 
 /* ---- nodes */

@@ -115,9 +115,8 @@ static void gather(struct compiler *compiler, struct searcher_near *near)
     near->count = 0;
     for (size_t i = 0; i < searcher->count; i++) {
         struct reader *reader = searcher->readers[i];
-        uint32_t number = schema_find(&reader->schema, near->field->name);
-        const struct field *terms =
-            number == SCHEMA_NONE ? NULL : reader_terms(reader, number);
+        const struct field *terms = reader_terms(
+            reader, schema_find(&reader->schema, near->field->name));
         if (terms)
             expand_fuzzy(&terms->dict, near->term, &options, take, near);
     }

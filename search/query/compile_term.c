@@ -23,9 +23,8 @@ static void learn(struct compiler *compiler, const struct compile_field *field)
     known->average = 1;
     for (size_t i = 0; i < searcher->count; i++) {
         struct reader *reader = searcher->readers[i];
-        uint32_t number = schema_find(&reader->schema, field->schema->name);
-        const struct field *terms =
-            number == SCHEMA_NONE ? NULL : reader_terms(reader, number);
+        const struct field *terms = reader_terms(
+            reader, schema_find(&reader->schema, field->schema->name));
         if (!terms)
             continue;
         known->docs += terms->totals.docs;
@@ -46,9 +45,8 @@ static uint64_t count_having(const struct searcher *searcher,
 
     for (size_t i = 0; i < searcher->count; i++) {
         struct reader *reader = searcher->readers[i];
-        uint32_t number = schema_find(&reader->schema, field->name);
         const struct field *terms =
-            number == SCHEMA_NONE ? NULL : reader_terms(reader, number);
+            reader_terms(reader, schema_find(&reader->schema, field->name));
         if (terms && field_find(terms, term, &entry))
             count += entry.count;
     }
@@ -78,21 +76,13 @@ uint64_t compile_having(const struct searcher *searcher,
 
 /* ---- a term */
 
-static const struct field *terms_of(struct compiler *compiler,
-                                    const struct compile_field *field)
-{
-    return field->number == SCHEMA_NONE
-               ? NULL
-               : reader_terms(compiler->reader, field->number);
-}
-
 /* NULL: damaged. */
 static struct clause *open_clause(struct compiler *compiler,
                                   const struct compile_field *field,
                                   const struct dict_entry *entry,
                                   uint64_t having, float boost)
 {
-    const struct field *terms = terms_of(compiler, field);
+    const struct field *terms = reader_terms(compiler->reader, field->number);
     const struct searcher_field *known =
         &compiler->searcher->fields[field->index];
     struct clause *clause = arena_alloc(compiler->arena, sizeof(*clause));
@@ -117,7 +107,7 @@ struct clause *compile_clause(struct compiler *compiler,
                               struct span term, float boost,
                               struct dict_entry *entry)
 {
-    const struct field *terms = terms_of(compiler, field);
+    const struct field *terms = reader_terms(compiler->reader, field->number);
 
     learn(compiler, field);
     if (!terms || term.len == 0 || !field_find(terms, term, entry))
@@ -171,21 +161,13 @@ struct node *compile_bad_number(struct compiler *compiler, struct span text)
                         (int)text.len, text.ptr);
 }
 
-static const struct values *values_of(struct compiler *compiler,
-                                      const struct compile_field *field)
-{
-    return field->number == SCHEMA_NONE
-               ? NULL
-               : reader_values(compiler->reader, field->number);
-}
-
 static struct node *between(struct compiler *compiler,
                             const struct compile_field *field, int64_t least,
                             int64_t most, float boost)
 {
     struct node *node = compile_node(compiler, NODE_VALUES, boost);
 
-    node->values = values_of(compiler, field);
+    node->values = reader_values(compiler->reader, field->number);
     node->least = least;
     node->most = most;
     if (!node->values || least > most)
@@ -212,7 +194,7 @@ struct node *compile_exists(struct compiler *compiler,
                             const struct compile_field *field, float boost)
 {
     struct reader *reader = compiler->reader;
-    const struct field *terms = terms_of(compiler, field);
+    const struct field *terms = reader_terms(compiler->reader, field->number);
 
     if (field->schema->type != SCHEMA_TEXT)
         return between(compiler, field, INT64_MIN, INT64_MAX, boost);
@@ -268,7 +250,7 @@ static struct set set_of(struct compiler *compiler,
         return (struct set){.compiler = compiler};
     return (struct set){
         .compiler = compiler,
-        .terms = terms_of(compiler, field),
+        .terms = reader_terms(compiler->reader, field->number),
         .docs = docs,
         .bits = arena_zalloc(compiler->arena,
                              (docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8)};
@@ -334,7 +316,8 @@ static bool any_number(struct set *set, const struct compile_field *field,
         count += numbers[count] == most; /* else it lies between two */
     }
     qsort(numbers, count, sizeof(numbers[0]), compare_numbers);
-    add_numbers(set, values_of(compiler, field), numbers, count);
+    add_numbers(set, reader_values(compiler->reader, field->number), numbers,
+                count);
     return true;
 }
 

@@ -155,10 +155,7 @@ static struct node *of_chosen(struct compiler *compiler,
     struct node *node = compile_node(compiler, NODE_PHRASE, boost);
     struct phrase_term *terms =
         arena_alloc(compiler->arena, count * sizeof(*terms));
-    const struct field *from =
-        field->number == SCHEMA_NONE
-            ? NULL
-            : reader_terms(compiler->reader, field->number);
+    const struct field *from = reader_terms(compiler->reader, field->number);
     float weight = 0;
 
     describe_phrase(compiler, node, words, chosen,
@@ -217,10 +214,7 @@ static void expand_last(struct compiler *compiler,
                         const struct compile_field *field,
                         const struct query *query, struct words *words)
 {
-    const struct field *from =
-        field->number == SCHEMA_NONE
-            ? NULL
-            : reader_terms(compiler->reader, field->number);
+    const struct field *from = reader_terms(compiler->reader, field->number);
     struct word last = words->list[words->count - 1];
     struct ends ends = {words, last.position, query->max_expansions};
 

@@ -33,9 +33,8 @@ bool suggest_parts_init(struct suggest_parts *parts, struct searcher *searcher,
         mem_zalloc(MEM_JOB, (searcher->count + 1) * sizeof(parts->list[0]));
     for (size_t i = 0; i < searcher->count; i++) {
         struct reader *reader = searcher->readers[i];
-        number = schema_find(&reader->schema, field);
         const struct field *terms =
-            number == SCHEMA_NONE ? NULL : reader_terms(reader, number);
+            reader_terms(reader, schema_find(&reader->schema, field));
         if (!terms)
             continue;
         parts->docs += terms->totals.docs;
@@ -310,9 +309,8 @@ static bool open_weights(struct completer *c, struct query_error *error)
     }
     for (size_t i = 0; name.len && i < c->parts.count; i++) {
         struct suggest_part *part = &c->parts.list[i];
-        number = schema_find(&part->reader->schema, name);
-        if (number != SCHEMA_NONE)
-            part->weights = reader_values(part->reader, number);
+        part->weights = reader_values(part->reader,
+                                      schema_find(&part->reader->schema, name));
     }
     return true;
 }

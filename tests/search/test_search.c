@@ -68,6 +68,8 @@ static void take_segment(struct index *index, const char *path,
     index->lives[i] = live;
     index->readers[i] = reader_open(segment, &index->lives[i], base);
     assert_non_null(index->readers[i]);
+    assert_null(reader_terms(index->readers[i], SCHEMA_NONE));
+    assert_null(reader_values(index->readers[i], SCHEMA_NONE));
     check_whole(index->readers[i]);
 }
 
