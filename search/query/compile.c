@@ -119,6 +119,13 @@ struct node *compile_parent(struct compiler *compiler, enum node_kind kind,
     return node;
 }
 
+uint64_t *compile_bits(struct compiler *compiler)
+{
+    size_t windows = compiler->reader->docs / WINDOW_DOCS + 1;
+
+    return arena_zalloc(compiler->arena, windows * WINDOW_DOCS / 8);
+}
+
 void compile_add_child(struct node *parent, size_t list, struct node *child)
 {
     child->next = parent->lists[list];
@@ -298,8 +305,7 @@ static struct node *of_ids(struct compiler *compiler, const struct query *query,
 
     if (compiler->mode == COMPILE_TO_NAME)
         return node;
-    bits = arena_zalloc(compiler->arena,
-                        (reader->docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8);
+    bits = compile_bits(compiler);
     for (size_t i = 0; i < query->value_count; i++) {
         uint32_t doc = reader_find(reader, query->values[i].text);
         if (doc != UINT32_MAX)

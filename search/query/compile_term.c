@@ -201,8 +201,7 @@ struct node *compile_exists(struct compiler *compiler,
     struct node *node = compile_node(compiler, NODE_SET, boost);
     if (compiler->mode == COMPILE_TO_NAME)
         return node;
-    uint64_t *bits = arena_zalloc(
-        compiler->arena, (reader->docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8);
+    uint64_t *bits = compile_bits(compiler);
     for (uint32_t doc = 0; terms && doc < reader->docs; doc++)
         if (terms->norms[doc])
             bits[doc / 64] |= UINT64_C(1) << doc % 64;
@@ -244,16 +243,14 @@ static bool add_to_set(void *arg, struct span term,
 static struct set set_of(struct compiler *compiler,
                          const struct compile_field *field)
 {
-    uint32_t docs = compiler->reader->docs;
+    struct set set = {.compiler = compiler};
 
     if (compiler->mode == COMPILE_TO_NAME)
-        return (struct set){.compiler = compiler};
-    return (struct set){
-        .compiler = compiler,
-        .terms = reader_terms(compiler->reader, field->number),
-        .docs = docs,
-        .bits = arena_zalloc(compiler->arena,
-                             (docs / WINDOW_DOCS + 1) * WINDOW_DOCS / 8)};
+        return set;
+    set.terms = reader_terms(compiler->reader, field->number);
+    set.docs = compiler->reader->docs;
+    set.bits = compile_bits(compiler);
+    return set;
 }
 
 static struct node *of_set(const struct set *set, float boost)
@@ -325,25 +322,20 @@ struct node *compile_terms(struct compiler *compiler,
                            const struct compile_field *field,
                            const struct query *query, float boost)
 {
-    struct node *all = compile_parent(compiler, NODE_CONSTANT, boost);
-    struct node *any;
-
     if (query->value_count > TERMS_EACH && compiler->mode != COMPILE_TO_NAME) {
         struct set set = set_of(compiler, field);
         if (field->schema->type > SCHEMA_KEYWORD)
             any_number(&set, field, query);
         for (size_t i = 0; set.terms && i < query->value_count; i++)
             add_term(&set, query->values[i].text);
-        any = of_set(&set, 1);
-    } else {
-        any = compile_parent(compiler, NODE_BOOL, 1);
-        for (size_t i = 0; i < query->value_count && compile_goes_on(compiler);
-             i++)
-            compile_add_child(
-                any, NODE_SHOULD,
-                compile_value(compiler, field, &query->values[i], 1));
-        compile_finish_bool(compiler, any, 1);
+        return of_set(&set, boost);
     }
+    struct node *all = compile_parent(compiler, NODE_CONSTANT, boost);
+    struct node *any = compile_parent(compiler, NODE_BOOL, 1);
+    for (size_t i = 0; i < query->value_count && compile_goes_on(compiler); i++)
+        compile_add_child(any, NODE_SHOULD,
+                          compile_value(compiler, field, &query->values[i], 1));
+    compile_finish_bool(compiler, any, 1);
     compile_add_child(all, NODE_SHOULD, any);
     return all;
 }
@@ -454,7 +446,6 @@ struct node *compile_pattern(struct compiler *compiler,
                              const struct compile_field *field,
                              const struct query *query, float boost)
 {
-    struct set set = set_of(compiler, field);
     struct span text = query->text;
 
     if (field->schema->type > SCHEMA_KEYWORD)
@@ -468,6 +459,7 @@ struct node *compile_pattern(struct compiler *compiler,
         text = compile_normal(compiler->searcher, compiler->arena, text);
     if (query->kind == QUERY_PREFIX)
         return compile_prefix(compiler, field, text, boost);
+    struct set set = set_of(compiler, field);
     if (set.terms && !expand_wildcard(&set.terms->dict, text, add_to_set, &set))
         return compile_fail(compiler, "illegal_argument_exception",
                             "the pattern is longer than %d bytes",
