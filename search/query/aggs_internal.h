@@ -72,5 +72,6 @@ struct aggs_run {
     bool too_many, late; /* nothing more is counted */
     uint64_t deadline_us;
     struct window scratch;
+    struct node_room *room;
     uint32_t docs[WINDOW_DOCS], owners[WINDOW_DOCS];
 };

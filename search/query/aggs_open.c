@@ -236,5 +236,6 @@ void aggs_destroy(struct aggs_run *run)
     if (!run)
         return;
     destroy_list(run->states);
+    node_room_destroy(run->room);
     mem_free(run);
 }

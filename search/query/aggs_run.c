@@ -289,7 +289,7 @@ static void run_filters(struct aggs_state *state)
 
     for (size_t i = 0; i < state->agg->count; i++) {
         window_clear(scratch, window->from, window->end, false);
-        node_add(state->filters[i].root, scratch, false);
+        node_add(state->filters[i].root, &state->run->room, scratch, false);
         memcpy(state->filter_bits[i], scratch->bits, sizeof(scratch->bits));
     }
     state->filtered_from = window->from;

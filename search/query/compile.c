@@ -104,21 +104,6 @@ void compile_describe(struct compiler *compiler, struct node *node,
     node->about = copy;
 }
 
-struct node *compile_parent(struct compiler *compiler, enum node_kind kind,
-                            float boost)
-{
-    struct node *node = compile_node(compiler, kind, boost);
-
-    if (compiler->mode != COMPILE_TO_RUN)
-        return node;
-    node->own = arena_alloc(compiler->arena, sizeof(*node->own));
-    node->other = arena_alloc(compiler->arena, sizeof(*node->other));
-    if (kind == NODE_DIS_MAX)
-        node->best =
-            arena_alloc(compiler->arena, WINDOW_DOCS * sizeof(node->best[0]));
-    return node;
-}
-
 uint64_t *compile_bits(struct compiler *compiler)
 {
     size_t windows = compiler->reader->docs / WINDOW_DOCS + 1;
@@ -172,9 +157,7 @@ void compile_finish_bool(struct compiler *compiler, struct node *node,
     node->minimum = minimum;
     if (minimum > node->counts[NODE_SHOULD])
         node->kind = NODE_NONE;
-    else if (minimum > (must ? 0 : 1) && compiler->mode == COMPILE_TO_RUN)
-        node->matched = arena_alloc(compiler->arena,
-                                    WINDOW_DOCS * sizeof(node->matched[0]));
+    node->is_counted = minimum > (must ? 0 : 1);
     if (term) {
         filter_phrases(compiler, node->lists[NODE_MUST], term);
         filter_phrases(compiler, node->lists[NODE_FILTER], term);
@@ -285,7 +268,7 @@ static struct node *of_fields(struct compiler *compiler,
         return of_field(compiler, exact, query, boost);
     if (span_find(query->field, '*') == query->field.len)
         return compile_node(compiler, NODE_NONE, 0);
-    best = compile_parent(compiler, NODE_DIS_MAX, 1);
+    best = compile_node(compiler, NODE_DIS_MAX, 1);
     for (uint32_t i = 0; i < schema->count && compile_goes_on(compiler); i++)
         if (is_searched(&schema->fields[i]) &&
             query_name_matches(query->field, schema->fields[i].name))
@@ -332,7 +315,7 @@ static struct node *of_bool(struct compiler *compiler,
         count += lists[i].count;
     if (count == 0)
         return compile_node(compiler, NODE_ALL, boost);
-    struct node *node = compile_parent(compiler, NODE_BOOL, 1);
+    struct node *node = compile_node(compiler, NODE_BOOL, 1);
     bool must = lists[QUERY_MUST].count + lists[QUERY_FILTER].count > 0;
 
     add_list(compiler, node, NODE_MUST, &lists[QUERY_MUST], boost);
@@ -361,11 +344,11 @@ static struct node *of_any(struct compiler *compiler, const struct query *query,
     case QUERY_BOOL:
         return of_bool(compiler, query, boost);
     case QUERY_CONSTANT_SCORE:
-        node = compile_parent(compiler, NODE_CONSTANT, boost);
+        node = compile_node(compiler, NODE_CONSTANT, boost);
         add_list(compiler, node, NODE_SHOULD, &query->lists[QUERY_FILTER], 1);
         return node;
     case QUERY_DIS_MAX:
-        node = compile_parent(compiler, NODE_DIS_MAX, 1);
+        node = compile_node(compiler, NODE_DIS_MAX, 1);
         node->tie = query->tie_breaker;
         add_list(compiler, node, NODE_SHOULD, &query->lists[QUERY_SHOULD],
                  boost);
@@ -402,6 +385,7 @@ bool compile_query(struct compiler *compiler, const struct query *query)
     *compiler->compiled = (struct compiled){0};
     compiler->error->type = NULL;
     compiler->compiled->root = compile(compiler, query, 1);
+    compile_goes_on(compiler); /* a large one may be the last of many */
     return !compiler->error->type;
 }
 

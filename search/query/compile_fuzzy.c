@@ -167,7 +167,7 @@ struct node *compile_fuzzy(struct compiler *compiler,
                            const struct compile_field *field, struct span term,
                            const struct query *query, float boost)
 {
-    struct node *any = compile_parent(compiler, NODE_DIS_MAX, 1);
+    struct node *any = compile_node(compiler, NODE_DIS_MAX, 1);
     float length = (float)characters(term);
     struct expand_fuzzy options = {.distance = query->edits == QUERY_FUZZY_AUTO
                                                    ? expand_auto_distance(term)

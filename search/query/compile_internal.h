@@ -60,8 +60,6 @@ struct node *compile_node(struct compiler *compiler, enum node_kind kind,
 /* Says so, unless something was said before. */
 void compile_describe(struct compiler *compiler, struct node *node,
                       const struct node_about *about);
-struct node *compile_parent(struct compiler *compiler, enum node_kind kind,
-                            float boost);
 /* Of all documents of the segment, in whole windows; none is set. */
 uint64_t *compile_bits(struct compiler *compiler);
 void compile_add_child(struct node *parent, size_t list, struct node *child);

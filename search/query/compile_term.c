@@ -330,8 +330,8 @@ struct node *compile_terms(struct compiler *compiler,
             add_term(&set, query->values[i].text);
         return of_set(&set, boost);
     }
-    struct node *all = compile_parent(compiler, NODE_CONSTANT, boost);
-    struct node *any = compile_parent(compiler, NODE_BOOL, 1);
+    struct node *all = compile_node(compiler, NODE_CONSTANT, boost);
+    struct node *any = compile_node(compiler, NODE_BOOL, 1);
     for (size_t i = 0; i < query->value_count && compile_goes_on(compiler); i++)
         compile_add_child(any, NODE_SHOULD,
                           compile_value(compiler, field, &query->values[i], 1));

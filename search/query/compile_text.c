@@ -81,7 +81,7 @@ static struct node *of_place(struct compiler *compiler,
     if (end - from == 1)
         return of_word(compiler, field, query, words->list[from].term, is_last,
                        boost);
-    any = compile_parent(compiler, NODE_DIS_MAX, 1);
+    any = compile_node(compiler, NODE_DIS_MAX, 1);
     for (size_t i = from; i < end; i++)
         compile_add_child(any, NODE_SHOULD,
                           of_word(compiler, field, query, words->list[i].term,
@@ -102,7 +102,7 @@ static struct node *of_words(struct compiler *compiler,
         return compile_node(compiler, NODE_NONE, 0);
     if (count == 1)
         return of_place(compiler, field, query, words, 0, words->count, boost);
-    node = compile_parent(compiler, NODE_BOOL, 1);
+    node = compile_node(compiler, NODE_BOOL, 1);
     for (size_t i = 0, end; i < words->count; i = end) {
         end = place_end(words, i);
         compile_add_child(
@@ -263,7 +263,7 @@ static struct node *of_phrase(struct compiler *compiler,
         return compile_node(compiler, NODE_NONE, 0);
     if (count == words->count && count > 1)
         return of_chosen(compiler, field, query, words, chosen, count, boost);
-    any = compile_parent(compiler, NODE_DIS_MAX, 1);
+    any = compile_node(compiler, NODE_DIS_MAX, 1);
     for (size_t ways = 0;
          ways < SEARCHER_PHRASES_MAX && compile_goes_on(compiler); ways++) {
         struct node *one =

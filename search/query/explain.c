@@ -255,10 +255,11 @@ static struct explanation *explain_leaf(const struct explainer *e,
 {
     uint32_t docs = e->compiler.reader->docs;
     uint32_t from = e->doc / WINDOW_DOCS * WINDOW_DOCS;
+    struct node_room *room = NULL; /* it has no children */
 
     window_clear(e->window, from,
                  docs - from < WINDOW_DOCS ? docs : from + WINDOW_DOCS, false);
-    node_add(node, e->window, false);
+    node_add(node, &room, e->window, false);
     return constant(e, node, window_has(e->window, e->doc - from));
 }
 

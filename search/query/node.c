@@ -1,5 +1,6 @@
 /* node.c - see node.h. */
 #include "search/query/node.h"
+#include "common/mem.h"
 
 /* ---- leaves */
 
@@ -14,16 +15,16 @@ static void add_all(const struct node *node, struct window *window, bool scored)
     }
 }
 
-static void add_set(const struct node *node, struct window *window, bool scored)
+/* bits: of the window. */
+static void add_bits(const uint64_t *bits, double boost, struct window *window,
+                     bool scored)
 {
-    const uint64_t *bits = node->bits + window->from / 64;
     size_t words = (window->end - window->from + 63) / 64;
 
     for (uint32_t i = 0; i < words; i++) {
         window->bits[i] |= bits[i];
         for (uint64_t left = scored ? bits[i] : 0; left; left &= left - 1)
-            window->scores[i * 64 + (uint32_t)__builtin_ctzll(left)] +=
-                (double)node->boost;
+            window->scores[i * 64 + (uint32_t)__builtin_ctzll(left)] += boost;
     }
 }
 
@@ -110,28 +111,47 @@ static void add_phrase(struct node *node, struct window *window, bool scored)
 
 /* ---- what has children */
 
-static void fill(struct node *child, struct window *into,
-                 const struct window *like, bool scored)
+static struct node_room *room_of(struct node_room **room)
 {
-    window_clear(into, like->from, like->end, scored);
-    node_add(child, into, scored);
+    if (!*room) {
+        *room = mem_alloc(MEM_JOB, sizeof(**room));
+        (*room)->below = NULL;
+    }
+    return *room;
 }
 
-/* Into its own: those that each of the list has, of those that are there. */
-static void keep_all(struct node *node, size_t list, bool first, bool scored)
+void node_room_destroy(struct node_room *room)
 {
-    struct window *own = node->own;
-    struct window *other = node->other;
+    while (room) {
+        struct node_room *below = room->below;
+        mem_free(room);
+        room = below;
+    }
+}
+
+/* Into the other one: what the child has where its parent's own is. */
+static void fill(struct node *child, struct node_room *room, bool scored)
+{
+    window_clear(&room->other, room->own.from, room->own.end, scored);
+    node_add(child, &room->below, &room->other, scored);
+}
+
+/* Of those that are there, those that each of the list has. */
+static void keep_all(const struct node *node, struct node_room *room,
+                     size_t list, bool first, bool scored)
+{
+    struct window *own = &room->own;
+    struct window *other = &room->other;
 
     for (struct node *child = node->lists[list]; child; child = child->next) {
         if (first) {
-            node_add(child, own, scored);
+            node_add(child, &room->below, own, scored);
             first = false;
             continue;
         }
         if (window_is_empty(own))
             return;
-        fill(child, other, own, scored);
+        fill(child, room, scored);
         for (size_t i = 0; i < WINDOW_WORDS; i++)
             own->bits[i] &= other->bits[i];
         struct window_each each = window_first(own);
@@ -140,59 +160,60 @@ static void keep_all(struct node *node, size_t list, bool first, bool scored)
     }
 }
 
-static void count_matches(struct node *node, const struct window *of)
+static void count_matches(struct node_room *room)
 {
-    struct window_each each = window_first(of);
+    struct window_each each = window_first(&room->other);
 
-    for (uint32_t place; window_next(of, &each, &place);)
-        node->matched[place]++;
+    for (uint32_t place; window_next(&room->other, &each, &place);)
+        room->matched[place]++;
 }
 
-static void keep_matched(struct node *node)
+static void keep_matched(const struct node *node, struct node_room *room)
 {
-    struct window *own = node->own;
+    struct window *own = &room->own;
     struct window_each each = window_first(own);
 
     for (uint32_t place; window_next(own, &each, &place);)
-        if (node->matched[place] < node->minimum)
+        if (room->matched[place] < node->minimum)
             own->bits[place / 64] &= ~(UINT64_C(1) << place % 64);
 }
 
 /* Should: any brings documents if nothing else does (brings), and adds to what
    is there. */
-static void add_any(struct node *node, bool brings, bool scored)
+static void add_any(const struct node *node, struct node_room *room,
+                    bool brings, bool scored)
 {
-    struct window *own = node->own;
-    struct window *other = node->other;
+    struct window *own = &room->own;
+    struct window *other = &room->other;
 
-    if (node->matched)
-        memset(node->matched, 0, WINDOW_DOCS * sizeof(node->matched[0]));
+    if (node->is_counted)
+        memset(room->matched, 0, sizeof(room->matched));
     for (struct node *child = node->lists[NODE_SHOULD]; child;
          child = child->next) {
-        if (brings && !node->matched) {
-            node_add(child, own, scored);
+        if (brings && !node->is_counted) {
+            node_add(child, &room->below, own, scored);
             continue;
         }
-        fill(child, other, own, scored);
-        if (node->matched)
-            count_matches(node, other);
+        fill(child, room, scored);
+        if (node->is_counted)
+            count_matches(room);
         for (size_t i = 0; brings && i < WINDOW_WORDS; i++)
             own->bits[i] |= other->bits[i];
         struct window_each each = window_first(other);
         for (uint32_t place; scored && window_next(other, &each, &place);)
             own->scores[place] += other->scores[place];
     }
-    if (node->matched)
-        keep_matched(node);
+    if (node->is_counted)
+        keep_matched(node, room);
 }
 
-static void remove_any(struct node *node)
+static void remove_any(const struct node *node, struct node_room *room)
 {
     for (struct node *child = node->lists[NODE_MUST_NOT]; child;
          child = child->next) {
-        fill(child, node->other, node->own, false);
+        fill(child, room, false);
         for (size_t i = 0; i < WINDOW_WORDS; i++)
-            node->own->bits[i] &= ~node->other->bits[i];
+            room->own.bits[i] &= ~room->other.bits[i];
     }
 }
 
@@ -207,54 +228,56 @@ static void give(const struct window *own, struct window *window, bool scored)
         window->bits[i] |= own->bits[i];
 }
 
-static void add_bool(struct node *node, struct window *window, bool scored)
+static void add_bool(const struct node *node, struct node_room *room,
+                     struct window *window, bool scored)
 {
     bool must = node->counts[NODE_MUST] + node->counts[NODE_FILTER] > 0;
+    struct window *own = &room->own;
 
-    window_clear(node->own, window->from, window->end, scored);
+    window_clear(own, window->from, window->end, scored);
     if (!must && !node->counts[NODE_SHOULD])
-        add_all(&(struct node){.boost = 0}, node->own, false);
-    keep_all(node, NODE_FILTER, true, false);
-    keep_all(node, NODE_MUST, !node->counts[NODE_FILTER], scored);
-    if (must && window_is_empty(node->own))
+        add_all(&(struct node){.boost = 0}, own, false);
+    keep_all(node, room, NODE_FILTER, true, false);
+    keep_all(node, room, NODE_MUST, !node->counts[NODE_FILTER], scored);
+    if (must && window_is_empty(own))
         return;
-    if (node->counts[NODE_SHOULD] && (scored || !must || node->matched))
-        add_any(node, !must, scored);
-    remove_any(node);
-    give(node->own, window, scored);
+    if (node->counts[NODE_SHOULD] && (scored || !must || node->is_counted))
+        add_any(node, room, !must, scored);
+    remove_any(node, room);
+    give(own, window, scored);
 }
 
-static void add_constant(struct node *node, struct window *window, bool scored)
+/* What its child has, as a set. */
+static void add_constant(const struct node *node, struct node_room *room,
+                         struct window *window, bool scored)
 {
-    struct window_each each;
+    struct window *own = &room->own;
 
-    fill(node->lists[NODE_SHOULD], node->own, window, false);
-    each = window_first(node->own);
-    for (uint32_t place; scored && window_next(node->own, &each, &place);)
-        window->scores[place] += (double)node->boost;
-    for (size_t i = 0; i < WINDOW_WORDS; i++)
-        window->bits[i] |= node->own->bits[i];
+    window_clear(own, window->from, window->end, false);
+    node_add(node->lists[NODE_SHOULD], &room->below, own, false);
+    add_bits(own->bits, (double)node->boost, window, scored);
 }
 
 /* Its own has the sum of the others times tie, and the rest of the best. */
-static void add_dis_max(struct node *node, struct window *window, bool scored)
+static void add_dis_max(const struct node *node, struct node_room *room,
+                        struct window *window, bool scored)
 {
-    struct window *own = node->own;
-    double *best = node->best;
+    struct window *own = &room->own;
+    double *best = room->best;
 
     window_clear(own, window->from, window->end, scored);
     if (scored)
-        memset(best, 0, WINDOW_DOCS * sizeof(best[0]));
+        memset(best, 0, sizeof(room->best));
     for (struct node *child = node->lists[NODE_SHOULD]; child;
          child = child->next) {
         if (!scored) {
-            node_add(child, own, false);
+            node_add(child, &room->below, own, false);
             continue;
         }
-        fill(child, node->other, own, true);
-        struct window_each each = window_first(node->other);
-        for (uint32_t place; window_next(node->other, &each, &place);) {
-            double score = node->other->scores[place];
+        fill(child, room, true);
+        struct window_each each = window_first(&room->other);
+        for (uint32_t place; window_next(&room->other, &each, &place);) {
+            double score = room->other.scores[place];
             own->scores[place] += score;
             best[place] = score > best[place] ? score : best[place];
             window_set(own, place);
@@ -268,7 +291,8 @@ static void add_dis_max(struct node *node, struct window *window, bool scored)
     give(own, window, scored);
 }
 
-void node_add(struct node *node, struct window *window, bool scored)
+void node_add(struct node *node, struct node_room **room, struct window *window,
+              bool scored)
 {
     switch (node->kind) {
     case NODE_NONE:
@@ -277,7 +301,8 @@ void node_add(struct node *node, struct window *window, bool scored)
         add_all(node, window, scored);
         return;
     case NODE_SET:
-        add_set(node, window, scored);
+        add_bits(node->bits + window->from / 64, (double)node->boost, window,
+                 scored);
         return;
     case NODE_VALUES:
         add_values(node, window, scored);
@@ -289,13 +314,13 @@ void node_add(struct node *node, struct window *window, bool scored)
         add_phrase(node, window, scored);
         return;
     case NODE_BOOL:
-        add_bool(node, window, scored);
+        add_bool(node, room_of(room), window, scored);
         return;
     case NODE_CONSTANT:
-        add_constant(node, window, scored);
+        add_constant(node, room_of(room), window, scored);
         return;
     case NODE_DIS_MAX:
-        add_dis_max(node, window, scored);
+        add_dis_max(node, room_of(room), window, scored);
         return;
     }
 }

@@ -42,10 +42,20 @@ struct node {
     bool ended;                         /* no more come */
     struct node *lists[NODE_LISTS];     /* BOOL; others have one in SHOULD */
     size_t counts[NODE_LISTS], minimum; /* minimum: of SHOULD */
-    struct window *own, *other;         /* of what has children */
-    uint16_t *matched; /* BOOL: how many of SHOULD, if asked for */
-    double *best;      /* DIS_MAX: of each document */
+    bool is_counted; /* BOOL: a document needs more than one of SHOULD, or,
+                        with others, any */
 };
 
-/* To what is in the window; windows come in order, some may be left out. */
-void node_add(struct node *node, struct window *window, bool scored);
+/* What those with children need while they run: all of a depth the same. */
+struct node_room {
+    struct node_room *below; /* their children's; NULL: none yet */
+    struct window own, other;
+    double best[WINDOW_DOCS];      /* DIS_MAX: of each document */
+    uint16_t matched[WINDOW_DOCS]; /* BOOL: how many of SHOULD */
+};
+
+/* To what is in the window; windows come in order, some may be left out.  room:
+   NULL at first, made when it is needed. */
+void node_add(struct node *node, struct node_room **room, struct window *window,
+              bool scored);
+void node_room_destroy(struct node_room *room);

@@ -24,6 +24,7 @@ struct run {
     struct clause *clauses[CLAUSES_MAX];
     size_t clause_count, required; /* of ALL; the others are optional */
     struct window window;
+    struct node_room *room;
 };
 
 struct reader *search_reader(const struct searcher *searcher, uint32_t doc)
@@ -78,7 +79,7 @@ static enum shape shape_of(struct run *run, struct node *root)
         return SHAPE_ANY;
     }
     if (root->kind != NODE_BOOL || counts[NODE_FILTER] ||
-        counts[NODE_MUST_NOT] || root->matched)
+        counts[NODE_MUST_NOT] || root->is_counted)
         return SHAPE_OTHER;
     if (counts[NODE_SHOULD] && !counts[NODE_MUST])
         return !gather(run, root->lists[NODE_SHOULD], false) ? SHAPE_OTHER
@@ -217,7 +218,7 @@ static void run_windows(struct run *run, const struct pass *pass,
         if (passes(run, pass, from, end))
             continue;
         window_clear(&run->window, from, end, pass->scored);
-        node_add(root, &run->window, pass->scored);
+        node_add(root, &run->room, &run->window, pass->scored);
         if (!is_live(reader))
             remove_dead(&run->window, reader->live);
         if (request->min_score > 0)
@@ -449,6 +450,7 @@ bool search_run(struct searcher *searcher, const struct search_request *request,
     run->error = error;
     run->sorter = NULL;
     run->aggs = NULL;
+    run->room = NULL;
     bool fine = begin(run);
     for (size_t i = 0; i < searcher->count && fine && !result->timed_out; i++)
         fine = searcher->without.shared_threshold ? run_alone(run, i)
@@ -458,6 +460,7 @@ bool search_run(struct searcher *searcher, const struct search_request *request,
     searcher->deadline_us = 0;
     sorter_destroy(run->sorter);
     aggs_destroy(run->aggs);
+    node_room_destroy(run->room);
     mem_free(run);
     return fine;
 }

@@ -261,7 +261,7 @@ def test_what_would_be_too_large_is_refused():
         index(folder + "/i", [{"id": "0", "f0": words, "f1": words}], "--schema", folder + "/schema")
         same(found(folder + "/i", "w1 w2"), ["0"])
         same(found(folder + "/i", "f1:(%s)" % words), ["0"])
-        words = " ".join("w%d-x" % n for n in range(10))  # of two words each, in each field
+        words = " ".join("w%d-x" % n for n in range(1000))  # of two words each, in each field
         assert "too many terms, of too many fields" in query(folder + "/i", "--query", words, status=1)
 
 
