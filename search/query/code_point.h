@@ -23,3 +23,12 @@ static inline uint32_t code_point_read(struct span s, size_t *len)
         value = value << 6 | ((unsigned char)s.ptr[i] & 0x3fU);
     return value;
 }
+
+static inline size_t code_point_count(struct span s)
+{
+    size_t count = 0;
+
+    for (size_t len; s.len > 0; s = span_skip(s, len), count++)
+        code_point_read(s, &len);
+    return count;
+}

@@ -5,11 +5,9 @@
  *             -- a field, or a pattern of them --> of_field(): by its type,
  *                compile_term.c, compile_text.c
  */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "common/clock.h"
 #include "search/query/compile_internal.h"
+#include "search/query/query_build.h"
 
 #define BOOST_MAX 1e30F /* so that sums of scores are finite */
 
@@ -78,6 +76,18 @@ const struct values *searcher_values(const struct searcher *searcher,
     return reader_values(
         reader,
         schema_find(&reader->schema, searcher->schema->fields[field].name));
+}
+
+bool searcher_is_sound(const struct searcher *searcher,
+                       struct query_error *error)
+{
+    for (size_t i = 0; i < searcher->count; i++) {
+        const char *damage = segment_damage(searcher->readers[i]->segment);
+        if (damage)
+            return query_refuse(error, "search_phase_execution_exception", "%s",
+                                damage);
+    }
+    return true;
 }
 
 /* ---- nodes */
@@ -169,13 +179,9 @@ struct node *compile_fail(struct compiler *compiler, const char *type,
 {
     va_list args;
 
-    if (!compiler->error->type) {
-        compiler->error->type = type;
-        va_start(args, format);
-        vsnprintf(compiler->error->reason, sizeof(compiler->error->reason),
-                  format, args);
-        va_end(args);
-    }
+    va_start(args, format);
+    query_vrefuse(compiler->error, type, format, args);
+    va_end(args);
     return compile_node(compiler, NODE_NONE, 0);
 }
 

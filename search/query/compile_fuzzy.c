@@ -154,21 +154,12 @@ near_words(struct compiler *compiler, const struct schema_field *field,
 
 /* ---- and of this one */
 
-static size_t characters(struct span text)
-{
-    size_t count = 0;
-
-    for (size_t len; text.len > 0; text = span_skip(text, len), count++)
-        code_point_read(text, &len);
-    return count;
-}
-
 struct node *compile_fuzzy(struct compiler *compiler,
                            const struct compile_field *field, struct span term,
                            const struct query *query, float boost)
 {
     struct node *any = compile_node(compiler, NODE_DIS_MAX, 1);
-    float length = (float)characters(term);
+    float length = (float)code_point_count(term);
     struct expand_fuzzy options = {.distance = query->edits == QUERY_FUZZY_AUTO
                                                    ? expand_auto_distance(term)
                                                    : query->edits,

@@ -4,9 +4,9 @@
  *   find_begins() of terms, over the segments' dictionaries --> read_all() the
  *   terms of each, all segments at once --> offer(): the best so far
  */
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "search/query/code_point.h"
 #include "search/query/suggest_internal.h"
 
 #define FUZZY_FROM 3 /* characters, as Elasticsearch's fuzzy.min_length */
@@ -21,14 +21,12 @@ bool suggest_parts_init(struct suggest_parts *parts, struct searcher *searcher,
     *parts = (struct suggest_parts){.number = number};
     parts->field =
         number == SCHEMA_NONE ? NULL : &searcher->schema->fields[number];
-    if (!parts->field || parts->field->type > SCHEMA_KEYWORD) {
-        error->type = "illegal_argument_exception";
-        snprintf(error->reason, sizeof(error->reason),
-                 parts->field ? "field [%.*s] is neither a text nor a keyword"
-                              : "no mapping found for field [%.*s]",
-                 (int)(field.len < 100 ? field.len : 100), field.ptr);
-        return false;
-    }
+    if (!parts->field || parts->field->type > SCHEMA_KEYWORD)
+        return query_refuse(error, "illegal_argument_exception",
+                            parts->field
+                                ? "field [%.*s] is neither a text nor a keyword"
+                                : "no mapping found for field [%.*s]",
+                            (int)field.len, field.ptr);
     parts->list =
         mem_zalloc(MEM_JOB, (searcher->count + 1) * sizeof(parts->list[0]));
     for (size_t i = 0; i < searcher->count; i++) {
@@ -41,26 +39,12 @@ bool suggest_parts_init(struct suggest_parts *parts, struct searcher *searcher,
         parts->list[parts->count].reader = reader;
         parts->list[parts->count++].terms = terms;
     }
-    return suggest_is_sound(searcher, error);
+    return searcher_is_sound(searcher, error);
 }
 
 void suggest_parts_deinit(struct suggest_parts *parts)
 {
     mem_free(parts->list);
-}
-
-bool suggest_is_sound(const struct searcher *searcher,
-                      struct query_error *error)
-{
-    for (size_t i = 0; i < searcher->count; i++) {
-        const char *damage = segment_damage(searcher->readers[i]->segment);
-        if (!damage)
-            continue;
-        error->type = "search_phase_execution_exception";
-        snprintf(error->reason, sizeof(error->reason), "%s", damage);
-        return false;
-    }
-    return true;
 }
 
 void suggest_docs(const struct searcher *searcher,
@@ -300,28 +284,16 @@ static bool open_weights(struct completer *c, struct query_error *error)
     uint32_t number = name.len ? schema_find(schema, name) : SCHEMA_NONE;
 
     if (name.len && (number == SCHEMA_NONE ||
-                     schema->fields[number].type <= SCHEMA_KEYWORD)) {
-        error->type = "illegal_argument_exception";
-        snprintf(error->reason, sizeof(error->reason),
-                 "field [%.*s] has no numbers to weigh by",
-                 (int)(name.len < 100 ? name.len : 100), name.ptr);
-        return false;
-    }
+                     schema->fields[number].type <= SCHEMA_KEYWORD))
+        return query_refuse(error, "illegal_argument_exception",
+                            "field [%.*s] has no numbers to weigh by",
+                            (int)name.len, name.ptr);
     for (size_t i = 0; name.len && i < c->parts.count; i++) {
         struct suggest_part *part = &c->parts.list[i];
         part->weights = reader_values(part->reader,
                                       schema_find(&part->reader->schema, name));
     }
     return true;
-}
-
-static size_t characters(struct span text)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < text.len; i++)
-        count += ((unsigned char)text.ptr[i] & 0xc0) != 0x80;
-    return count;
 }
 
 bool complete_run(struct searcher *searcher, struct arena *arena,
@@ -339,6 +311,7 @@ bool complete_run(struct searcher *searcher, struct arena *arena,
     *result = (struct complete_result){
         .options = arena_alloc(arena, (bounded.most + 1) *
                                           sizeof(result->options[0]))};
+    error->type = NULL;
     buf_init(&c.begins, MEM_JOB);
     bool fine = suggest_parts_init(&c.parts, searcher, request->field, error) &&
                 open_weights(&c, error);
@@ -348,11 +321,11 @@ bool complete_run(struct searcher *searcher, struct arena *arena,
         else
             take_begin(&c, request->prefix, NULL, 0);
         begins(&c, &c.exact);
-        if (request->fuzzy && characters(request->prefix) >= FUZZY_FROM)
+        if (request->fuzzy && code_point_count(request->prefix) >= FUZZY_FROM)
             find_begins(&c, 1);
         read_all(&c);
     }
     suggest_parts_deinit(&c.parts);
     buf_deinit(&c.begins);
-    return fine && suggest_is_sound(searcher, error);
+    return fine && searcher_is_sound(searcher, error);
 }

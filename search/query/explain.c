@@ -430,12 +430,7 @@ const struct explanation *explain_run(struct searcher *searcher,
         made = explain(&e, compiled.root);
     mem_free(e.window);
     compiled_deinit(&compiled);
-    const char *damage = segment_damage(reader->segment);
-    if (!damage)
-        return made;
-    error->type = "search_phase_execution_exception";
-    snprintf(error->reason, sizeof(error->reason), "%s", damage);
-    return NULL;
+    return searcher_is_sound(searcher, error) ? made : NULL;
 }
 
 /* ---- written */

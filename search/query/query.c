@@ -1,7 +1,6 @@
 /* query.c - see query.h and query_build.h. */
 #include <float.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,9 +54,8 @@ bool query_failed(const struct query_builder *builder)
     return builder->error->type != NULL;
 }
 
-__attribute__((format(printf, 3, 0))) static void
-refuse(struct query_error *error, const char *type, const char *format,
-       va_list args)
+void query_vrefuse(struct query_error *error, const char *type,
+                   const char *format, va_list args)
 {
     if (error->type)
         return;
@@ -71,7 +69,7 @@ bool query_refuse(struct query_error *error, const char *type,
     va_list args;
 
     va_start(args, format);
-    refuse(error, type, format, args);
+    query_vrefuse(error, type, format, args);
     va_end(args);
     return false;
 }
@@ -82,7 +80,7 @@ void query_fail(struct query_builder *builder, const char *type,
     va_list args;
 
     va_start(args, format);
-    refuse(builder->error, type, format, args);
+    query_vrefuse(builder->error, type, format, args);
     va_end(args);
 }
 

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdarg.h>
+
 #include "search/query/query.h"
 
 struct query_builder {
@@ -12,6 +14,10 @@ struct query_builder {
     size_t clauses, depth;
 };
 
+/* As query_refuse(). */
+void query_vrefuse(struct query_error *error, const char *type,
+                   const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 /* The first one stays. */
 void query_fail(struct query_builder *builder, const char *type,
                 const char *format, ...) __attribute__((format(printf, 3, 4)));

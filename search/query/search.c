@@ -1,10 +1,9 @@
 /* search.c - see search.h. */
-#include <stdio.h>
 
+#include "search/query/search.h"
 #include "common/clock.h"
 #include "search/query/aggs_run.h"
 #include "search/query/intersection.h"
-#include "search/query/search.h"
 #include "search/query/sorter.h"
 #include "search/query/union.h"
 
@@ -350,12 +349,7 @@ static bool run_segment(struct run *run, size_t which)
         fine = run_compiled(run, &arena, which, &compiled);
     compiled_deinit(&compiled);
     arena_deinit(&arena);
-    const char *damage = segment_damage(run->searcher->readers[which]->segment);
-    if (damage) {
-        run->error->type = "search_phase_execution_exception";
-        snprintf(run->error->reason, sizeof(run->error->reason), "%s", damage);
-    }
-    return fine && !damage;
+    return fine;
 }
 
 /* With no threshold of the segments before. */
@@ -455,8 +449,7 @@ bool search_run(struct searcher *searcher, const struct search_request *request,
     for (size_t i = 0; i < searcher->count && fine && !result->timed_out; i++)
         fine = searcher->without.shared_threshold ? run_alone(run, i)
                                                   : run_segment(run, i);
-    if (fine)
-        fine = finish(run);
+    fine = fine && searcher_is_sound(searcher, error) && finish(run);
     searcher->deadline_us = 0;
     sorter_destroy(run->sorter);
     aggs_destroy(run->aggs);

@@ -57,6 +57,10 @@ bool searcher_find(const struct searcher *searcher, struct span name,
 const struct values *searcher_values(const struct searcher *searcher,
                                      size_t reader, uint32_t field);
 
+/* False: one of the segments is damaged, and error says where. */
+bool searcher_is_sound(const struct searcher *searcher,
+                       struct query_error *error);
+
 /* A query over one segment; all of it is in the arena. */
 struct compiled {
     struct node *root;

@@ -6,7 +6,6 @@
  *   texts from the likeliest on, as long as a later one may be better
  */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "search/query/code_point.h"
@@ -77,15 +76,6 @@ static void read_words(struct suggester *s)
     } else if (text.len) {
         on_word(s, &(struct token){.term = text, .end = (uint32_t)text.len});
     }
-}
-
-static size_t characters(struct span text)
-{
-    size_t count = 0;
-
-    for (size_t len; text.len > 0; text = span_skip(text, len), count++)
-        code_point_read(text, &len);
-    return count;
 }
 
 static bool is_number(struct span text)
@@ -285,7 +275,7 @@ static void correct(struct suggester *s, const struct word *word)
     if (request->max_edits && request->max_edits < options.distance)
         options.distance = request->max_edits;
     if ((is_right && !request->always) || !options.distance ||
-        characters(word->term) < request->min_word_length ||
+        code_point_count(word->term) < request->min_word_length ||
         is_number(word->term))
         return;
     buf_init(&neighbours.options, MEM_JOB);
@@ -512,6 +502,7 @@ bool suggest_run(struct searcher *searcher, struct arena *arena,
                           .result = result};
     bool is_any_wrong = false;
 
+    error->type = NULL;
     *result = (struct suggest_result){.count = 0};
     bool fine = suggest_parts_init(&s.parts, searcher, request->field, error);
     if (fine) {
@@ -524,5 +515,5 @@ bool suggest_run(struct searcher *searcher, struct arena *arena,
     if (fine && is_any_wrong)
         fine = collate(&s, error);
     suggest_parts_deinit(&s.parts);
-    return fine && suggest_is_sound(searcher, error);
+    return fine && searcher_is_sound(searcher, error);
 }

@@ -28,10 +28,6 @@ bool suggest_parts_init(struct suggest_parts *parts, struct searcher *searcher,
                         struct span field, struct query_error *error);
 void suggest_parts_deinit(struct suggest_parts *parts);
 
-/* False: a segment is damaged, and error says where. */
-bool suggest_is_sound(const struct searcher *searcher,
-                      struct query_error *error);
-
 /* A live document that has it; false: no more of them. */
 typedef bool (*suggest_doc_cb)(void *arg, const struct suggest_part *part,
                                uint32_t doc);
