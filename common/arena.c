@@ -1,5 +1,4 @@
 /* arena.c - see arena.h. */
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,21 +138,28 @@ struct span arena_copy(struct arena *arena, struct span bytes)
     return (struct span){out, bytes.len};
 }
 
+struct span arena_vprintf(struct arena *arena, const char *format, va_list args)
+{
+    size_t room = (size_t)(arena->end - arena->next);
+    va_list again;
+
+    va_copy(again, args);
+    int len = vsnprintf(arena->next, room, format, args);
+    if (len < 0)
+        abort();
+    char *out = arena_alloc(arena, (size_t)len + 1);
+    if ((size_t)len >= room)
+        vsnprintf(out, (size_t)len + 1, format, again);
+    va_end(again);
+    return (struct span){out, (size_t)len};
+}
+
 struct span arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    size_t room = (size_t)(arena->end - arena->next);
-    int len = vsnprintf(arena->next, room, format, args);
+    struct span text = arena_vprintf(arena, format, args);
     va_end(args);
-    if (len < 0)
-        abort();
-    char *out = arena_alloc(arena, (size_t)len + 1);
-    if ((size_t)len >= room) {
-        va_start(args, format);
-        vsnprintf(out, (size_t)len + 1, format, args);
-        va_end(args);
-    }
-    return (struct span){out, (size_t)len};
+    return text;
 }

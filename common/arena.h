@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdarg.h>
+
 #include "common/mem.h"
 #include "common/span.h"
 
@@ -52,3 +54,5 @@ struct span arena_copy(struct arena *arena, struct span bytes);
 /* A NUL follows that is not part of the result. */
 struct span arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+struct span arena_vprintf(struct arena *arena, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));

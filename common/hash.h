@@ -25,6 +25,16 @@ uint64_t hash_sip(const struct hash_key *key, struct span bytes);
  */
 uint64_t hash_bucket(const struct hash_key *key, struct span bytes);
 
+/* SplitMix64 (G. Steele, D. Lea, C. Flood: "Fast Splittable Pseudorandom Number
+   Generators", 2014): numbers that nobody means ill with. */
+static inline uint64_t hash_mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}
+
 /* A key from the system's random source. */
 struct hash_key hash_random_key(void);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "common/hash.h"
 #include "common/load.h"
 #include "search/sbg.h"
 
@@ -23,18 +24,10 @@
 
 /* ---- words */
 
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
 /* The nth of something: the same for the same seed. */
 static unsigned word(const struct load *load, uint64_t n, uint64_t which)
 {
-    uint64_t random = mix(mix(load_seed(load) + n) + which);
+    uint64_t random = hash_mix(hash_mix(load_seed(load) + n) + which);
     double share = (double)(random >> 11) / (double)(UINT64_C(1) << 53);
 
     return (unsigned)(pow(WORDS, share) - 1);

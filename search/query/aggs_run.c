@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "common/clock.h"
+#include "common/hash.h"
 #include "search/query/aggs_internal.h"
 
 #define SLOTS_FIRST 6 /* bits */
@@ -27,18 +28,10 @@ static void grow(struct aggs_buckets *buckets, size_t count)
     buckets->cap = cap;
 }
 
-/* D. Stafford's mix of a SplitMix64. */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
 static uint32_t *slot_of(const struct aggs_buckets *buckets, uint32_t owner,
                          int64_t key)
 {
-    uint64_t hash = mix(mix((uint64_t)key ^ buckets->seed) + owner);
+    uint64_t hash = hash_mix(hash_mix((uint64_t)key ^ buckets->seed) + owner);
     size_t mask = ((size_t)1 << buckets->slot_bits) - 1;
 
     for (size_t i = hash & mask;; i = (i + 1) & mask) {

@@ -6,8 +6,6 @@
  *             -- any other --> node_add(), over the window of the document
  */
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "search/index/norm.h"
 #include "search/query/compile_internal.h"
@@ -34,18 +32,12 @@ static struct explanation *make(const struct explainer *e, double value,
 {
     struct explanation *made = arena_zalloc(e->compiler.arena, sizeof(*made));
     va_list args;
-    va_list again;
 
-    va_start(args, format);
-    va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
-    char *text = arena_alloc(e->compiler.arena, (size_t)len + 1);
-    vsnprintf(text, (size_t)len + 1, format, again);
-    va_end(args);
-    va_end(again);
     made->value = value;
     made->matches = true;
-    made->description = (struct span){text, (size_t)len};
+    va_start(args, format);
+    made->description = arena_vprintf(e->compiler.arena, format, args);
+    va_end(args);
     return made;
 }
 
