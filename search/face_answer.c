@@ -147,7 +147,8 @@ static bool put_hits(struct answer *answer)
     return fine;
 }
 
-static bool put_search(struct answer *answer, uint64_t began)
+static bool put_search(struct answer *answer, uint64_t began,
+                       uint64_t deadline_us)
 {
     struct json_writer *w = &answer->w;
 
@@ -163,8 +164,8 @@ static bool put_search(struct answer *answer, uint64_t began)
         json_put_raw(w, buf_span(answer->result.aggs));
     }
     if (answer->search->suggest && fine)
-        fine = face_suggest_put(answer->search->suggest, answer->searcher, w,
-                                answer->error);
+        fine = face_suggest_put(answer->search->suggest, answer->searcher,
+                                deadline_us, w, answer->error);
     json_put_close(w, '}');
     return fine;
 }
@@ -218,7 +219,7 @@ static bool run(struct answer *answer, const struct search_request *request,
         if (!answer->highlight)
             return false;
     }
-    bool fine = put_search(answer, began);
+    bool fine = put_search(answer, began, request->deadline_us);
     highlight_destroy(answer->highlight);
     return fine;
 }

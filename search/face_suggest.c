@@ -333,20 +333,22 @@ static bool put_completion(const struct face_suggest *suggest,
 }
 
 bool face_suggest_put(const struct face_suggest *suggest,
-                      struct searcher *searcher, struct json_writer *w,
-                      struct query_error *error)
+                      struct searcher *searcher, uint64_t deadline_us,
+                      struct json_writer *w, struct query_error *error)
 {
     bool fine = true;
 
     json_put_key(w, "suggest");
     json_put_open(w, '{');
     for (; suggest && fine; suggest = suggest->next) {
+        struct face_suggest one = *suggest;
         struct arena arena;
+        one.words.deadline_us = deadline_us;
         arena_init(&arena, MEM_JOB, 0);
         json_put_name(w, suggest->name);
         json_put_open(w, '[');
         fine = (suggest->kind == FACE_COMPLETION ? put_completion : put_words)(
-            suggest, searcher, &arena, w, error);
+            &one, searcher, &arena, w, error);
         json_put_close(w, ']');
         arena_deinit(&arena);
     }

@@ -24,7 +24,8 @@ struct face_suggest {
 /* As face_highlight_read(). */
 struct face_suggest *face_suggest_read(struct query_builder *builder,
                                        const json_t *node);
-/* "suggest": {…}; false: error says why it cannot be. */
+/* "suggest": {…}, of words as much as is found by the deadline; false: error
+   says why it cannot be. */
 bool face_suggest_put(const struct face_suggest *suggest,
-                      struct searcher *searcher, struct json_writer *w,
-                      struct query_error *error);
+                      struct searcher *searcher, uint64_t deadline_us,
+                      struct json_writer *w, struct query_error *error);

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "search/query/code_point.h"
 #include "search/query/query_build.h"
 #include "search/query/source_values.h"
@@ -20,8 +21,11 @@
 #define SURFACE_TEXT 65536       /* bytes of a value of them */
 #define SURFACE_DOCS 4 /* that are looked at for how a term is written */
 
-const struct suggest_request suggest_defaults = {
-    .most = 3, .prefix_length = 1, .min_word_length = 3};
+const struct suggest_request suggest_defaults = {.most = 3,
+                                                 .prefix_length = 1,
+                                                 .min_word_length = 3,
+                                                 .deadline_us =
+                                                     SEARCH_NO_DEADLINE};
 
 struct word {
     struct suggest_word *word;
@@ -76,6 +80,11 @@ static void read_words(struct suggester *s)
     } else if (text.len) {
         on_word(s, &(struct token){.term = text, .end = (uint32_t)text.len});
     }
+}
+
+static bool is_late(const struct suggester *s)
+{
+    return clock_mono_us() > s->request->deadline_us;
 }
 
 static bool is_number(struct span text)
@@ -393,7 +402,7 @@ static uint64_t count_hits(const struct collation *c, const struct text *text,
         all.minimum = (struct query_minimum){.is_set = true, .value = 1};
     struct search_result result = {.count = 0};
     struct search_request request = {
-        .query = &all, .count = true, .deadline_us = SEARCH_NO_DEADLINE};
+        .query = &all, .count = true, .deadline_us = s->request->deadline_us};
 
     for (size_t i = 0; i < s->result->count; i++) {
         const struct choice *choice = choice_of(c, text, i);
@@ -449,7 +458,8 @@ static bool find_text(struct collation *c, struct text *best, uint64_t *hits,
     double most = log10((double)c->suggester->parts.docs + 1);
 
     best->score = -INFINITY;
-    for (size_t i = 0; i < SUGGEST_TRIES && c->count; i++) {
+    for (size_t i = 0; i < SUGGEST_TRIES && c->count && !is_late(c->suggester);
+         i++) {
         struct text text = next_text(c);
         if (text.score + most <= best->score)
             break;
@@ -507,7 +517,7 @@ bool suggest_run(struct searcher *searcher, struct arena *arena,
     bool fine = suggest_parts_init(&s.parts, searcher, request->field, error);
     if (fine) {
         read_words(&s);
-        for (size_t i = 0; i < result->count; i++) {
+        for (size_t i = 0; i < result->count && !is_late(&s); i++) {
             correct(&s, &s.words[i]);
             is_any_wrong |= result->words[i].is_wrong;
         }

@@ -64,7 +64,9 @@ struct suggest_request {
     unsigned max_edits;         /* 1 or 2; 0: as long as the word is, 0 to 2 */
     size_t prefix_length;       /* characters that stay */
     size_t min_word_length;     /* characters; shorter ones are left alone */
-    bool always; /* corrections of words that seem right as well */
+    bool always;          /* corrections of words that seem right as well */
+    uint64_t deadline_us; /* by clock_mono_us(): what is not tried by then is
+                             left out; or SEARCH_NO_DEADLINE */
 };
 extern const struct suggest_request suggest_defaults;
 

@@ -427,6 +427,19 @@ static void test_a_text_is_one_that_has_hits(void **state)
     drop(shelf);
 }
 
+static void test_what_is_late_is_not_tried(void **state)
+{
+    struct shelf *shelf = shelf_of(papers, COUNT(papers), 2);
+    struct suggest_request request = suggest_defaults;
+    (void)state;
+
+    request.field = SPAN("t");
+    request.text = SPAN("databse");
+    request.deadline_us = 1;
+    assert_true(span_eq(suggested(shelf, &request), SPAN("")));
+    drop(shelf);
+}
+
 /* ---- of what is random */
 
 static void test_corrections_are_near_and_likelier(void **state)
@@ -497,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_words_are_corrected),
         cmocka_unit_test(test_a_rare_word_may_be_wrong),
         cmocka_unit_test(test_a_text_is_one_that_has_hits),
+        cmocka_unit_test(test_what_is_late_is_not_tried),
         cmocka_unit_test(test_corrections_are_near_and_likelier),
     };
 
