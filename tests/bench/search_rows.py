@@ -127,23 +127,18 @@ def merge(folder):
     run(binary("search-index"), "--index", folder, "--input", "/dev/null", "--merge-to", "1")
 
 
-def can(program, option):
-    return option in run(binary(program), "--help")
-
-
 def bench_indexing(bench, docs, size):
     folder = os.path.join(WORK, "index")
     took = {"one": [], "two": []}
     for _ in range(TURNS):
-        if can("search-index", "--threads"):
-            took["two"].append(index(folder, docs, "--no-source", "--threads", "2"))
+        took["two"].append(index(folder, docs, "--no-source", "--threads", "2"))
         took["one"].append(index(folder, docs, "--no-source", core=0))
     one = statistics.median(took["one"])
     bench.runs.append({"what": "seconds to index", **took})
     bench.row("indexing", "indexing with positions, one thread: text", ">= 40 MB/s", size / 1e6 / one, "MB/s",
               (">=", 40))
-    two = statistics.median(took["two"]) if took["two"] else None
-    bench.row("threads", "the same with two threads / one", ">= 1.7", two and one / two, "x", (">=", 1.7))
+    bench.row("threads", "the same with two threads / one", ">= 1.7", one / statistics.median(took["two"]), "x",
+              (">=", 1.7))
     merge(folder)
     bench.row("size", "index without stored text, one segment: % of the text", "<= 35", 100 * size_of(folder) / size,
               "%", ("<=", 35))
@@ -337,5 +332,4 @@ def bench_search(bench):
     else:
         bench.row("game", "the search benchmark game, on $LAB_DATA's texts", "", None, "", None)
     bench_fuzzy(bench)
-    if os.path.exists(binary("search")):
-        bench_service(bench)
+    bench_service(bench)
