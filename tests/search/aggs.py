@@ -363,6 +363,7 @@ def test_aggregations_are_those_of_all_documents():
         random.seed(seed)
         for segments, size in ((1, 300), (8, 60), (3, 1)):
             check_corpus(segments, size, 3)
+    check_corpus(1, 4600, 1)  # more than a window
 
 
 # ---- what is refused

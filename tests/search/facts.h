@@ -7,7 +7,7 @@
 #include "search/query/search.h"
 #include "tests/test.h"
 
-#define FACTS_DOCS 400
+#define FACTS_DOCS 5000 /* more than a window */
 #define FACTS_SEGMENTS 8
 #define FACTS_VALUES 3 /* of a document in a field, at most */
 

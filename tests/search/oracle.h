@@ -8,8 +8,8 @@
 #include "search/query/query.h"
 #include "search/query/top.h"
 
-#define ORACLE_DOCS 600
-#define ORACLE_WORDS 40 /* of a document, at most */
+#define ORACLE_DOCS 5000 /* more than a window */
+#define ORACLE_WORDS 40  /* of a document, at most */
 #define ORACLE_VOCABULARY 30
 #define ORACLE_KEYWORDS 6
 #define ORACLE_ASKED 8 /* words of a query, at most */

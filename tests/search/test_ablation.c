@@ -11,7 +11,7 @@
 #include "tests/test.h"
 
 #define SEGMENTS 3
-#define DOCS 4000 /* of a segment */
+#define DOCS 5000 /* of a segment: more than a window */
 #define WORDS 30
 #define MOST 1000
 #define QUERIES 120
