@@ -1,28 +1,9 @@
 /* face_answer.c - face.h: a search over an index, and the answer. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "common/clock.h"
 #include "search/face_internal.h"
-
-#define FLOAT_TEXT 32
+#include "search/query/number.h"
 
 /* ---- pieces */
-
-void face_put_float(struct json_writer *w, float value)
-{
-    char text[FLOAT_TEXT];
-    int len = 0;
-
-    for (int digits = 6; digits <= 9; digits++) {
-        len = snprintf(text, sizeof(text), "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value)
-            break;
-    }
-    if (!strpbrk(text, ".e"))
-        len += snprintf(text + len, sizeof(text) - (size_t)len, ".0");
-    json_put_raw(w, (struct span){text, (size_t)len});
-}
 
 void face_put_text(struct json_writer *w, const char *key, struct span text)
 {
@@ -135,7 +116,7 @@ static bool put_hits(struct answer *answer)
     put_total(answer);
     json_put_key(w, "max_score");
     if (result->has_scores && result->count)
-        face_put_float(w, result->best_score);
+        number_put_float(w, result->best_score);
     else
         json_put_null(w);
     json_put_key(w, "hits");

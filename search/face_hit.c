@@ -3,6 +3,7 @@
 
 #include "search/face_internal.h"
 #include "search/query/explain.h"
+#include "search/query/number.h"
 #include "search/query/source_values.h"
 
 static void put_explanation(struct answer *answer, uint32_t doc)
@@ -173,7 +174,7 @@ bool face_put_hit(struct answer *answer, size_t which)
     put_versions(answer, hit);
     json_put_key(w, "_score");
     if (answer->result.has_scores)
-        face_put_float(w, hit->score);
+        number_put_float(w, hit->score);
     else
         json_put_null(w);
     if (!search->source.none) {

@@ -18,5 +18,3 @@ struct answer {
 bool face_put_hit(struct answer *answer, size_t which);
 
 void face_put_text(struct json_writer *w, const char *key, struct span text);
-/* The shortest that is read as the same, always with a point or an e. */
-void face_put_float(struct json_writer *w, float value);
