@@ -211,7 +211,7 @@ static size_t count_block(struct intersected *all)
 }
 
 uint32_t intersection_count(struct clause **clauses, size_t count,
-                            uint64_t most)
+                            struct top *top)
 {
     struct intersected all; /* as above */
     size_t found = 0;
@@ -223,7 +223,7 @@ uint32_t intersection_count(struct clause **clauses, size_t count,
     all.clauses = clauses;
     all.count = all.required = count;
     match_init(&all.match);
-    while (found <= most && align(&all)) {
+    while (found <= top->count_most && !top_is_late(top) && align(&all)) {
         struct postings *lead = &clauses[0]->postings;
         found += count_block(&all);
         postings_pass(lead, lead->len - lead->at);

@@ -22,6 +22,6 @@
    how many documents they have. */
 void intersection_top(struct clause **clauses, size_t count, size_t required,
                       struct top *top);
-/* How many documents have all; past most it may be fewer, but past it too. */
+/* How many documents have all; as union_count(). */
 uint32_t intersection_count(struct clause **clauses, size_t count,
-                            uint64_t most);
+                            struct top *top);

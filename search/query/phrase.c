@@ -394,12 +394,13 @@ void phrase_top(struct phrase *phrase, struct top *top)
     }
 }
 
-uint32_t phrase_count(struct phrase *phrase, uint64_t most)
+uint32_t phrase_count(struct phrase *phrase, struct top *top)
 {
     struct phrase_hits hits = {.count = 0};
     uint32_t found = 0;
 
-    while (found <= most && phrase_next(phrase, -1, &hits))
+    while (found <= top->count_most && !top_is_late(top) &&
+           phrase_next(phrase, -1, &hits))
         found += (uint32_t)hits.count;
     return found;
 }

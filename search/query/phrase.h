@@ -52,5 +52,5 @@ struct phrase_hits {
 bool phrase_next(struct phrase *phrase, float least, struct phrase_hits *hits);
 
 void phrase_top(struct phrase *phrase, struct top *top);
-/* How many documents have it; past most it may be fewer, but past it too. */
-uint32_t phrase_count(struct phrase *phrase, uint64_t most);
+/* How many documents have it; as union_count(). */
+uint32_t phrase_count(struct phrase *phrase, struct top *top);

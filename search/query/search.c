@@ -119,23 +119,21 @@ static uint64_t left_to_count(const struct run *run)
     return most ? most + 1 - run->result->total : UINT64_MAX;
 }
 
-static uint64_t count_shape(struct run *run, enum shape shape,
-                            struct node *root, const struct reader *reader)
+static void count_shape(struct run *run, enum shape shape, struct node *root,
+                        const struct reader *reader)
 {
-    uint64_t most = left_to_count(run) - 1;
+    struct top *top = &run->top;
+    uint64_t found = 0;
 
-    switch (shape) {
-    case SHAPE_ANY:
-        return union_count(run->clauses, run->clause_count, reader->docs, most);
-    case SHAPE_ALL:
-        return intersection_count(run->clauses, run->required, most);
-    case SHAPE_PHRASE:
-        return phrase_count(root->phrase, most);
-    case SHAPE_NOTHING:
-    case SHAPE_OTHER:
-        break;
-    }
-    return 0;
+    top->count_most = left_to_count(run) - 1;
+    if (shape == SHAPE_ANY)
+        found = union_count(run->clauses, run->clause_count, reader->docs, top);
+    else if (shape == SHAPE_ALL)
+        found = intersection_count(run->clauses, run->required, top);
+    else if (shape == SHAPE_PHRASE)
+        found = phrase_count(root->phrase, top);
+    run->result->total += found;
+    run->result->timed_out |= top->late;
 }
 
 static void remove_dead(struct window *window, const struct live *live)
@@ -260,9 +258,8 @@ static bool run_again(struct run *run, struct arena *arena, size_t which)
     else if (fine && (pass.aggs || !is_live(run->searcher->readers[which])))
         fine = run_pass(run, &pass, which, arena, compiled.root);
     else if (fine)
-        run->result->total +=
-            count_shape(run, shape_of(run, compiled.root), compiled.root,
-                        run->searcher->readers[which]);
+        count_shape(run, shape_of(run, compiled.root), compiled.root,
+                    run->searcher->readers[which]);
     compiled_deinit(&compiled);
     return fine;
 }
@@ -331,7 +328,7 @@ static bool run_compiled(struct run *run, struct arena *arena, size_t which,
     else if (request->most && (request->count || run->aggs))
         return run_again(run, arena, which);
     else if (left_to_count(run))
-        run->result->total += count_shape(run, shape, compiled->root, reader);
+        count_shape(run, shape, compiled->root, reader);
     return true;
 }
 

@@ -12,7 +12,8 @@ static bool is_worse(struct top_hit a, struct top_hit b)
 
 void top_init(struct top *top, struct top_hit *hits, size_t most)
 {
-    *top = (struct top){.hits = hits, .most = most, .least = -1};
+    *top = (struct top){
+        .hits = hits, .most = most, .least = -1, .count_most = UINT64_MAX};
 }
 
 bool top_is_late(struct top *top)

@@ -28,6 +28,7 @@ struct top {
     bool passes_none;        /* nothing is passed over because it is worse */
     bool looks_not;          /* ablation.h: no first look */
     uint64_t seen; /* documents that came: where none are passed over, all */
+    uint64_t count_most;  /* counting may stop past so many */
     uint64_t deadline_us; /* by clock_mono_us(); 0: none */
     bool late;            /* it came, and not all was looked at */
 };

@@ -22,6 +22,7 @@
  */
 void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
                struct top *top);
-/* How many documents have any; past most it may be fewer, but past it too. */
+/* How many documents have any: at most as top says; late: of those looked at.
+ */
 uint32_t union_count(struct clause *const *clauses, size_t count, uint32_t docs,
-                     uint64_t most);
+                     struct top *top);

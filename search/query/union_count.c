@@ -34,16 +34,18 @@ static uint32_t count_bits(const uint64_t *words)
 }
 
 uint32_t union_count(struct clause *const *clauses, size_t count, uint32_t docs,
-                     uint64_t most)
+                     struct top *top)
 {
     uint32_t found = 0;
 
     assert(count > 0 && count <= UNION_MAX);
     for (size_t i = 0; i < count; i++)
-        if (count == 1 || clauses[i]->postings.count > most)
+        if (count == 1 || clauses[i]->postings.count > top->count_most)
             return clauses[i]->postings.count;
     uint64_t *words = mem_alloc(MEM_JOB, WORDS * sizeof(*words));
-    for (uint32_t from = 0; from < docs && found <= most; from += WINDOW) {
+    for (uint32_t from = 0;
+         from < docs && found <= top->count_most && !top_is_late(top);
+         from += WINDOW) {
         uint32_t end = docs - from < WINDOW ? docs : from + WINDOW;
         memset(words, 0, WORDS * sizeof(*words));
         for (size_t i = 0; i < count; i++)

@@ -34,14 +34,15 @@ static void check(struct corpus *corpus, bool all,
 {
     size_t most = mosts[random() % (long)COUNT(mosts)];
     struct top top = ask(corpus, all, most, kernel);
+    struct top counting;
 
     corpus_assert(corpus, &top,
                   corpus_score(corpus, all ? corpus->terms : 1, most));
     corpus_rewind(corpus, kernel);
+    top_init(&counting, NULL, 0);
     uint32_t count =
-        all ? intersection_count(corpus->order, corpus->terms, UINT64_MAX)
-            : union_count(corpus->order, corpus->terms, CORPUS_DOCS,
-                          UINT64_MAX);
+        all ? intersection_count(corpus->order, corpus->terms, &counting)
+            : union_count(corpus->order, corpus->terms, CORPUS_DOCS, &counting);
     assert_int_equal(
         count, corpus_score(corpus, all ? corpus->terms : 1, CORPUS_DOCS));
 }
@@ -91,10 +92,10 @@ static void check_phrase(struct corpus *corpus,
     corpus_phrase(corpus, kernel, offsets, terms);
     size_t all = corpus_score_phrase(corpus, terms, CORPUS_DOCS);
     struct phrase *phrase = phrase_open(terms, corpus->word_count, 0);
-    assert_int_equal(phrase_count(phrase, UINT64_MAX), all);
+    top_init(&top, corpus->found, most);
+    assert_int_equal(phrase_count(phrase, &top), all);
     phrase_close(phrase);
     corpus_phrase(corpus, kernel, offsets, terms);
-    top_init(&top, corpus->found, most);
     phrase = phrase_open(terms, corpus->word_count, 0);
     phrase_top(phrase, &top);
     phrase_close(phrase);
@@ -117,6 +118,34 @@ static void test_best_of_a_phrase_are_those_of_all(void **state)
     free(corpus);
 }
 
+static void test_counting_ends_when_it_is_late(void **state)
+{
+    static struct phrase_term terms[CORPUS_TERMS];
+    const struct bits_kernel *kernels[2];
+    struct corpus *corpus = calloc(1, sizeof(*corpus));
+    struct top tops[3];
+
+    (void)state;
+    bits_kernels(kernels);
+    corpus_make(corpus, 2, 10);
+    for (size_t i = 0; i < COUNT(tops); i++) {
+        top_init(&tops[i], NULL, 0);
+        tops[i].deadline_us = 1;
+    }
+    corpus_rewind(corpus, kernels[0]);
+    assert_int_equal(union_count(corpus->order, 2, CORPUS_DOCS, &tops[0]), 0);
+    assert_int_equal(intersection_count(corpus->order, 2, &tops[1]), 0);
+    corpus->word_count = 2;
+    corpus->words[1] = 1;
+    corpus_phrase(corpus, kernels[0], (uint32_t[]){0, 1}, terms);
+    struct phrase *phrase = phrase_open(terms, 2, 0);
+    assert_int_equal(phrase_count(phrase, &tops[2]), 0);
+    phrase_close(phrase);
+    assert_true(tops[0].late && tops[1].late && tops[2].late);
+    corpus_free(corpus);
+    free(corpus);
+}
+
 static void test_nothing_is_kept_where_nothing_is_asked_for(void **state)
 {
     struct top top;
@@ -133,6 +162,7 @@ int main(void)
         cmocka_unit_test(test_best_of_a_union_are_those_of_all),
         cmocka_unit_test(test_best_of_an_intersection_are_those_of_all),
         cmocka_unit_test(test_best_of_a_phrase_are_those_of_all),
+        cmocka_unit_test(test_counting_ends_when_it_is_late),
         cmocka_unit_test(test_nothing_is_kept_where_nothing_is_asked_for),
     };
 
