@@ -229,7 +229,7 @@ static bool add_to_set(void *arg, struct span term,
     (void)distance;
     if (entry->count == 1) {
         set->bits[entry->doc / 64] |= UINT64_C(1) << entry->doc % 64;
-        return true;
+        return compile_goes_on(set->compiler);
     }
     const void *list = field_list(set->terms, entry);
     if (!list)
@@ -237,7 +237,7 @@ static bool add_to_set(void *arg, struct span term,
     postings_init(&postings, set->compiler->searcher->kernel, list,
                   entry->count);
     postings_set(&postings, 0, set->docs, set->bits);
-    return true;
+    return compile_goes_on(set->compiler);
 }
 
 static struct set set_of(struct compiler *compiler,

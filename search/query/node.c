@@ -8,11 +8,11 @@ static void add_all(const struct node *node, struct window *window, bool scored)
 {
     uint32_t count = window->end - window->from;
 
-    for (uint32_t place = 0; place < count; place++) {
-        window_set(window, place);
-        if (scored)
-            window->scores[place] += (double)node->boost;
-    }
+    memset(window->bits, UINT8_MAX, count / 64 * sizeof(window->bits[0]));
+    if (count % 64)
+        window->bits[count / 64] |= ~(UINT64_MAX << count % 64);
+    for (uint32_t place = 0; scored && place < count; place++)
+        window->scores[place] += (double)node->boost;
 }
 
 /* bits: of the window. */
