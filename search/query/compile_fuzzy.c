@@ -164,7 +164,6 @@ struct node *compile_fuzzy(struct compiler *compiler,
                                                    ? expand_auto_distance(term)
                                                    : query->edits,
                                    .prefix_length = query->prefix_length,
-                                   .transpositions = true,
                                    .max_expansions = query->max_expansions};
 
     if (field->schema->type > SCHEMA_KEYWORD)

@@ -119,7 +119,6 @@ static void find_begins(struct completer *c, unsigned distance)
 {
     struct expand_fuzzy options = {.distance = distance,
                                    .prefix_length = distance ? 1 : 0,
-                                   .transpositions = true,
                                    .fold = c->request->fold,
                                    .max_expansions = EXPAND_FUZZY_MAX};
 

@@ -49,8 +49,6 @@ bool expand_matches(struct span pattern, struct span term);
 struct expand_fuzzy {
     unsigned distance;     /* at most EXPAND_DISTANCE_MAX */
     size_t prefix_length;  /* code points that must be the same */
-    bool transpositions;   /* two neighbours that change places are one change,
-                              if nothing else happens to them */
     size_t max_expansions; /* more than EXPAND_FUZZY_MAX is as many */
     bool fold;             /* capitals or not is the same (Unicode's simple case
                               folding) */
@@ -58,7 +56,8 @@ struct expand_fuzzy {
 
 /*
  * Those that so few changes make of the wanted one: a code point put in, left
- * out or replaced.  The max_expansions best of them, the best first: by
+ * out or replaced, or two neighbours that change places, if nothing else
+ * happens to them.  The max_expansions best of them, the best first: by
  * distance, then by documents, then in order.  False, and none: the wanted one
  * is longer than EXPAND_PATTERN_MAX.
  *

@@ -38,7 +38,7 @@ struct found {
 struct walk {
     size_t length; /* of the wanted one, in code points */
     size_t prefix; /* of these must be the same */
-    bool transpositions, fold;
+    bool fold;
     bool begins;    /* what terms begin with is enough */
     bool accepted;  /* so what was read last does */
     unsigned limit; /* of changes; falls when enough are found */
@@ -91,8 +91,7 @@ static bool step(struct walk *walk, uint32_t code_point)
         unsigned swapped = from->swapped[e] & (same * 2);
         to->reached[e] = (uint8_t)((from->reached[e] & same) | fewer | put_in |
                                    left_out | swapped);
-        to->swapped[e] =
-            (uint8_t)(walk->transpositions ? fewer & (same >> 1) : 0);
+        to->swapped[e] = (uint8_t)(fewer & (same >> 1));
     }
     return to->reached[walk->limit] != 0;
 }
@@ -185,7 +184,6 @@ static struct walk *create(struct span wanted,
     struct walk *walk = mem_zalloc(MEM_JOB, sizeof(*walk));
     unsigned reached = 1U << ERRORS;
 
-    walk->transpositions = options->transpositions;
     walk->fold = options->fold;
     walk->limit = options->distance;
     walk->most = options->max_expansions < EXPAND_FUZZY_MAX

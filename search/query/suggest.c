@@ -275,7 +275,6 @@ static void correct(struct suggester *s, const struct word *word)
     struct neighbours neighbours = {.suggester = s, .wanted = word->term};
     struct expand_fuzzy options = {.distance = expand_auto_distance(word->term),
                                    .prefix_length = request->prefix_length,
-                                   .transpositions = true,
                                    .max_expansions = NEIGHBOURS};
     /* no other one can be likelier than what so many documents have */
     bool is_right =

@@ -16,7 +16,7 @@ static unsigned least(unsigned a, unsigned b)
 
 /* The whole matrix: of i code points of a and j of b. */
 static unsigned distance_of(const uint32_t *a, size_t a_len, const uint32_t *b,
-                            size_t b_len, bool transpositions)
+                            size_t b_len)
 {
     static unsigned rows[WORDS_LONGEST + 1][WORDS_LONGEST + 1];
 
@@ -28,8 +28,7 @@ static unsigned distance_of(const uint32_t *a, size_t a_len, const uint32_t *b,
             }
             rows[i][j] = least(rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
                                1 + least(rows[i - 1][j], rows[i][j - 1]));
-            if (transpositions && i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-                a[i - 2] == b[j - 1])
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 rows[i][j] = least(rows[i][j], rows[i - 2][j - 2] + 1);
         }
     return rows[a_len][b_len];
@@ -46,7 +45,7 @@ static bool is_near(struct span wanted, struct span term,
     if (b.count < prefix || memcmp(a.at, b.at, prefix * sizeof(a.at[0])) != 0)
         return false;
     *distance = distance_of(a.at + prefix, a.count - prefix, b.at + prefix,
-                            b.count - prefix, options->transpositions);
+                            b.count - prefix);
     return *distance <= options->distance;
 }
 
@@ -91,8 +90,6 @@ static void check_all_options(struct words *words, struct span wanted)
                 struct expand_fuzzy options = {.distance = distance,
                                                .prefix_length = prefix,
                                                .max_expansions = most[i]};
-                check_fuzzy(words, wanted, &options);
-                options.transpositions = true;
                 check_fuzzy(words, wanted, &options);
             }
 }
