@@ -14,6 +14,7 @@
 /* Lucene's PassageScorer: BM25 of passages of so many characters. */
 #define USUAL 87.0
 #define K1 1.2
+#define TRIES_MAX 1024 /* to choose one, or to find that it is less */
 #define SLACK 64 /* bytes around what is looked at for words and sentences */
 
 /* ---- characters */
@@ -258,7 +259,7 @@ static size_t choose(const struct finder *f, size_t most,
 
     for (size_t i = 0; i < f->count; i++)
         f->candidates[i] = measure(f, i, UINT32_MAX);
-    while (count < most) {
+    for (size_t i = 0; i < TRIES_MAX && count < most; i++) {
         size_t best = best_of(f);
         if (best == SIZE_MAX)
             break;
@@ -351,7 +352,7 @@ size_t passages_find(const struct passage_text *text, const struct mark *marks,
     assert(most > 0);
     f.weights = mem_alloc(MEM_JOB, whats * sizeof(f.weights[0]));
     f.seen = mem_zalloc(MEM_JOB, whats * sizeof(f.seen[0]));
-    f.candidates = mem_alloc(MEM_JOB, mark_count * sizeof(f.candidates[0]));
+    f.candidates = mem_alloc(MEM_JOB, f.count * sizeof(f.candidates[0]));
     weigh(&f, mark_count, whats);
     size_t count = choose(&f, most, passages);
     qsort(passages, count, sizeof(passages[0]), compare_places);
