@@ -102,10 +102,10 @@ static void add_phrase(struct node *node, struct window *window, bool scored)
                 window->scores[doc - window->from] += (double)clause_score_of(
                     node->lead, doc, hits->freqs[node->hit]);
         }
-        if (node->ended)
+        if (phrase_seek(node->phrase, window->from) >= window->end)
             return;
         node->hit = 0;
-        node->ended = !phrase_next(node->phrase, -1, hits);
+        phrase_next(node->phrase, -1, hits);
     }
 }
 

@@ -38,8 +38,7 @@ struct node {
     struct phrase *phrase; /* PHRASE: its terms' first clause scores */
     const struct clause *lead;
     struct phrase_hits *hits;
-    size_t hit;                         /* that comes next; and more may come */
-    bool ended;                         /* no more come */
+    size_t hit;                         /* that comes next */
     struct node *lists[NODE_LISTS];     /* BOOL; others have one in SHOULD */
     size_t counts[NODE_LISTS], minimum; /* minimum: of SHOULD */
     bool is_counted; /* BOOL: a document needs more than one of SHOULD, or,

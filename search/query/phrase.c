@@ -378,6 +378,11 @@ bool phrase_next(struct phrase *phrase, float least, struct phrase_hits *hits)
     return true;
 }
 
+uint32_t phrase_seek(struct phrase *phrase, uint32_t target)
+{
+    return postings_seek(&phrase->order[0]->clause.postings, target);
+}
+
 void phrase_top(struct phrase *phrase, struct top *top)
 {
     const struct clause *clause = &phrase->order[0]->clause;

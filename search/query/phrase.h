@@ -51,6 +51,10 @@ struct phrase_hits {
    there are no more. */
 bool phrase_next(struct phrase *phrase, float least, struct phrase_hits *hits);
 
+/* Documents before target are no longer looked at.  The first one that may come
+   next; POSTINGS_END: none. */
+uint32_t phrase_seek(struct phrase *phrase, uint32_t target);
+
 void phrase_top(struct phrase *phrase, struct top *top);
 /* How many documents have it; as union_count(). */
 uint32_t phrase_count(struct phrase *phrase, struct top *top);
