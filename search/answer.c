@@ -227,21 +227,6 @@ bool answer_allows(struct request *req, const char *scope, struct span index)
     return false;
 }
 
-bool answer_flag(struct request *req, const char *name, bool *flag)
-{
-    struct span text = request_query(req, name);
-
-    *flag = text.ptr && !span_eq(text, SPAN("false"));
-    if (!*flag || text.len == 0 || span_eq(text, SPAN("true")))
-        return true;
-    answer_refuse(req, ILLEGAL,
-                  "Failed to parse value [%.*s] of [%s]: only [true] or "
-                  "[false] are allowed.",
-                  (int)text.len, text.ptr, name);
-    return false;
-}
-
-/* Where it is not there, the number stays. */
 bool answer_number(struct request *req, const char *name, int64_t *number)
 {
     struct span text = request_query(req, name);

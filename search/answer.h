@@ -3,9 +3,6 @@
 
 #include "search/service.h"
 
-#define ANSWER_SHARDS \
-    "\"_shards\":{\"total\":1,\"successful\":1,\"skipped\":0,\"failed\":0}"
-
 /* JSON, of the type that was asked for. */
 void answer_json(struct request *req, int status, struct span json);
 /* {"acknowledged": true} and more members, which begin with a comma. */
@@ -35,6 +32,5 @@ bool answer_body(struct request *req); /* of that alone */
 bool answer_takes(struct request *req, const char *const *params);
 /* May the caller?  scope: "search:read".  False: answered. */
 bool answer_allows(struct request *req, const char *scope, struct span index);
-/* A parameter: "", "true" or "false"; false: answered. */
-bool answer_flag(struct request *req, const char *name, bool *flag);
+/* A parameter; where it is not there, the number stays.  False: answered. */
 bool answer_number(struct request *req, const char *name, int64_t *number);

@@ -250,13 +250,10 @@ static int take_reply(struct append *append, const struct redisReply *reply)
     if (strcmp(what, "stale") == 0)
         return look_again(append);
     if (strcmp(what, "mapping") == 0) {
-        const struct redisReply *version = reply->element[1];
-        const struct redisReply *json = reply->element[2];
-        return index_take_mapping(append->index,
-                                  (struct span){version->str, version->len},
-                                  (struct span){json->str, json->len})
-                   ? 0
-                   : UV_EIO;
+        bool taken =
+            index_take_mapping(append->index, service_text(reply->element[1]),
+                               service_text(reply->element[2]));
+        return taken ? 0 : UV_EIO;
     }
     if (!take_results(append, reply))
         return UV_EPROTO;

@@ -26,7 +26,7 @@ struct group {
     struct append append;
     size_t room, at; /* of ops; at: that was answered */
     int status;      /* there is no index */
-    bool made, listed;
+    bool made;
 };
 
 struct bulk {

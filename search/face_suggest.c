@@ -1,6 +1,7 @@
 /* face_suggest.c - see face_suggest.h. */
-#include "search/face_suggest.h"
 #include "search/face_analyze.h"
+#include "search/face_internal.h"
+#include "search/query/number.h"
 
 #define PARSING "parsing_exception"
 #define NAME_MOST 256 /* bytes */
@@ -237,12 +238,6 @@ struct face_suggest *face_suggest_read(struct query_builder *builder,
 
 /* ---- the answer */
 
-static void put_text(struct json_writer *w, const char *key, struct span text)
-{
-    json_put_key(w, key);
-    json_put_string(w, text);
-}
-
 /* Up to its options, which the caller closes. */
 static void open_entry(struct json_writer *w, struct span whole, size_t start,
                        size_t end)
@@ -250,7 +245,7 @@ static void open_entry(struct json_writer *w, struct span whole, size_t start,
     struct span text = {whole.ptr + start, end - start};
 
     json_put_open(w, '{');
-    put_text(w, "text", text);
+    face_put_text(w, "text", text);
     json_put_key(w, "offset");
     json_put_int(w,
                  (int64_t)face_utf16_length((struct span){whole.ptr, start}));
@@ -272,9 +267,9 @@ static void put_word(const struct face_suggest *suggest,
     open_entry(w, suggest->words.text, word->start, word->end);
     for (size_t i = 0; i < word->count; i++) {
         json_put_open(w, '{');
-        put_text(w, "text", word->options[i].text);
+        face_put_text(w, "text", word->options[i].text);
         json_put_key(w, "score");
-        json_put_real(w, word->options[i].score);
+        number_put_real(w, word->options[i].score);
         json_put_key(w, "freq");
         json_put_int(w, (int64_t)word->options[i].docs);
         json_put_close(w, '}');
@@ -289,7 +284,7 @@ static void put_whole(const struct face_suggest *suggest,
     open_entry(w, suggest->words.text, 0, suggest->words.text.len);
     if (result->text.ptr) {
         json_put_open(w, '{');
-        put_text(w, "text", result->text);
+        face_put_text(w, "text", result->text);
         json_put_key(w, "score");
         json_put_int(w, (int64_t)result->hits);
         json_put_close(w, '}');
@@ -323,9 +318,9 @@ static bool put_completion(const struct face_suggest *suggest,
     open_entry(w, suggest->words.text, 0, suggest->words.text.len);
     for (size_t i = 0; i < result.count; i++) {
         json_put_open(w, '{');
-        put_text(w, "text", result.options[i].text);
+        face_put_text(w, "text", result.options[i].text);
         json_put_key(w, "_score");
-        json_put_real(w, result.options[i].weight);
+        number_put_real(w, result.options[i].weight);
         json_put_close(w, '}');
     }
     close_entry(w);

@@ -57,9 +57,7 @@ static int take(struct fetch *fetch, size_t i, const struct redisReply *reply)
         .found = true,
         .version = strtoll(reply->element[0]->str, NULL, 10),
         .seq = strtoll(reply->element[1]->str, NULL, 10),
-        .source =
-            arena_copy(fetch->arena, (struct span){reply->element[2]->str,
-                                                   reply->element[2]->len})};
+        .source = arena_copy(fetch->arena, service_text(reply->element[2]))};
     return 0;
 }
 

@@ -11,7 +11,6 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
-#include "common/key.h"
 #include "search/indexes.h"
 #include "search/scripts.h"
 
@@ -20,7 +19,7 @@ struct change {
     struct indexes *indexes;
     struct service *service;
     struct index *index; /* that is deleted */
-    struct span name, uuid, about, shard;
+    struct span name, uuid, about, keys[INDEX_KEYS];
     int status;
     void (*cb)(void *arg, int status);
     void *arg;
@@ -102,10 +101,9 @@ void index_create(struct indexes *indexes, const struct index_plan *plan,
     change->name = arena_copy(arena, plan->name);
     change->about = arena_copy(arena, plan->about);
     change->uuid = make_uuid(arena);
-    change->shard =
-        key_name(arena, SERVICE_PREFIX, "shard", change->uuid, change->uuid);
+    index_name_keys(arena, change->uuid, change->keys);
     struct span argv[] = {SPAN("HSET"),
-                          change->shard,
+                          change->keys[INDEX_SHARD],
                           SPAN("generation"),
                           SPAN("0"),
                           SPAN("seq"),
@@ -118,7 +116,7 @@ void index_create(struct indexes *indexes, const struct index_plan *plan,
                           SPAN("1")};
     int err =
         redis_send(change->service->redis,
-                   &(struct redis_call){.key = change->shard,
+                   &(struct redis_call){.key = change->keys[INDEX_SHARD],
                                         .argv = argv,
                                         .argc = sizeof(argv) / sizeof(argv[0]),
                                         .cb = on_shard,
@@ -160,7 +158,7 @@ static void on_added(void *arg, int status, const struct redisReply *reply)
         return;
     }
     change->status = strcmp(reply->str, "full") == 0 ? UV_ENOSPC : UV_EEXIST;
-    del(change, &change->shard, 1);
+    del(change, change->keys, 1);
 }
 
 void index_delete(struct index *index, void (*cb)(void *arg, int status),

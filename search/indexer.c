@@ -211,11 +211,11 @@ static void on_looked(void *arg, int status, const struct redisReply *reply)
     }
     if (!shard || shard->failed ||
         reply->element[2]->type != REDIS_REPLY_STRING ||
-        !span_to_u64(indexer_text(reply->element[0]), INT64_MAX,
+        !span_to_u64(service_text(reply->element[0]), INT64_MAX,
                      &indexer->seq) ||
-        !span_to_u64(indexer_text(reply->element[1]), INT64_MAX, &generation) ||
+        !span_to_u64(service_text(reply->element[1]), INT64_MAX, &generation) ||
         has_lost(shard, generation) ||
-        !shard_take_mapping(shard, indexer_text(reply->element[2]))) {
+        !shard_take_mapping(shard, service_text(reply->element[2]))) {
         next_shard(indexer); /* it is being deleted, or cannot go on */
         return;
     }
@@ -265,19 +265,19 @@ static bool read_entry(const struct redisReply *reply,
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
         return false;
     fields = reply->element[1];
-    id = indexer_text(reply->element[0]);
+    id = service_text(reply->element[0]);
     id.len = span_find(id, '-');
     *entry = (struct shard_entry){0};
     if (fields->elements != 4 && fields->elements != 8)
         return false;
-    entry->id = indexer_text(fields->element[1]);
+    entry->id = service_text(fields->element[1]);
     if (fields->elements == 8)
-        entry->source = indexer_text(fields->element[7]);
+        entry->source = service_text(fields->element[7]);
     return span_to_u64(id, INT64_MAX, &entry->position) &&
-           span_to_u64(indexer_text(fields->element[3]), INT64_MAX,
+           span_to_u64(service_text(fields->element[3]), INT64_MAX,
                        &entry->version) &&
            (fields->elements == 4 ||
-            span_to_u64(indexer_text(fields->element[5]), SCHEMA_FIELDS_MAX,
+            span_to_u64(service_text(fields->element[5]), SCHEMA_FIELDS_MAX,
                         &entry->fields));
 }
 

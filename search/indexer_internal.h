@@ -31,8 +31,3 @@ struct indexer {
 void indexer_take_names(struct indexer *indexer,
                         const struct redisReply *reply);
 void indexer_close_shard(struct shard *shard);
-
-static inline struct span indexer_text(const struct redisReply *reply)
-{
-    return (struct span){reply->str, reply->len};
-}

@@ -1,5 +1,4 @@
 /* indexer_names.c - which indexes there are, and which are to go. */
-#include "common/key.h"
 #include "common/log.h"
 #include "search/indexer_internal.h"
 #include "search/indexes.h"
@@ -17,7 +16,6 @@ static struct shard *find(struct indexer *indexer, struct span uuid)
 
 static void open_shard(struct indexer *indexer, struct span uuid)
 {
-    static const char *const types[] = {"shard", "log", "recent"};
     char why[320] = "";
     struct shard *shard = shard_open(indexer->app, uuid, why, sizeof(why));
 
@@ -26,10 +24,7 @@ static void open_shard(struct indexer *indexer, struct span uuid)
                   LOG_STR("reason", why));
         return;
     }
-    uuid = span_str(shard->uuid);
-    for (size_t i = 0; i < 3; i++)
-        shard->keys[i] =
-            key_name(&shard->arena, SERVICE_PREFIX, types[i], uuid, uuid);
+    index_name_keys(&shard->arena, uuid, shard->keys);
     shard->listed = true;
     list_append(&indexer->shards, &shard->node);
 }
@@ -46,8 +41,7 @@ static void remove_dropped(struct indexer *indexer, struct span field)
     struct span uuid = span_skip(field, 2);
     struct span argv[] = {SPAN("HDEL"), SERVICE_INDEXES, field};
     struct shard *shard = find(indexer, uuid);
-    static const char *const types[] = {"shard", "log", "recent"};
-    struct span keys[4] = {SPAN("UNLINK")};
+    struct span keys[INDEX_KEYS + 1] = {SPAN("UNLINK")};
     struct arena arena;
 
     if (uuid.len != INDEX_UUID_LEN)
@@ -61,11 +55,10 @@ static void remove_dropped(struct indexer *indexer, struct span field)
     app_crash_point(indexer->app, "indexer-dropping");
     shard_remove(indexer->app, uuid);
     arena_init(&arena, MEM_JOB, 0);
-    for (size_t i = 0; i < 3; i++)
-        keys[i + 1] = key_name(&arena, SERVICE_PREFIX, types[i], uuid, uuid);
+    index_name_keys(&arena, uuid, keys + 1);
     redis_send(indexer->redis, &(struct redis_call){.key = keys[1],
                                                     .argv = keys,
-                                                    .argc = 4,
+                                                    .argc = INDEX_KEYS + 1,
                                                     .cb = service_told});
     redis_send(indexer->redis, &(struct redis_call){.key = SERVICE_INDEXES,
                                                     .argv = argv,
@@ -80,8 +73,8 @@ void indexer_take_names(struct indexer *indexer, const struct redisReply *reply)
          n = n->next)
         LIST_ENTRY(n, struct shard, node)->listed = false;
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        struct span field = indexer_text(reply->element[i]);
-        struct span uuid = indexer_text(reply->element[i + 1]);
+        struct span field = service_text(reply->element[i]);
+        struct span uuid = service_text(reply->element[i + 1]);
         if (span_has_prefix(field, SPAN("d:")))
             remove_dropped(indexer, field);
         if (!span_has_prefix(field, SPAN("i:")) || uuid.len <= INDEX_UUID_LEN)

@@ -58,11 +58,6 @@ static struct wheel *wheel_of(const struct indexes *indexes)
     return stream_loop_wheel(app_loop(indexes->service->app));
 }
 
-static struct span text_of(const struct redisReply *reply)
-{
-    return (struct span){reply->str, reply->len};
-}
-
 /* ---- one index */
 
 static char *arena_text(struct arena *arena, struct span text)
@@ -73,12 +68,19 @@ static char *arena_text(struct arena *arena, struct span text)
     return copy;
 }
 
+void index_name_keys(struct arena *arena, struct span uuid,
+                     struct span keys[INDEX_KEYS])
+{
+    static const char *const types[INDEX_KEYS] = {"shard", "log", "recent"};
+
+    for (size_t i = 0; i < INDEX_KEYS; i++)
+        keys[i] = key_name(arena, SERVICE_PREFIX, types[i], uuid, uuid);
+}
+
 static struct index *add(struct indexes *indexes, struct span name,
                          struct span about)
 {
     struct index *index = mem_zalloc(MEM_CACHE, sizeof(*index));
-    static const char *const types[] = {"shard", "log", "recent"};
-    struct span uuid = {index->uuid, INDEX_UUID_LEN};
 
     arena_init(&index->arena, MEM_CACHE, 0);
     index->indexes = indexes;
@@ -91,9 +93,7 @@ static struct index *add(struct indexes *indexes, struct span name,
                                          index->uuid));
     index->about =
         arena_copy(&index->arena, span_skip(about, INDEX_UUID_LEN + 1));
-    for (size_t i = 0; i < 3; i++)
-        index->keys[i] =
-            key_name(&index->arena, SERVICE_PREFIX, types[i], uuid, uuid);
+    index_name_keys(&index->arena, span_str(index->uuid), index->keys);
     list_init(&index->waiters);
     list_append(&indexes->all, &index->node);
     return index;
@@ -337,8 +337,8 @@ static void take_names(struct indexes *indexes, const struct redisReply *reply)
     list_init(&older);
     list_move(&indexes->all, &older);
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        struct span name = text_of(reply->element[i]);
-        struct span about = text_of(reply->element[i + 1]);
+        struct span name = service_text(reply->element[i]);
+        struct span about = service_text(reply->element[i + 1]);
         struct list *n = older.next;
         if (!span_has_prefix(name, SPAN("i:")) || about.len <= INDEX_UUID_LEN)
             continue;
@@ -428,8 +428,8 @@ static void on_mapping(void *arg, int status, const struct redisReply *reply)
             step(lookup);
         else
             end_lookup(lookup, UV_ENOENT, NULL);
-    } else if (!index_take_mapping(index, text_of(reply->element[0]),
-                                   text_of(reply->element[1]))) {
+    } else if (!index_take_mapping(index, service_text(reply->element[0]),
+                                   service_text(reply->element[1]))) {
         end_lookup(lookup, UV_EIO, NULL);
     } else {
         end_lookup(lookup, 0, index_hold(index));

@@ -14,7 +14,6 @@
 
 #define INDEXES_MAX 1000
 #define INDEX_UUID_LEN 22
-#define INDEX_SETTINGS_MAX 4096 /* bytes */
 
 struct index {
     struct list node;
@@ -23,7 +22,7 @@ struct index {
     char *name, *dir;
     char uuid[INDEX_UUID_LEN + 1];
     struct span about;              /* what names.lua keeps of it */
-    struct span keys[3];            /* shard, log, recent */
+    struct span keys[3];            /* index_name_keys() */
     struct schema schema;           /* if it is mapped */
     struct view *view;              /* if it is mapped */
     uint64_t mapping_version, hold; /* hold: who uses it */
@@ -31,7 +30,11 @@ struct index {
     bool mapped, gone;
 };
 
-enum { INDEX_SHARD, INDEX_LOG, INDEX_RECENT };
+enum { INDEX_SHARD, INDEX_LOG, INDEX_RECENT, INDEX_KEYS };
+
+/* Of the shard that has this uuid, in the arena. */
+void index_name_keys(struct arena *arena, struct span uuid,
+                     struct span keys[INDEX_KEYS]);
 
 struct indexes *indexes_open(struct service *service);
 void indexes_close(struct indexes *indexes);

@@ -425,7 +425,10 @@ static void each_done(void *arg, int status)
     else if (request_method(job->req) == REQUEST_DELETE)
         answer_acknowledged(job->req, SPAN(""));
     else
-        answer_json(job->req, 200, SPAN("{" ANSWER_SHARDS "}"));
+        answer_json(
+            job->req, 200,
+            SPAN("{\"_shards\":{\"total\":1,\"successful\":1,\"skipped\":0,"
+                 "\"failed\":0}}"));
 }
 
 /* One more is counted until all have begun. */
@@ -487,8 +490,7 @@ static void on_position(void *arg, int status, const struct redisReply *reply)
     uint64_t position = 0;
 
     if (status == 0 && reply->type == REDIS_REPLY_STRING &&
-        span_to_u64((struct span){reply->str, reply->len}, INT64_MAX,
-                    &position)) {
+        span_to_u64(service_text(reply), INT64_MAX, &position)) {
         index_hurry(refresh->index);
         index_wait(refresh->index, position, on_refreshed, refresh->job);
     } else {

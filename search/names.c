@@ -4,8 +4,8 @@
 
 /* Paths of the service itself, which an index of that name would hide. */
 static const char *const taken[] = {
-    "v1",        "healthz", "readyz", "metrics", "openapi.yaml",
-    "search.js", "lab.css", "lab.js", "lab",     "debug"};
+    "v1",      "healthz", "readyz", "metrics", "openapi.yaml", "page.css",
+    "page.js", "lab.css", "lab.js", "lab",     "debug"};
 
 const char *names_refuse(struct span name)
 {

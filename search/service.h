@@ -44,6 +44,11 @@ void service_tell(struct service *service, struct span channel,
                   struct span text);
 void service_told(void *arg, int status, const struct redisReply *reply);
 
+static inline struct span service_text(const struct redisReply *reply)
+{
+    return (struct span){reply->str, reply->len};
+}
+
 /* Handlers; arg is the struct service. */
 void write_document(struct request *req, void *arg);  /* PUT, POST _doc */
 void create_document(struct request *req, void *arg); /* _create */

@@ -56,12 +56,6 @@ struct view *view_open(const char *dir, const struct view *older,
     return view;
 }
 
-struct view *view_ref(struct view *view)
-{
-    view->refs++;
-    return view;
-}
-
 static void destroy(struct view_searcher *searcher)
 {
     searcher_deinit(&searcher->searcher);
@@ -89,7 +83,7 @@ struct view_searcher *view_take(struct view *view)
     size_t n = opened->manifest.count;
 
     if (node) {
-        view_ref(view);
+        view->refs++;
         return LIST_ENTRY(node, struct view_searcher, node);
     }
     struct view_searcher *searcher = mem_zalloc(MEM_CACHE, sizeof(*searcher));
@@ -101,7 +95,7 @@ struct view_searcher *view_take(struct view *view)
         searcher->readers[i] = reader_like(
             opened->readers[i], &opened->lives[i], opened->readers[i]->base);
     searcher_init(&searcher->searcher, &view->schema, searcher->readers, n);
-    view_ref(view);
+    view->refs++;
     return searcher;
 }
 

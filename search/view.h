@@ -37,7 +37,6 @@ struct view *view_open(const char *dir, const struct view *older,
                        const struct schema *schema, char why[VIEW_WHY]);
 /* No other manifest is there by now: asked of the disk. */
 bool view_is_current(const struct view *view);
-struct view *view_ref(struct view *view);
 void view_unref(struct view *view);
 
 /* Keeps the view. */
