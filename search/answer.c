@@ -7,6 +7,7 @@
 
 #define ILLEGAL "illegal_argument_exception"
 #define REASON_MAX 400
+#define NOT_COVERED "the token's scope does not cover this index"
 
 void answer_json(struct request *req, int status, struct span json)
 {
@@ -16,6 +17,8 @@ void answer_json(struct request *req, int status, struct span json)
     bool vendor = accept.ptr && memmem(accept.ptr, accept.len,
                                        "vnd.elasticsearch+json", 22) != NULL;
 
+    if (status == 429 || status == 503)
+        request_add_header(req, "Retry-After", SPAN("1"));
     request_reply(req, status,
                   vendor ? of_8 : "application/json; charset=UTF-8", json);
 }
@@ -62,8 +65,6 @@ void answer_error(struct request *req, const struct answer_error *error)
     struct buf text;
     struct json_writer w = {.out = &text};
 
-    if (error->status == 429 || error->status == 503)
-        request_add_header(req, "Retry-After", SPAN("1"));
     buf_init(&text, MEM_REQUEST);
     json_put_open(&w, '{');
     answer_put_error(&w, error);
@@ -106,6 +107,9 @@ struct answer_error answer_of(struct request *req, int err, struct span index)
             "this action would add [1] index, but this node has as many as it "
             "may have",
             NULL};
+    case UV_EACCES:
+        return (struct answer_error){403, "security_exception", NOT_COVERED,
+                                     NULL};
     case UV_EIO:
         return (struct answer_error){
             503, "no_shard_available_action_exception",
@@ -222,8 +226,7 @@ bool answer_allows(struct request *req, const char *scope, struct span index)
 {
     if (request_allows(req, span_str(scope), index))
         return true;
-    request_problem(req, 403, "forbidden", NULL,
-                    "the token's scope does not cover this index");
+    answer_fail(req, UV_EACCES, index);
     return false;
 }
 

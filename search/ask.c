@@ -32,10 +32,10 @@ static void on_done(uv_work_t *work, int status);
 
 static void end(struct asking *asking, int status)
 {
-    asking->ask.cb(asking->ask.arg, status, buf_span(&asking->text));
     if (asking->searcher)
-        view_give(asking->searcher);
+        view_give(asking->searcher); /* the next one may begin inside */
     index_drop(asking->index);
+    asking->ask.cb(asking->ask.arg, status, buf_span(&asking->text));
     buf_deinit(&asking->text);
     arena_deinit(&asking->arena);
     mem_free(asking);
@@ -56,7 +56,7 @@ static void answer(struct asking *asking)
     end(asking, status);
 }
 
-static void fail(struct asking *asking, const struct answer_error *error)
+static void refuse(struct asking *asking, const struct answer_error *error)
 {
     struct json_writer w = {.out = &asking->text};
 
@@ -64,6 +64,14 @@ static void fail(struct asking *asking, const struct answer_error *error)
     answer_put_error(&w, error);
     json_put_close(&w, '}');
     end(asking, error->status);
+}
+
+static void fail(struct asking *asking, int status)
+{
+    struct answer_error error =
+        answer_of(asking->ask.req, status, asking->ask.name);
+
+    refuse(asking, &error);
 }
 
 void ask_index(const struct ask *ask)
@@ -75,8 +83,10 @@ void ask_index(const struct ask *ask)
     arena_init(&asking->arena, MEM_JOB, 0);
     buf_init(&asking->text, MEM_JOB);
     asking->work.data = asking;
-    if (face_read(&asking->arena, &ask->request, &asking->search,
-                  &asking->error))
+    if (!request_allows(ask->req, SPAN("search:read"), ask->name))
+        fail(asking, UV_EACCES);
+    else if (face_read(&asking->arena, &ask->request, &asking->search,
+                       &asking->error))
         indexes_list(ask->service->indexes, ask->name, on_indexes, asking);
     else
         answer(asking);
@@ -90,16 +100,14 @@ static void on_answer(void *arg, int status, struct span json)
 static void ask_one(struct request *req, struct service *service,
                     enum face_kind kind)
 {
-    struct span name = request_param(req, "index");
-
-    if (answer_body(req) && answer_allows(req, "search:read", name))
+    if (answer_body(req))
         ask_index(&(struct ask){.service = service,
                                 .req = req,
                                 .request = {.kind = kind,
                                             .path = request_path(req),
                                             .params = request_query_string(req),
                                             .body = request_body(req)},
-                                .name = name,
+                                .name = request_param(req, "index"),
                                 .cb = on_answer,
                                 .arg = req});
 }
@@ -164,29 +172,28 @@ static void on_indexes(void *arg, int status, struct index **list, size_t count)
     struct asking *asking = arg;
     struct request *req = asking->ask.req;
     struct span name = asking->ask.name;
-    struct answer_error error;
 
     if (status == 0 && count == 0 && !names_is_pattern(name))
         status = UV_ENOENT;
+    if (status == 0)
+        status = indexes_allow(req, "search:read", list, count);
     if (status == 0 && count == 1) {
         asking->index = index_hold(list[0]);
         asking->searcher = view_take(list[0]->view);
     }
     for (size_t i = 0; i < count; i++)
         index_drop(list[i]);
-    if (status == 0 && count <= 1) {
+    if (status < 0)
+        fail(asking, status);
+    else if (count <= 1)
         start(asking);
-        return;
-    }
-    error = answer_of(req, status, name);
-    if (status == 0)
-        error = (struct answer_error){
-            400, "illegal_argument_exception",
-            arena_printf(request_arena(req),
-                         "[%.*s] stands for %zu indices: one at a time is "
-                         "searched",
-                         (int)name.len, name.ptr, count)
-                .ptr,
-            NULL};
-    fail(asking, &error);
+    else
+        refuse(asking, &(struct answer_error){
+                           400, "illegal_argument_exception",
+                           arena_printf(request_arena(req),
+                                        "[%.*s] stands for %zu indices: one at "
+                                        "a time is searched",
+                                        (int)name.len, name.ptr, count)
+                               .ptr,
+                           NULL});
 }

@@ -281,3 +281,12 @@ void indexes_list(struct indexes *indexes, struct span expression,
     listing->names[0] = arena_copy(&listing->arena, expression);
     indexes_know(indexes, on_known, listing);
 }
+
+int indexes_allow(const struct request *req, const char *scope,
+                  struct index *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!request_allows(req, span_str(scope), span_str(list[i]->name)))
+            return UV_EACCES;
+    return 0;
+}

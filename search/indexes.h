@@ -57,6 +57,10 @@ typedef void (*indexes_cb)(void *arg, int status, struct index **list,
                            size_t count);
 void indexes_list(struct indexes *indexes, struct span expression,
                   indexes_cb cb, void *arg);
+/* May the caller, with each of them?  0 or UV_EACCES.  A scope that covers an
+   expression as text may not cover what it stands for. */
+int indexes_allow(const struct request *req, const char *scope,
+                  struct index *const *list, size_t count);
 
 /* status: 0, UV_EEXIST, UV_ENOSPC: there are INDEXES_MAX, or what Redis said.
  */

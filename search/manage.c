@@ -435,6 +435,8 @@ static void each_done(void *arg, int status)
 static bool begin_each(struct job *job, int status, struct index **list,
                        size_t count)
 {
+    if (status == 0)
+        status = indexes_allow(job->req, "search:write", list, count);
     if (!found(job, status, list, count))
         return false;
     job->list = arena_alloc(request_arena(job->req),
