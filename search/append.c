@@ -54,6 +54,21 @@ void append_run(struct append *append)
     write_part(append);
 }
 
+bool append_anew(struct append *append)
+{
+    if (append->status != UV_ENOENT || append->position || append->anew)
+        return false;
+    for (size_t i = 0; i < append->count; i++)
+        if (append->ops[i].result == APPEND_FAILED)
+            append->ops[i].result = APPEND_WAITS;
+    indexes_changed(append->service->indexes);
+    index_drop(append->index);
+    append->index = NULL;
+    append->status = 0;
+    append->anew = true;
+    return true;
+}
+
 static void check(struct append *append, struct append_op *op)
 {
     char why[WHY];
@@ -301,6 +316,25 @@ static void put_place(struct json_writer *w, const struct append_op *op)
     json_put_int(w, 1);
 }
 
+const char *append_take_version(struct append_op *op, struct span type)
+{
+    bool external = span_eq(type, SPAN("external"));
+
+    op->own_may_be_same = span_eq(type, SPAN("external_gte"));
+    external |= op->own_may_be_same;
+    if (external != (op->own != APPEND_ANY) || (type.len && !external) ||
+        op->own == 0)
+        return "Validation Failed: 1: internal versioning can not be used for "
+               "optimistic concurrency control. Please use `if_seq_no` and "
+               "`if_primary_term` instead;";
+    if (op->own > APPEND_VERSION_MAX)
+        return "Validation Failed: 1: a version is at most 9007199254740992;";
+    if ((op->if_seq == APPEND_ANY) != (op->if_term == APPEND_ANY))
+        return "Validation Failed: 1: if_seq_no and if_primary_term go "
+               "together;";
+    return NULL;
+}
+
 const char *append_refuse_id(struct span id)
 {
     if (id.len == 0)
@@ -368,32 +402,30 @@ static const char *name_of(struct arena *arena, const struct append *append)
     return arena_printf(arena, "%s", append->index->name).ptr;
 }
 
-const struct answer_error *append_error(struct request *req,
-                                        const struct append *append,
-                                        const struct append_op *op)
+bool append_failed(struct request *req, const struct append *append,
+                   const struct append_op *op, struct answer_error *error)
 {
     struct arena *arena = request_arena(req);
-    struct answer_error *error = arena_zalloc(arena, sizeof(*error));
 
     switch (op->result) {
     case APPEND_CONFLICT:
         *error = (struct answer_error){409, "version_conflict_engine_exception",
                                        conflict_reason(arena, op),
                                        name_of(arena, append)};
-        return error;
+        return true;
     case APPEND_FULL:
         *error = (struct answer_error){
             429, "es_rejected_execution_exception",
             "the log is full: documents come faster than they are indexed",
             NULL};
-        return error;
+        return true;
     case APPEND_BAD:
         *error = (struct answer_error){400, "mapper_parsing_exception",
                                        op->reason, NULL};
-        return error;
+        return true;
     case APPEND_FAILED:
         *error = answer_of(req, op->status, span_str(append->index->name));
-        return error;
+        return true;
     case APPEND_WAITS:
     case APPEND_CREATED:
     case APPEND_UPDATED:
@@ -401,7 +433,7 @@ const struct answer_error *append_error(struct request *req,
     case APPEND_NOT_FOUND:
         break;
     }
-    return NULL;
+    return false;
 }
 
 void append_put_noop(struct json_writer *w, const struct append *append,

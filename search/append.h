@@ -12,7 +12,8 @@
 
 #define APPEND_OPS 500 /* in one call of the script */
 #define APPEND_BYTES (1 << 20)
-#define APPEND_ANY (-1) /* if_seq: whatever it is */
+#define APPEND_ANY (-1)                       /* if_seq: whatever it is */
+#define APPEND_VERSION_MAX (INT64_C(1) << 53) /* numbers of a script */
 
 enum append_kind { APPEND_INDEX, APPEND_CREATE, APPEND_DELETE };
 
@@ -55,7 +56,7 @@ struct append {
     void *arg;
     /* its own */
     struct schema schema; /* as this part needs it */
-    bool grew;
+    bool grew, anew;
     size_t from, to; /* the part that is being written */
     unsigned tries;
     uint64_t generation, mapping_version; /* that it was sent by */
@@ -63,11 +64,15 @@ struct append {
 
 /* cb: every op has a result.  May run inside the call. */
 void append_run(struct append *append);
+/* Was the index gone before anything was written, and is this the first time?
+   Then the index is let go of, and what failed waits for the one that has its
+   name now. */
+bool append_anew(struct append *append);
 
-/* NULL: it was done.  The status of one that was: 200, 201 or 404. */
-const struct answer_error *append_error(struct request *req,
-                                        const struct append *append,
-                                        const struct append_op *op);
+/* Was it not done?  error: why.  The status of one that was: 200, 201 or 404.
+ */
+bool append_failed(struct request *req, const struct append *append,
+                   const struct append_op *op, struct answer_error *error);
 int append_status(const struct append_op *op);
 /* "_index" … "_primary_term", members of an answer. */
 void append_put(struct json_writer *w, const struct append *append,
@@ -75,6 +80,9 @@ void append_put(struct json_writer *w, const struct append *append,
 /* The same of an update that changes nothing. */
 void append_put_noop(struct json_writer *w, const struct append *append,
                      const struct append_op *op);
+/* What kind the version from outside is, "" where none is said.  NULL: what is
+   said of versions goes together. */
+const char *append_take_version(struct append_op *op, struct span type);
 /* NULL: an id may be this one. */
 const char *append_refuse_id(struct span id);
 /* For a document that has none. */

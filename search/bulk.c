@@ -34,7 +34,7 @@ struct bulk {
     struct service *service;
     struct span index; /* of the path */
     struct group *groups;
-    size_t group_count, current, left;
+    size_t group_count, group_room, current, left;
     unsigned char *actions; /* of each item */
     unsigned char *of;      /* its group */
     size_t count, cap;
@@ -52,7 +52,7 @@ static void on_refreshed(void *arg, int status);
 
 static bool refuse(struct bulk *bulk, const char *what, const char *which)
 {
-    answer_refuse(bulk->req, ILLEGAL, "Action/metadata line [%zu] %s [%.100s]",
+    answer_refuse(bulk->req, ILLEGAL, "Action/metadata line [%zu] %s [%.200s]",
                   bulk->count + 1, what, which);
     return false;
 }
@@ -64,13 +64,18 @@ static struct group *group_of(struct bulk *bulk, struct span name)
             return &bulk->groups[i];
     if (bulk->group_count == INDEXES_OF_BULK_MAX)
         return NULL;
+    if (bulk->group_count == bulk->group_room) {
+        bulk->group_room = bulk->group_room ? bulk->group_room * 2 : 1;
+        bulk->groups = mem_realloc(MEM_JOB, bulk->groups,
+                                   bulk->group_room * sizeof(bulk->groups[0]));
+    }
     struct group *group = &bulk->groups[bulk->group_count++];
-    group->name = arena_copy(request_arena(bulk->req), name);
+    *group = (struct group){.name = arena_copy(request_arena(bulk->req), name)};
     return group;
 }
 
-static struct append_op *add(struct bulk *bulk, struct group *group,
-                             enum action action)
+static void add(struct bulk *bulk, struct group *group, enum action action,
+                const struct append_op *op)
 {
     struct append *append = &group->append;
 
@@ -86,21 +91,12 @@ static struct append_op *add(struct bulk *bulk, struct group *group,
     }
     bulk->actions[bulk->count] = (unsigned char)action;
     bulk->of[bulk->count++] = (unsigned char)(group - bulk->groups);
-    struct append_op *op = &append->ops[append->count++];
-    *op = (struct append_op){.kind = action == CREATE   ? APPEND_CREATE
-                                     : action == DELETE ? APPEND_DELETE
-                                                        : APPEND_INDEX,
-                             .if_seq = APPEND_ANY,
-                             .if_term = APPEND_ANY,
-                             .own = APPEND_ANY};
-    return op;
+    append->ops[append->count++] = *op;
 }
 
 struct meta {
-    struct span index, id;
-    bool has_id;
-    int64_t if_seq, if_term, own;
-    bool same;
+    struct span index, version_type;
+    struct append_op op;
 };
 
 static bool take_number(const json_t *value, int64_t *number)
@@ -118,19 +114,18 @@ static bool take_member(struct bulk *bulk, struct meta *meta, const char *key,
     if (strcmp(key, "_index") == 0 && text.ptr)
         meta->index = text;
     else if (strcmp(key, "_id") == 0 && json_is_integer(value))
-        meta->id = arena_printf(request_arena(bulk->req), "%lld",
-                                (long long)json_integer_value(value));
+        meta->op.id = arena_printf(request_arena(bulk->req), "%lld",
+                                   (long long)json_integer_value(value));
     else if (strcmp(key, "_id") == 0 && (text.ptr || json_is_null(value)))
-        meta->id = text;
+        meta->op.id = text;
     else if (strcmp(key, "if_seq_no") == 0)
-        fine = take_number(value, &meta->if_seq);
+        fine = take_number(value, &meta->op.if_seq);
     else if (strcmp(key, "if_primary_term") == 0)
-        fine = take_number(value, &meta->if_term);
+        fine = take_number(value, &meta->op.if_term);
     else if (strcmp(key, "version") == 0)
-        fine = take_number(value, &meta->own);
+        fine = take_number(value, &meta->op.own);
     else if (strcmp(key, "version_type") == 0)
-        fine = (meta->same = span_eq(text, SPAN("external_gte"))) ||
-               span_eq(text, SPAN("external"));
+        fine = (meta->version_type = text).ptr;
     else if (strcmp(key, "routing") != 0 && strcmp(key, "_type") != 0 &&
              strcmp(key, "require_alias") != 0 &&
              strcmp(key, "retry_on_conflict") != 0)
@@ -153,12 +148,15 @@ static bool take_action(struct bulk *bulk, json_t *line, struct span *rest)
     void *iterator = json_object_iter(line);
     const char *name = iterator ? json_object_iter_key(iterator) : "";
     json_t *members = iterator ? json_object_iter_value(iterator) : NULL;
-    struct meta meta = {.index = bulk->index,
-                        .if_seq = APPEND_ANY,
-                        .if_term = APPEND_ANY,
-                        .own = APPEND_ANY};
     int action = action_of(name);
-    struct span source = SPAN("");
+    struct meta meta = {.index = bulk->index,
+                        .op = {.kind = action == CREATE   ? APPEND_CREATE
+                                       : action == DELETE ? APPEND_DELETE
+                                                          : APPEND_INDEX,
+                               .if_seq = APPEND_ANY,
+                               .if_term = APPEND_ANY,
+                               .own = APPEND_ANY}};
+    struct append_op *op = &meta.op;
     const char *key;
     json_t *value;
 
@@ -174,21 +172,19 @@ static bool take_action(struct bulk *bulk, json_t *line, struct span *rest)
     }
     if (meta.index.len == 0)
         return refuse(bulk, "names no index and the path does neither", name);
-    if (action != DELETE &&
-        (!span_cut(rest, '\n', &source) || !(source = span_trim(source)).len))
+    if (action != DELETE && (!span_cut(rest, '\n', &op->source) ||
+                             !(op->source = span_trim(op->source)).len))
         return refuse(bulk, "has no document behind it", name);
-    if (!meta.id.ptr && (action == DELETE || action == UPDATE))
+    if (!op->id.ptr && (action == DELETE || action == UPDATE))
         return refuse(bulk, "has no _id", name);
+    const char *wrong = append_take_version(op, meta.version_type);
+    if (wrong)
+        return refuse(bulk, "is wrong:", wrong);
     struct group *group = group_of(bulk, meta.index);
     if (!group)
         return refuse(bulk, "is of one index too many", name);
-    struct append_op *op = add(bulk, group, (enum action)action);
-    op->id = meta.id.ptr ? arena_copy(arena, meta.id) : append_make_id(arena);
-    op->source = source;
-    op->if_seq = meta.if_seq;
-    op->if_term = meta.if_term;
-    op->own = meta.own;
-    op->own_may_be_same = meta.same;
+    op->id = op->id.ptr ? arena_copy(arena, op->id) : append_make_id(arena);
+    add(bulk, group, (enum action)action, op);
     return true;
 }
 
@@ -252,8 +248,6 @@ void write_bulk(struct request *req, void *arg)
                           .began_us = clock_mono_us(),
                           .waits = waits,
                           .soon = soon};
-    bulk->groups =
-        mem_zalloc(MEM_JOB, INDEXES_OF_BULK_MAX * sizeof(bulk->groups[0]));
     fine = read_lines(bulk);
     for (size_t i = 0; i < bulk->group_count && fine; i++)
         fine = answer_allows(req, "search:write", bulk->groups[i].name);
@@ -263,26 +257,30 @@ void write_bulk(struct request *req, void *arg)
         free_bulk(bulk);
 }
 
+/* Was it not done?  error: why. */
+static bool failed(const struct bulk *bulk, const struct group *group,
+                   const struct append_op *op, struct answer_error *error)
+{
+    if (!group->status)
+        return append_failed(bulk->req, &group->append, op, error);
+    if (group->status == UV_EINVAL)
+        *error = (struct answer_error){400, "invalid_index_name_exception",
+                                       names_refuse(group->name), NULL};
+    else
+        *error = answer_of(bulk->req, group->status, group->name);
+    return true;
+}
+
 static void put_item(struct bulk *bulk, struct json_writer *w, size_t i)
 {
     struct group *group = &bulk->groups[bulk->of[i]];
-    struct append_op *op = &group->append.ops[group->at++];
-    const struct answer_error *error;
-    struct answer_error other;
+    const struct append_op *op = &group->append.ops[group->at++];
+    struct answer_error error;
 
     json_put_open(w, '{');
     json_put_key(w, action_names[bulk->actions[i]]);
     json_put_open(w, '{');
-    error = group->status ? NULL : append_error(bulk->req, &group->append, op);
-    if (group->status == UV_EINVAL) {
-        other = (struct answer_error){400, "invalid_index_name_exception",
-                                      names_refuse(group->name), NULL};
-        error = &other;
-    } else if (group->status) {
-        other = answer_of(bulk->req, group->status, group->name);
-        error = &other;
-    }
-    if (!error) {
+    if (!failed(bulk, group, op, &error)) {
         append_put(w, &group->append, op, bulk->soon);
         json_put_key(w, "status");
         json_put_int(w, append_status(op));
@@ -294,13 +292,13 @@ static void put_item(struct bulk *bulk, struct json_writer *w, size_t i)
         json_put_key(w, "_id");
         json_put_string(w, op->id);
         json_put_key(w, "status");
-        json_put_int(w, error->status);
+        json_put_int(w, error.status);
         json_put_key(w, "error");
         json_put_open(w, '{');
         json_put_key(w, "type");
-        json_put_string(w, span_str(error->type));
+        json_put_string(w, span_str(error.type));
         json_put_key(w, "reason");
-        json_put_string(w, span_str(error->reason));
+        json_put_string(w, span_str(error.reason));
         json_put_close(w, '}');
     }
     json_put_close(w, '}');
@@ -390,21 +388,6 @@ static void run_next(struct bulk *bulk)
     }
 }
 
-static void make(struct bulk *bulk, struct group *group)
-{
-    struct schema schema;
-
-    group->made = true;
-    index_schema_init(&schema);
-    index_create(bulk->service->indexes,
-                 &(struct index_plan){
-                     .name = group->name,
-                     .about = index_about(request_arena(bulk->req), NULL),
-                     .schema = &schema},
-                 on_made, bulk);
-    schema_deinit(&schema);
-}
-
 static void on_made(void *arg, int status)
 {
     struct bulk *bulk = arg;
@@ -443,7 +426,8 @@ static void on_index(void *arg, int status, struct index *index)
     struct append append = group->append;
 
     if (status == UV_ENOENT && !group->made) {
-        make(bulk, group);
+        group->made = true;
+        index_make(bulk->service, bulk->req, group->name, on_made, bulk);
         return;
     }
     if (status < 0) {
@@ -457,6 +441,7 @@ static void on_index(void *arg, int status, struct index *index)
                                     .arena = request_arena(bulk->req),
                                     .ops = append.ops,
                                     .count = append.count,
+                                    .anew = append.anew,
                                     .cb = on_written,
                                     .arg = bulk};
     refuse_updates(bulk, group);
@@ -467,6 +452,7 @@ static void on_written(void *arg)
 {
     struct bulk *bulk = arg;
 
-    bulk->current++;
+    if (!append_anew(&bulk->groups[bulk->current].append))
+        bulk->current++;
     run_next(bulk);
 }

@@ -76,10 +76,11 @@ static void list(struct request *req, struct service *service,
 
     cat->req = req;
     cat->put = put;
-    if (answer_takes(req, params) &&
-        answer_allows(req, "search:read", request_param(req, "index")))
-        indexes_list(service->indexes, request_param(req, "index"), on_listed,
-                     cat);
+    if (!answer_takes(req, params) ||
+        !answer_allows(req, "search:read", request_param(req, "index")))
+        return;
+    indexes_doubt(service->indexes);
+    indexes_list(service->indexes, request_param(req, "index"), on_listed, cat);
 }
 
 /* ---- tables */

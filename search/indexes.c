@@ -23,7 +23,8 @@
 
 struct indexes {
     struct service *service;
-    struct list all, waiting; /* waiting: lookups, for names */
+    struct list all, waiting; /* waiting: lookups, to ask for names; */
+    struct list asked;        /* those of them that the answer is for */
     struct wheel_timer poll;
     bool live, fresh, loading, changed;
 };
@@ -216,7 +217,6 @@ bool index_take_mapping(struct index *index, struct span version,
         index->schema = schema;
         index->mapping_version = number;
     }
-    index->mapped = true;
     return index_refresh_view(index);
 }
 
@@ -312,12 +312,19 @@ static void end_lookup(struct lookup *lookup, int status, struct index *index)
         was.cb(was.arg, status, index);
 }
 
+/* Its mapping is to be asked for. */
+static void doubt(struct index *index)
+{
+    index->mapped = index->asked = false;
+}
+
 static void send_names(struct indexes *indexes)
 {
     struct span argv[] = {SPAN("HGETALL"), SERVICE_INDEXES};
 
     indexes->loading = true;
     indexes->changed = false;
+    list_move(&indexes->waiting, &indexes->asked);
     int err = redis_send(indexes->service->redis,
                          &(struct redis_call){.key = SERVICE_INDEXES,
                                               .argv = argv,
@@ -353,7 +360,7 @@ static void take_names(struct indexes *indexes, const struct redisReply *reply)
         list_remove(n);
         list_append(&indexes->all, n);
         if (!indexes->live) /* nobody would say that it changed */
-            LIST_ENTRY(n, struct index, node)->mapped = false;
+            doubt(LIST_ENTRY(n, struct index, node));
     }
     while (!list_is_empty(&older))
         forget(LIST_ENTRY(older.next, struct index, node));
@@ -362,7 +369,7 @@ static void take_names(struct indexes *indexes, const struct redisReply *reply)
 static void on_names(void *arg, int status, const struct redisReply *reply)
 {
     struct indexes *indexes = arg;
-    struct list waiting;
+    struct list asked;
 
     indexes->loading = false;
     if (status == 0 && reply->type == REDIS_REPLY_ARRAY) {
@@ -371,9 +378,9 @@ static void on_names(void *arg, int status, const struct redisReply *reply)
     } else if (status == 0) {
         status = UV_EPROTO;
     }
-    list_init(&waiting);
-    list_move(&indexes->waiting, &waiting);
-    for (struct list *n; (n = list_pop(&waiting));) {
+    list_init(&asked);
+    list_move(&indexes->asked, &asked);
+    for (struct list *n; (n = list_pop(&asked));) {
         struct lookup *lookup = LIST_ENTRY(n, struct lookup, node);
         lookup->loaded = true;
         if (status < 0)
@@ -381,6 +388,8 @@ static void on_names(void *arg, int status, const struct redisReply *reply)
         else
             step(lookup);
     }
+    if (!indexes->loading && !list_is_empty(&indexes->waiting))
+        send_names(indexes); /* for those that came since it was asked */
 }
 
 static void load(struct lookup *lookup)
@@ -398,6 +407,7 @@ static void ask_mapping(struct lookup *lookup, struct index *index)
                           SPAN("mapping_version"), SPAN("mapping")};
 
     lookup->index = index_hold(index);
+    index->asked = true;
     int err = redis_send(lookup->indexes->service->redis,
                          &(struct redis_call){.key = index->keys[INDEX_SHARD],
                                               .argv = argv,
@@ -432,6 +442,7 @@ static void on_mapping(void *arg, int status, const struct redisReply *reply)
                                    service_text(reply->element[1]))) {
         end_lookup(lookup, UV_EIO, NULL);
     } else {
+        index->mapped = index->asked;
         end_lookup(lookup, 0, index_hold(index));
     }
     index_drop(index);
@@ -532,7 +543,7 @@ static void on_news(void *arg, struct span channel, struct span payload)
         if (!span_eq(span_str(index->uuid), uuid))
             continue;
         if (payload.ptr[0] == 'm')
-            index->mapped = false;
+            doubt(index);
         else if (index->view)
             index_refresh_view(index);
         return;
@@ -542,9 +553,14 @@ static void on_news(void *arg, struct span channel, struct span payload)
 void indexes_on_epoch(struct indexes *indexes, bool live)
 {
     indexes->live = live;
+    indexes_doubt(indexes);
+}
+
+void indexes_doubt(struct indexes *indexes)
+{
     indexes_changed(indexes);
     for (struct list *n = indexes->all.next; n != &indexes->all; n = n->next)
-        LIST_ENTRY(n, struct index, node)->mapped = false;
+        doubt(LIST_ENTRY(n, struct index, node));
 }
 
 void indexes_changed(struct indexes *indexes)
@@ -567,6 +583,7 @@ struct indexes *indexes_open(struct service *service)
     indexes->service = service;
     list_init(&indexes->all);
     list_init(&indexes->waiting);
+    list_init(&indexes->asked);
     pubsub_subscribe(app_pubsub(service->app), SERVICE_NEWS, on_news, indexes);
     return indexes;
 }

@@ -27,7 +27,7 @@ struct index {
     struct view *view;              /* if it is mapped */
     uint64_t mapping_version, hold; /* hold: who uses it */
     struct list waiters;
-    bool mapped, gone;
+    bool mapped, asked, gone; /* asked: for its mapping, and no word came */
 };
 
 enum { INDEX_SHARD, INDEX_LOG, INDEX_RECENT, INDEX_KEYS };
@@ -39,6 +39,9 @@ void index_name_keys(struct arena *arena, struct span uuid,
 struct indexes *indexes_open(struct service *service);
 void indexes_close(struct indexes *indexes);
 void indexes_on_epoch(struct indexes *indexes, bool live);
+/* What is looked up from now on is asked of Redis: who changes an index, or
+   describes it, is not to go by what word has not come of. */
+void indexes_doubt(struct indexes *indexes);
 
 /*
  * status: 0, and the index, mapped and with a view, which index_drop() lets go

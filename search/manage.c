@@ -42,6 +42,7 @@ static struct job *begin(struct request *req, struct service *service,
     job->name = request_param(req, "index");
     if (!answer_takes(req, params) || !answer_allows(req, scope, job->name))
         return NULL;
+    indexes_doubt(service->indexes);
     return job;
 }
 
@@ -60,7 +61,9 @@ void answer_bad_name(struct request *req, struct span name, const char *why)
                   why);
 }
 
-struct span index_about(struct arena *arena, const json_t *settings)
+/* What names.lua keeps of an index made now: settings, a JSON object of
+   strings, or NULL. */
+static struct span about_now(struct arena *arena, const json_t *settings)
 {
     char *text = settings ? json_dumps(settings, JSON_COMPACT) : NULL;
     struct span about =
@@ -69,6 +72,21 @@ struct span index_about(struct arena *arena, const json_t *settings)
 
     mem_free(text);
     return about;
+}
+
+void index_make(struct service *service, struct request *req, struct span name,
+                void (*cb)(void *arg, int status), void *arg)
+{
+    struct schema schema;
+
+    index_schema_init(&schema);
+    index_create(
+        service->indexes,
+        &(struct index_plan){.name = name,
+                             .about = about_now(request_arena(req), NULL),
+                             .schema = &schema},
+        cb, arg);
+    schema_deinit(&schema);
 }
 
 /* As text, like Elasticsearch's; NULL: fine, else which one is not. */
@@ -227,7 +245,7 @@ void make_index(struct request *req, void *arg)
         index_create(job->service->indexes,
                      &(struct index_plan){
                          .name = job->name,
-                         .about = index_about(request_arena(req), settings),
+                         .about = about_now(request_arena(req), settings),
                          .schema = &schema},
                      on_made, job);
     else

@@ -10,7 +10,7 @@ struct reading {
     struct fetch fetch;
     struct face_source source;
     struct span ids[1];
-    bool source_only;
+    bool source_only, again;
 };
 
 static void on_index(void *arg, int status, struct index *index);
@@ -182,15 +182,21 @@ static void answer(struct reading *reading)
     buf_deinit(&text);
 }
 
+/* An index that is gone may have been made again under its name. */
 static void on_fetched(void *arg)
 {
     struct reading *reading = arg;
     struct index *index = reading->fetch.index;
 
-    if (reading->fetch.status < 0)
+    if (reading->fetch.status == UV_ENOENT && !reading->again) {
+        reading->again = true;
+        indexes_changed(reading->service->indexes);
+        index_get(reading->service->indexes, reading->name, on_index, reading);
+    } else if (reading->fetch.status < 0) {
         answer_fail(reading->req, reading->fetch.status, reading->name);
-    else
+    } else {
         answer(reading);
+    }
     index_drop(index);
 }
 

@@ -66,29 +66,17 @@ bool write_takes_refresh(struct request *req, bool *waits, bool *soon)
 static bool take_version(struct write *write)
 {
     struct request *req = write->req;
-    struct span type = request_query(req, "version_type");
     struct append_op *op = &write->op;
 
-    op->own_may_be_same = span_eq(type, SPAN("external_gte"));
     if (!answer_number(req, "version", &op->own) ||
         !answer_number(req, "if_seq_no", &op->if_seq) ||
         !answer_number(req, "if_primary_term", &op->if_term))
         return false;
-    bool external = op->own_may_be_same || span_eq(type, SPAN("external"));
-    if (external != (op->own != APPEND_ANY) || (type.len && !external) ||
-        op->own == 0) {
-        answer_refuse(req, "action_request_validation_exception",
-                      "Validation Failed: 1: internal versioning can not be "
-                      "used for optimistic concurrency control. Please use "
-                      "`if_seq_no` and `if_primary_term` instead;");
-        return false;
-    }
-    if ((op->if_seq == APPEND_ANY) == (op->if_term == APPEND_ANY))
-        return true;
-    answer_refuse(req, "action_request_validation_exception",
-                  "Validation Failed: 1: if_seq_no and if_primary_term go "
-                  "together;");
-    return false;
+    const char *wrong =
+        append_take_version(op, request_query(req, "version_type"));
+    if (wrong)
+        answer_refuse(req, "action_request_validation_exception", "%s", wrong);
+    return !wrong;
 }
 
 static struct write *begin(struct request *req, struct service *service,
@@ -173,7 +161,6 @@ void delete_document(struct request *req, void *arg)
 static void make(struct write *write)
 {
     const char *refused = names_refuse(write->name);
-    struct schema schema;
 
     if (refused) {
         end_write(write);
@@ -181,14 +168,7 @@ static void make(struct write *write)
         return;
     }
     write->made = true;
-    index_schema_init(&schema);
-    index_create(write->service->indexes,
-                 &(struct index_plan){
-                     .name = write->name,
-                     .about = index_about(request_arena(write->req), NULL),
-                     .schema = &schema},
-                 on_made, write);
-    schema_deinit(&schema);
+    index_make(write->service, write->req, write->name, on_made, write);
 }
 
 static void on_made(void *arg, int status)
@@ -245,25 +225,21 @@ static void on_written(void *arg)
     struct write *write = arg;
     const struct append_op *op = &write->op;
     struct request *req = write->req;
+    struct answer_error error;
 
     if (op->result == APPEND_CONFLICT && write->update &&
         write->tries++ < UPDATE_TRIES) {
         read_older(write);
         return;
     }
-    if (op->result == APPEND_FAILED && op->status == UV_ENOENT &&
-        !write->made && op->kind != APPEND_DELETE && !write->update) {
-        index_drop(write->append.index); /* deleted since it was found */
-        write->append.index = NULL;
-        indexes_changed(write->service->indexes);
+    if (append_anew(&write->append)) {
         look(write);
         return;
     }
-    const struct answer_error *error = append_error(req, &write->append, op);
-    if (error) {
+    if (append_failed(req, &write->append, op, &error)) {
         metrics_add(write->service->refused, 1);
         end_write(write);
-        answer_error(req, error);
+        answer_error(req, &error);
         return;
     }
     metrics_add(write->service->written, 1);
@@ -394,6 +370,11 @@ static void on_older(void *arg)
     bool own = json_is_true(json_object_get(write->update, "doc_as_upsert"));
     bool upsert = own || json_object_get(write->update, "upsert");
 
+    write->append.status = write->fetch.status;
+    if (append_anew(&write->append)) {
+        look(write);
+        return;
+    }
     if (write->fetch.status < 0) {
         fail(write, write->fetch.status);
         return;
