@@ -110,6 +110,11 @@ struct answer_error answer_of(struct request *req, int err, struct span index)
     case UV_EACCES:
         return (struct answer_error){403, "security_exception", NOT_COVERED,
                                      NULL};
+    case UV_E2BIG:
+        return (struct answer_error){400, ILLEGAL,
+                                     "the documents have more bytes than an "
+                                     "answer may have: ask for fewer",
+                                     NULL};
     case UV_EIO:
         return (struct answer_error){
             503, "no_shard_available_action_exception",

@@ -105,11 +105,21 @@ static void put_total(struct answer *answer)
     json_put_close(w, '}');
 }
 
+static bool has_room(const struct answer *answer)
+{
+    return answer->w.out->len - answer->before <= FACE_BYTES_MAX ||
+           query_refuse(answer->error, "illegal_argument_exception",
+                        "the hits have more than %d bytes: ask for fewer, or "
+                        "for less of each",
+                        FACE_BYTES_MAX);
+}
+
 static bool put_hits(struct answer *answer)
 {
     const struct search_result *result = &answer->result;
     struct json_writer *w = &answer->w;
     bool fine = true;
+    bool late = false;
 
     json_put_key(w, "hits");
     json_put_open(w, '{');
@@ -121,8 +131,12 @@ static bool put_hits(struct answer *answer)
         json_put_null(w);
     json_put_key(w, "hits");
     json_put_open(w, '[');
-    for (size_t i = answer->search->from; i < result->count && fine; i++)
-        fine = face_put_hit(answer, i);
+    for (size_t i = answer->search->from; i < result->count && fine && !late;
+         i++) {
+        fine = face_put_hit(answer, i) && has_room(answer);
+        late = clock_mono_us() > answer->deadline_us;
+    }
+    answer->result.timed_out |= late;
     json_put_close(w, ']');
     json_put_close(w, '}');
     return fine;
@@ -132,14 +146,18 @@ static bool put_search(struct answer *answer, uint64_t began,
                        uint64_t deadline_us)
 {
     struct json_writer *w = &answer->w;
+    bool in_time = !answer->result.timed_out;
 
     json_put_open(w, '{');
     json_put_key(w, "took");
     json_put_int(w, (int64_t)((clock_mono_us() - began) / 1000));
     json_put_key(w, "timed_out");
-    json_put_bool(w, answer->result.timed_out);
+    size_t timed_out = w->out->len;
+    json_put_bool(w, !in_time);
     put_shards(w);
     bool fine = put_hits(answer);
+    if (in_time && answer->result.timed_out) /* by now */
+        memcpy(w->out->ptr + timed_out, "true ", 5);
     if (answer->result.aggs) {
         json_put_key(w, "aggregations");
         json_put_raw(w, buf_span(answer->result.aggs));
@@ -216,9 +234,10 @@ bool face_run(const struct face_search *search, struct searcher *searcher,
                             .searcher = searcher,
                             .index = index,
                             .w = {.out = out},
-                            .error = error};
+                            .error = error,
+                            .deadline_us = deadline_us,
+                            .before = out->len};
     struct search_result *result = &answer.result;
-    size_t before = out->len;
     struct buf aggs;
 
     *error = (struct query_error){0};
@@ -238,6 +257,6 @@ bool face_run(const struct face_search *search, struct searcher *searcher,
     buf_deinit(&answer.source);
     buf_deinit(&aggs);
     if (!fine)
-        out->len = before;
+        out->len = answer.before;
     return fine;
 }

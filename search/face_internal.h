@@ -12,6 +12,8 @@ struct answer {
     struct json_writer w;
     struct buf source; /* of the hit at hand */
     struct query_error *error;
+    uint64_t deadline_us;
+    size_t before; /* of the answer in w.out */
 };
 
 /* False: a segment is damaged, which error says. */

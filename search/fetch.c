@@ -4,22 +4,25 @@
 #include "search/fetch.h"
 #include "search/scripts.h"
 
+#define FIRST (INDEX_KEYS + 1) /* of the ids, among the arguments */
+
 static void on_recent(void *arg, int status, const struct redisReply *reply);
 
 void fetch_run(struct fetch *fetch)
 {
     struct index *index = fetch->index;
     struct span *argv =
-        mem_alloc(MEM_JOB, (fetch->count + 3) * sizeof(argv[0]));
+        mem_alloc(MEM_JOB, (fetch->count + FIRST) * sizeof(argv[0]));
 
     memcpy(argv, index->keys, sizeof(index->keys));
-    memcpy(argv + 3, fetch->ids, fetch->count * sizeof(argv[0]));
+    argv[INDEX_KEYS] = arena_printf(fetch->arena, "%d", FETCH_BYTES_MAX);
+    memcpy(argv + FIRST, fetch->ids, fetch->count * sizeof(argv[0]));
     fetch->results = arena_zalloc(fetch->arena, (fetch->count + 1) *
                                                     sizeof(fetch->results[0]));
-    int err = redis_eval(fetch->service->redis, &script_get, 3,
+    int err = redis_eval(fetch->service->redis, &script_get, INDEX_KEYS,
                          &(struct redis_call){.key = index->keys[INDEX_SHARD],
                                               .argv = argv,
-                                              .argc = fetch->count + 3,
+                                              .argc = fetch->count + FIRST,
                                               .repeatable = true,
                                               .cb = on_recent,
                                               .arg = fetch});
@@ -43,8 +46,9 @@ static int take_older(struct fetch *fetch, size_t i)
                          .version = place.version,
                          .seq = place.seq,
                          .source = arena_copy(fetch->arena, buf_span(&source))};
+    fetch->bytes += source.len;
     buf_deinit(&source);
-    return err;
+    return !err && fetch->bytes > FETCH_BYTES_MAX ? UV_E2BIG : err;
 }
 
 static int take(struct fetch *fetch, size_t i, const struct redisReply *reply)
@@ -69,6 +73,8 @@ static int take_all(struct fetch *fetch, const struct redisReply *reply)
 
     if (reply->type == REDIS_REPLY_NIL)
         return UV_ENOENT;
+    if (reply->type == REDIS_REPLY_STRING)
+        return UV_E2BIG;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != fetch->count + 1)
         return UV_EPROTO;
     uint64_t needed = strtoull(reply->element[0]->str, NULL, 10);

@@ -4,7 +4,8 @@
 #include "search/answer.h"
 #include "search/indexes.h"
 
-#define FETCH_MAX 10000 /* at once */
+#define FETCH_MAX 10000             /* at once */
+#define FETCH_BYTES_MAX (128 << 20) /* of the log, and as many of segments */
 
 struct fetched {
     bool found;
@@ -21,7 +22,8 @@ struct fetch {
     void (*cb)(void *arg);
     void *arg;
     struct fetched *results; /* in the arena */
-    int status;              /* 0, or why there are no results */
+    size_t bytes;            /* of what was found in segments */
+    int status; /* 0, or why there are no results; UV_E2BIG: past BYTES_MAX */
 };
 
 void fetch_run(struct fetch *fetch);
