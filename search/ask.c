@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "search/indexes.h"
 
-#define DEADLINE_US 12000000 /* before that of the request */
+#define HIT_COST 200 /* documents looked at while one is read and marked */
 
 struct asking {
     uv_work_t work;
@@ -21,7 +21,6 @@ struct asking {
     struct view_searcher *searcher;
     struct query_error error;
     struct buf text;
-    uint64_t deadline_us;
     bool fine;
 };
 
@@ -79,7 +78,6 @@ void ask_index(const struct ask *ask)
     struct asking *asking = mem_zalloc(MEM_JOB, sizeof(*asking));
 
     asking->ask = *ask;
-    asking->deadline_us = clock_mono_us() + DEADLINE_US;
     arena_init(&asking->arena, MEM_JOB, 0);
     buf_init(&asking->text, MEM_JOB);
     asking->work.data = asking;
@@ -101,15 +99,17 @@ static void ask_one(struct request *req, struct service *service,
                     enum face_kind kind)
 {
     if (answer_body(req))
-        ask_index(&(struct ask){.service = service,
-                                .req = req,
-                                .request = {.kind = kind,
-                                            .path = request_path(req),
-                                            .params = request_query_string(req),
-                                            .body = request_body(req)},
-                                .name = request_param(req, "index"),
-                                .cb = on_answer,
-                                .arg = req});
+        ask_index(
+            &(struct ask){.service = service,
+                          .req = req,
+                          .request = {.kind = kind,
+                                      .path = request_path(req),
+                                      .params = request_query_string(req),
+                                      .body = request_body(req)},
+                          .name = request_param(req, "index"),
+                          .deadline_us = clock_mono_us() + ASK_DEADLINE_US,
+                          .cb = on_answer,
+                          .arg = req});
 }
 
 void search_index(struct request *req, void *arg)
@@ -131,25 +131,35 @@ static void run(struct asking *asking)
     if (asking->searcher) {
         asking->fine =
             face_run(&asking->search, &asking->searcher->searcher,
-                     span_str(asking->index->name), asking->deadline_us,
+                     span_str(asking->index->name), asking->ask.deadline_us,
                      &asking->text, &asking->error);
         return;
     }
     schema_init(&schema);
     searcher_init(&none, &schema, NULL, 0);
-    asking->fine = face_run(&asking->search, &none, asking->ask.name,
-                            asking->deadline_us, &asking->text, &asking->error);
+    asking->fine =
+        face_run(&asking->search, &none, asking->ask.name,
+                 asking->ask.deadline_us, &asking->text, &asking->error);
     searcher_deinit(&none);
     schema_deinit(&schema);
+}
+
+static bool is_costly(const struct asking *asking)
+{
+    const struct face_search *search = &asking->search;
+    uint64_t most = (uint64_t)asking->ask.service->config->pool_docs;
+
+    return asking->searcher &&
+           (asking->ask.one_of_many ||
+            asking->searcher->view->docs + (uint64_t)search->size * HIT_COST >
+                most);
 }
 
 static void start(struct asking *asking)
 {
     uv_loop_t *loop = stream_loop_uv(app_loop(asking->ask.service->app));
 
-    if (asking->searcher &&
-        asking->searcher->view->docs >
-            (uint64_t)asking->ask.service->config->pool_docs &&
+    if (is_costly(asking) &&
         uv_queue_work(loop, &asking->work, on_work, on_done) == 0)
         return;
     run(asking);

@@ -60,16 +60,23 @@ static struct span read_name(struct arena *arena, struct span line)
 static void ask_part(struct many *many, struct span header, struct span body)
 {
     struct span name = read_name(request_arena(many->req), header);
-    struct query_error error = {.type = ILLEGAL,
-                                .reason = "[index] must name one index"};
+    struct query_error error = {0};
     struct buf text;
 
-    if (name.ptr) {
+    if (!name.ptr)
+        query_refuse(&error, ILLEGAL, "[index] must name one index");
+    else if (many->text.len > FACE_BYTES_MAX)
+        query_refuse(&error, ILLEGAL,
+                     "the answers before it have more than %d bytes",
+                     FACE_BYTES_MAX);
+    if (!error.type) {
         ask_index(&(struct ask){
             .service = many->service,
             .req = many->req,
             .request = {.path = request_path(many->req), .body = body},
             .name = name,
+            .deadline_us = many->began + ASK_DEADLINE_US,
+            .one_of_many = true,
             .cb = on_part,
             .arg = many});
         return;
@@ -94,7 +101,8 @@ static void next(struct many *many)
     struct span body;
 
     many->loops = true;
-    while (next_line(&many->rest, &header) && next_line(&many->rest, &body)) {
+    while (!request_is_gone(many->req) && next_line(&many->rest, &header) &&
+           next_line(&many->rest, &body)) {
         many->waits = true;
         ask_part(many, header, body);
         if (many->waits) {

@@ -5,6 +5,8 @@
 
 #include "search/view.h"
 
+#define IDLE_MAX 16 /* what more were made at once goes again */
+
 static void look(const char *dir, struct stat *manifest)
 {
     char path[PATH_MAX];
@@ -83,6 +85,7 @@ struct view_searcher *view_take(struct view *view)
     size_t n = opened->manifest.count;
 
     if (node) {
+        view->idle_count--;
         view->refs++;
         return LIST_ENTRY(node, struct view_searcher, node);
     }
@@ -103,7 +106,12 @@ void view_give(struct view_searcher *searcher)
 {
     struct view *view = searcher->view;
 
-    list_append(&view->idle, &searcher->node);
+    if (view->idle_count < IDLE_MAX) {
+        list_append(view->idle.next, &searcher->node); /* warm: the first */
+        view->idle_count++;
+    } else {
+        destroy(searcher);
+    }
     view_unref(view);
 }
 

@@ -22,6 +22,7 @@ struct view {
     struct stat manifest; /* the file, as it was before it was read */
     unsigned refs;
     struct list idle; /* searchers */
+    unsigned idle_count;
 };
 
 /* A searcher of one view for one thread. */
