@@ -9,6 +9,7 @@
 #include "search/append.h"
 #include "search/fetch.h"
 #include "search/manage.h"
+#include "search/query/number.h"
 
 #define UPDATE_TRIES 20
 
@@ -340,6 +341,42 @@ static bool merge(json_t *into, json_t *from)
     return changed;
 }
 
+/* Numbers as short as they are read again: 1.1 stays so. */
+static void put_json(struct json_writer *w, json_t *node)
+{
+    const char *key;
+    json_t *inner;
+    size_t i;
+
+    if (json_is_object(node)) {
+        json_put_open(w, '{');
+        json_object_foreach(node, key, inner)
+        {
+            json_put_name(w, span_str(key));
+            put_json(w, inner);
+        }
+        json_put_close(w, '}');
+    } else if (json_is_array(node)) {
+        json_put_open(w, '[');
+        json_array_foreach(node, i, inner)
+        {
+            put_json(w, inner);
+        }
+        json_put_close(w, ']');
+    } else if (json_is_string(node)) {
+        json_put_string(w, (struct span){json_string_value(node),
+                                         json_string_length(node)});
+    } else if (json_is_integer(node)) {
+        json_put_int(w, json_integer_value(node));
+    } else if (json_is_real(node)) {
+        number_put_real(w, json_real_value(node));
+    } else if (json_is_boolean(node)) {
+        json_put_bool(w, json_is_true(node));
+    } else {
+        json_put_null(w);
+    }
+}
+
 /* False: there is nothing to write. */
 static bool make_source(struct write *write, const struct fetched *older)
 {
@@ -347,6 +384,8 @@ static bool make_source(struct write *write, const struct fetched *older)
     json_t *upsert = json_object_get(write->update, "upsert");
     bool own = json_is_true(json_object_get(write->update, "doc_as_upsert"));
     struct json_errors errors;
+    struct buf text;
+    struct json_writer w = {.out = &text};
     json_t *made = NULL;
     bool changed = true;
 
@@ -356,9 +395,13 @@ static bool make_source(struct write *write, const struct fetched *older)
     else if (json_read(older->source, &made, &errors) == 0)
         changed = merge(made, doc) ||
                   json_is_false(json_object_get(write->update, "detect_noop"));
-    char *text = json_dumps(made, JSON_COMPACT);
-    write->op.source = arena_copy(request_arena(write->req), span_str(text));
-    mem_free(text);
+    if (changed) {
+        buf_init(&text, MEM_REQUEST);
+        put_json(&w, made);
+        write->op.source =
+            arena_copy(request_arena(write->req), buf_span(&text));
+        buf_deinit(&text);
+    }
     json_decref(made);
     return changed;
 }

@@ -157,6 +157,9 @@ def test_an_update_merges_and_says_when_nothing_changed(service):
     same(service.call("POST", "/a/_update/2", {"doc": {"n": 1}, "doc_as_upsert": True}, 201)["result"], "created")
     service.refuse("POST", "/a/_update/1", 400, "x_content_parse_exception", {"script": "x"})
     service.refuse("POST", "/nope/_update/1", 404, "index_not_found_exception", {"doc": {"n": 1}})
+    service.put("a", 3, {"price": 1.1, "of": [None, True, "\u00fc\"", {"x": -2.5e-7}]})
+    service.call("POST", "/a/_update/3", {"doc": {"n": 1}})
+    same(service.get("/a/_source/3").text, '{"price":1.1,"of":[null,true,"\u00fc\\"",{"x":-2.5e-07}],"n":1}')
 
 
 def test_ids_may_be_anything(service):
