@@ -21,8 +21,7 @@
 #define FACE_EXACT UINT64_MAX
 #define FACE_PATTERNS_MAX 1024     /* of _source, of fields */
 #define FACE_TEXT_MAX 65536        /* bytes of a name, a parameter */
-#define FACE_BYTES_MAX (128 << 20) /* of hits; of an answer to many searches \
-                                    */
+#define FACE_BYTES_MAX (128 << 20) /* of hits */
 
 enum face_kind { FACE_SEARCH, FACE_COUNT };
 

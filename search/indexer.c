@@ -215,7 +215,8 @@ static void on_looked(void *arg, int status, const struct redisReply *reply)
                      &indexer->seq) ||
         !span_to_u64(service_text(reply->element[1]), INT64_MAX, &generation) ||
         has_lost(shard, generation) ||
-        !shard_take_mapping(shard, service_text(reply->element[2]))) {
+        (indexer->seq > shard->applied &&
+         !shard_take_mapping(shard, service_text(reply->element[2])))) {
         next_shard(indexer); /* it is being deleted, or cannot go on */
         return;
     }

@@ -19,6 +19,7 @@ const indexes = form.elements.index;
 const order = form.elements.order;
 const hits = document.getElementById("hits");
 const more = document.getElementById("more");
+const meant = document.getElementById("meant");
 
 let fields = []; /* of the index: {name, type} */
 let title = ""; /* the one that is a document's title */
@@ -210,6 +211,24 @@ function showCount(answer, ms) {
         (answer.timed_out ? "; it took too long: these are some of them" : "");
 }
 
+/* ---- did you mean */
+
+/* Where nothing was found, and plain words were asked for: the likeliest text that has something. */
+async function suggest(path, signal) {
+    const texts = fields.filter(field => field.type === "text").slice(0, FACETS);
+    if (!texts.length || !words.value.trim() || /["+|*~()]|(^|\s)-/.test(words.value))
+        return;
+    const each = texts.map(({ name }, i) => ["field " + i, { phrase: { field: name } }]);
+    const wanted = { text: words.value, ...Object.fromEntries(each) };
+    const answer = await ask("POST", path, { size: 0, suggest: wanted }, signal);
+    const options = Object.values(answer.suggest).flatMap(([entry]) => entry.options);
+    const [best] = options.sort((a, b) => b.score - a.score);
+    if (!best)
+        return;
+    find("button", meant).textContent = best.text;
+    meant.hidden = false;
+}
+
 /* ---- facets */
 
 function choose(field, value) {
@@ -282,16 +301,20 @@ async function search() {
     running = new AbortController();
     if (!indexes.value)
         return;
+    const { signal } = running;
     const request = requestOf(), path = pathOf(indexes.value, "_search"), began = performance.now();
     remember();
     try {
-        const answer = await ask("POST", path, request, running.signal);
+        const answer = await ask("POST", path, request, signal);
         say("");
         showRequest(path, request);
         showCount(answer, performance.now() - began);
         showFacets(answer.aggregations);
         hits.replaceChildren(...answer.hits.hits.map(rowOf));
         more.hidden = answer.hits.hits.length < size || size >= MOST;
+        meant.hidden = true;
+        if (!answer.hits.hits.length)
+            await suggest(path, signal);
     } catch (problem) {
         complain(problem);
     }
@@ -411,6 +434,12 @@ words.addEventListener("keydown", event => {
         chosen = new Map();
         search();
     }
+});
+find("button", meant).addEventListener("click", () => {
+    words.value = find("button", meant).textContent;
+    size = PAGE;
+    words.focus();
+    search();
 });
 form.addEventListener("submit", event => {
     event.preventDefault();

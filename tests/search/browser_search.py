@@ -71,6 +71,11 @@ def test_page_finds_as_one_types(page):
     page.type("[name=words]", "treasure isl")
     page.finds("Treasure Island")
     same([mark.text for mark in page.all("#hits mark")], ["Treasure", "Island"])
+    page.type("[name=words]", "tresure islnd")
+    page.wait(lambda: page.one("#meant").is_displayed(), "did you mean")
+    page.click("#meant button")
+    page.finds("Treasure Island")
+    assert not page.one("#meant").is_displayed()
     page.type("[name=words]", '"best of times" -whale')
     page.finds("A Tale of Two Cities")
     assert page.one("#count").text.startswith("1 document;"), page.one("#count").text

@@ -31,9 +31,8 @@ def test_an_index_is_made_described_and_deleted(service):
     same(service.call("GET", "/books/_mapping"), {"books": {"mappings": MAPPING["mappings"]}})
     service.refuse("PUT", "/books", 400, "resource_already_exists_exception")
     same(service.call("DELETE", "/books"), {"acknowledged": True})
-    eventually(lambda: service.request("HEAD", "/books", None, {}).status == 404, "all workers to have heard")
-    eventually(lambda: service.request("GET", "/books", None, {}).json.get("error", {}).get("reason") ==
-               "no such index [books]", "its absence by name")
+    service.call("HEAD", "/books", status=404)
+    same(service.refuse("GET", "/books", 404, "index_not_found_exception"), "no such index [books]")
     eventually(lambda: sorted(os.listdir(service.data)) == ["indexer", "lock"], "the files to be gone")
 
 
@@ -43,6 +42,25 @@ def test_an_index_of_the_same_name_is_another_one(service):
     same(service.put("a", 1, {"n": 2}, 201)["_version"], 1)
     service.call("POST", "/a/_refresh")
     same([hit["_source"] for hit in service.find("a")["hits"]], [{"n": 2}])
+
+
+def test_an_index_that_was_made_again_is_the_one_that_counts(redis, directory):
+    """For workers, too, that have not heard of it."""
+    server = start(redis, directory, workers="3")
+    for n in range(15):
+        name = "f%d" % n
+        if n % 2:  # else by its first document
+            server.call("PUT", "/a", {"mappings": {"properties": {name: {"type": "long"}}}})
+        answer = server.bulk([{"create": {"_index": "a", "_id": str(i)}} if not odd else {name: n}
+                              for i in range(3) for odd in (0, 1)])
+        same([item["create"]["status"] for item in answer["items"]], [201] * 3, answer)
+        same(server.call("GET", "/a/_source/1"), {name: n})
+        same(server.call("POST", "/a/_update/1", {"doc": {name: -1}})["_version"], 2)
+        same(list(server.call("GET", "/a/_mapping")["a"]["mappings"]["properties"]), [name])
+        server.call("DELETE", "/a")
+        server.call("HEAD", "/a", status=404)
+        same([row["index"] for row in server.call("GET", "/_cat/indices?format=json")], [])
+    server.close()
 
 
 def test_names_and_settings_that_cannot_be_are_refused(service):
@@ -67,8 +85,8 @@ def test_a_mapping_grows_and_does_not_change(service):
                             {"properties": {"year": {"type": "text"}}})
     assert "year" in reason, reason
     service.put("a", 1, {"author": {"name": "Ann"}})
-    eventually(lambda: sorted(service.call("GET", "/a/_mapping")["a"]["mappings"]["properties"]) ==
-               ["author.name", "tag", "title", "year"], "the mapping, where another worker took the document")
+    same(sorted(service.call("GET", "/a/_mapping")["a"]["mappings"]["properties"]),
+         ["author.name", "tag", "title", "year"])
 
 
 def test_what_is_there_is_listed(service):
@@ -145,6 +163,11 @@ def test_versions_from_outside(service):
     same(service.put("a", 1, {"n": 2}, 200, query + "9")["_version"], 9)
     same(service.put("a", 1, {"n": 3}, 200, "?version_type=external_gte&version=9")["_version"], 9)
     service.refuse("PUT", "/a/_doc/1?version=3", 400, "action_request_validation_exception", {"n": 4})
+    service.refuse("PUT", "/a/_doc/1" + query + str(2**53 + 1), 400, "action_request_validation_exception", {"n": 4})
+    service.refuse("POST", "/_bulk", 400, "illegal_argument_exception",
+                   '{"index":{"_index":"a","_id":"1","version":12}}\n{}\n', **{"Content-Type": "application/x-ndjson"})
+    same(service.bulk([{"index": {"_index": "a", "_id": "1", "version": 12, "version_type": "external"}},
+                       {"n": 5}])["items"][0]["index"]["_version"], 12)
 
 
 def test_an_update_merges_and_says_when_nothing_changed(service):
@@ -172,6 +195,15 @@ def test_ids_may_be_anything(service):
     same(service.call("GET", "/a/_source/" + made), {"n": 2})
     docs = service.call("POST", "/a/_mget", {"ids": [made, "none"]})["docs"]
     same([doc["found"] for doc in docs], [True, False])
+
+
+def test_an_answer_has_a_bound(service, redis):
+    """The same document many times, in the log and in a segment."""
+    service.call("PUT", "/a/_doc/1", '{"n":1' + " " * (1 << 20) + "}", 201, **{"Content-Type": "application/json"})
+    for _ in range(2):
+        service.refuse("POST", "/a/_mget", 400, "illegal_argument_exception", {"ids": ["1"] * 128})
+        same(len(service.call("POST", "/a/_mget", {"ids": ["1"] * 4})["docs"]), 4)
+        settled(redis)
 
 
 def test_documents_that_do_not_fit_are_refused_before_they_are_taken(service, redis):
@@ -311,6 +343,14 @@ def test_scopes_say_which_indexes(redis, directory):
     server.refuse("POST", "/_bulk", 403, "security_exception", lines,
                   **writer, **{"Content-Type": "application/x-ndjson"})
     server.call("GET", "/a1/_source/1", **reader)
+    server.call("PUT", "/b/_doc/1?refresh=true", {"n": 1}, 201, **{"Authorization": "Bearer " + token("search:write")})
+    for method, path in (("GET", "/ax,b/_search"), ("GET", "/ax,b/_count"), ("POST", "/a1,b/_refresh"),
+                         ("DELETE", "/ax,b"), ("GET", "/b/_search"), ("GET", "/_search")):
+        server.refuse(method, path, 403, "security_exception", **writer)
+    lines = '{"index":"ax,b"}\n{}\n{"index":"a1"}\n{}\n'
+    parts = server.call("POST", "/_msearch", lines, **writer, **{"Content-Type": "application/x-ndjson"})["responses"]
+    same([part["status"] for part in parts], [403, 200])
+    server.call("HEAD", "/b", **reader)
     same(server.call("GET", "/a1/_count", **reader)["count"], 1)
     server.close()
 

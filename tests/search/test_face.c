@@ -26,7 +26,8 @@ struct shelf {
     struct searcher searcher;
 };
 
-static void add_segment(struct shelf *shelf, size_t i, size_t from, size_t to)
+static void add_segment(struct shelf *shelf, size_t i,
+                        const char *const *sources, size_t from, size_t to)
 {
     char path[] = "/tmp/face-XXXXXX";
     char why[WHY];
@@ -37,7 +38,7 @@ static void add_segment(struct shelf *shelf, size_t i, size_t from, size_t to)
         builder_create(path, &shelf->schema, &(struct builder_options){0});
     for (size_t doc = from; doc < to; doc++) {
         snprintf(id, sizeof(id), "%zu", doc);
-        assert_true(builder_add(builder, span_str(id), span_str(books[doc]),
+        assert_true(builder_add(builder, span_str(id), span_str(sources[doc]),
                                 why, sizeof(why)));
     }
     assert_int_equal(builder_finish(builder), 0);
@@ -53,8 +54,8 @@ static int open_shelf(void **state)
     struct shelf *shelf = calloc(1, sizeof(*shelf));
 
     schema_init(&shelf->schema);
-    add_segment(shelf, 0, 0, 2);
-    add_segment(shelf, 1, 2, 3);
+    add_segment(shelf, 0, books, 0, 2);
+    add_segment(shelf, 1, books, 2, 3);
     searcher_init(&shelf->searcher, &shelf->schema, shelf->readers, SEGMENTS);
     *state = shelf;
     return 0;
@@ -484,6 +485,60 @@ static void test_face_source_ends_where_the_document_does(void **state)
     buf_deinit(&out);
 }
 
+/* Nine documents of 15 MiB, most of it white space. */
+static void test_face_bounds_an_answer(void **state)
+{
+    size_t size = (size_t)15 << 20;
+    char *text = malloc(size + 1);
+    const char *sources[9];
+    struct shelf shelf = {0};
+    struct arena arena;
+
+    (void)state;
+    memset(text, ' ', size);
+    memcpy(text, "{\"a\":1", 6);
+    memcpy(text + size - 1, "}", 2);
+    for (size_t i = 0; i < 9; i++)
+        sources[i] = text;
+    arena_init(&arena, MEM_REQUEST, 0);
+    schema_init(&shelf.schema);
+    add_segment(&shelf, 0, sources, 0, 9);
+    searcher_init(&shelf.searcher, &shelf.schema, shelf.readers, 1);
+    struct span few = ask(&shelf, &arena, FACE_SEARCH, "size=8", "");
+    assert_true(few.len > 8 * size && few.len < 9 * size);
+    struct span all = ask(&shelf, &arena, FACE_SEARCH, "", "");
+    assert_true(all.len < 1000 && memmem(all.ptr, all.len, "bytes", 5));
+    assert_true(ask(&shelf, &arena, FACE_SEARCH, "_source=a", "").len < 2000);
+    searcher_deinit(&shelf.searcher);
+    reader_close(shelf.readers[0]);
+    segment_close(shelf.segments[0]);
+    schema_deinit(&shelf.schema);
+    arena_deinit(&arena);
+    free(text);
+}
+
+/* Its deadline is over when the search begins. */
+static void test_face_says_that_it_is_late(void **state)
+{
+    struct shelf *shelf = *state;
+    struct query_error error;
+    struct face_search search;
+    struct arena arena;
+    struct buf out;
+
+    arena_init(&arena, MEM_REQUEST, 0);
+    buf_init(&out, MEM_JOB);
+    assert_true(face_read(&arena, &(struct face_request){0}, &search, &error));
+    assert_true(
+        face_run(&search, &shelf->searcher, SPAN("books"), 1, &out, &error));
+    assert_non_null(memmem(out.ptr, out.len, "\"timed_out\":true", 16));
+    json_t *json = json_loadb(out.ptr, out.len, 0, NULL);
+    assert_non_null(json);
+    json_decref(json);
+    buf_deinit(&out);
+    arena_deinit(&arena);
+}
+
 int main(void)
 {
 #define TEST(name) \
@@ -499,6 +554,8 @@ int main(void)
         TEST(test_face_says_more_of_a_hit),
         TEST(test_face_says_more_than_hits),
         TEST(test_face_shows_what_a_text_is_indexed_as),
+        TEST(test_face_says_that_it_is_late),
+        cmocka_unit_test(test_face_bounds_an_answer),
         cmocka_unit_test(test_face_source_ends_where_the_document_does),
     };
 
