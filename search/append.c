@@ -344,6 +344,16 @@ const char *append_refuse_id(struct span id)
     return span_is_utf8(id) ? NULL : "id must be UTF-8";
 }
 
+struct span append_read_id(struct arena *arena, const json_t *node)
+{
+    if (json_is_integer(node))
+        return number_text(arena, json_integer_value(node));
+    if (!json_is_string(node))
+        return (struct span){NULL, 0};
+    return arena_copy(arena, (struct span){json_string_value(node),
+                                           json_string_length(node)});
+}
+
 struct span append_make_id(struct arena *arena)
 {
     unsigned char bytes[ID_BYTES] = {0};

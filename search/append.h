@@ -85,5 +85,7 @@ void append_put_noop(struct json_writer *w, const struct append *append,
 const char *append_take_version(struct append_op *op, struct span type);
 /* NULL: an id may be this one. */
 const char *append_refuse_id(struct span id);
+/* A string or an integer; ptr NULL: it is neither.  In the arena. */
+struct span append_read_id(struct arena *arena, const json_t *node);
 /* For a document that has none. */
 struct span append_make_id(struct arena *arena);

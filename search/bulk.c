@@ -113,11 +113,10 @@ static bool take_member(struct bulk *bulk, struct meta *meta, const char *key,
 
     if (strcmp(key, "_index") == 0 && text.ptr)
         meta->index = text;
-    else if (strcmp(key, "_id") == 0 && json_is_integer(value))
-        meta->op.id = arena_printf(request_arena(bulk->req), "%lld",
-                                   (long long)json_integer_value(value));
-    else if (strcmp(key, "_id") == 0 && (text.ptr || json_is_null(value)))
-        meta->op.id = text;
+    else if (strcmp(key, "_id") == 0)
+        fine = (meta->op.id = append_read_id(request_arena(bulk->req), value))
+                   .ptr ||
+               json_is_null(value);
     else if (strcmp(key, "if_seq_no") == 0)
         fine = take_number(value, &meta->op.if_seq);
     else if (strcmp(key, "if_primary_term") == 0)
@@ -144,7 +143,6 @@ static int action_of(const char *name)
 /* False: answered. */
 static bool take_action(struct bulk *bulk, json_t *line, struct span *rest)
 {
-    struct arena *arena = request_arena(bulk->req);
     void *iterator = json_object_iter(line);
     const char *name = iterator ? json_object_iter_key(iterator) : "";
     json_t *members = iterator ? json_object_iter_value(iterator) : NULL;
@@ -183,7 +181,8 @@ static bool take_action(struct bulk *bulk, json_t *line, struct span *rest)
     struct group *group = group_of(bulk, meta.index);
     if (!group)
         return refuse(bulk, "is of one index too many", name);
-    op->id = op->id.ptr ? arena_copy(arena, op->id) : append_make_id(arena);
+    if (!op->id.ptr)
+        op->id = append_make_id(request_arena(bulk->req));
     add(bulk, group, (enum action)action, op);
     return true;
 }

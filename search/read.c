@@ -1,5 +1,6 @@
 /* read.c - documents by id: _doc, _source, _mget; current, whatever is indexed.
  */
+#include "search/append.h"
 #include "search/face_source.h"
 #include "search/fetch.h"
 
@@ -202,35 +203,50 @@ static void on_fetched(void *arg)
 
 /* ---- _mget */
 
+/* Of a document that _mget names: ptr NULL: it has none, or is not this one's
+   to give. */
+static struct span id_of(struct reading *reading, const json_t *node)
+{
+    json_t *object = (json_t *)(uintptr_t)node;
+    const json_t *id = json_is_object(node) ? NULL : node;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        if (strcmp(key, "_id") == 0)
+            id = value;
+        else if (strcmp(key, "_type") != 0 && strcmp(key, "routing") != 0 &&
+                 (strcmp(key, "_index") != 0 ||
+                  !span_eq(span_str(json_string_value(value)), reading->name)))
+            return (struct span){NULL, 0};
+    }
+    return append_read_id(request_arena(reading->req), id);
+}
+
 /* {"ids": […]} or {"docs": [{"_id": …}, …]}; false: answered. */
 static bool take_ids(struct reading *reading, const json_t *body)
 {
     const json_t *docs = json_object_get(body, "docs");
     const json_t *list = docs ? docs : json_object_get(body, "ids");
     size_t count = json_array_size(list);
-    struct span *ids = arena_alloc(request_arena(reading->req),
-                                   (count + 1) * sizeof(struct span));
 
-    for (size_t i = 0; i < count && count <= FETCH_MAX; i++) {
-        const json_t *node = json_array_get(list, i);
-        const char *index = json_string_value(json_object_get(node, "_index"));
-        if (docs)
-            node = json_object_get(node, "_id");
-        if (!json_is_string(node) ||
-            (index && !span_eq(span_str(index), reading->name))) {
-            answer_refuse(reading->req, "illegal_argument_exception",
-                          "of [%s], item [%zu] has no _id, or is of another "
-                          "index",
-                          docs ? "docs" : "ids", i);
-            return false;
-        }
-        ids[i] = arena_copy(request_arena(reading->req),
-                            span_str(json_string_value(node)));
-    }
     if (count == 0 || count > FETCH_MAX || json_object_size(body) != 1) {
         answer_refuse(reading->req, "action_request_validation_exception",
                       "Validation Failed: 1: [docs] or [ids], of 1 to %d;",
                       FETCH_MAX);
+        return false;
+    }
+    struct span *ids =
+        arena_alloc(request_arena(reading->req), count * sizeof(struct span));
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = id_of(reading, json_array_get(list, i));
+        if (ids[i].ptr)
+            continue;
+        answer_refuse(reading->req, "illegal_argument_exception",
+                      "of [%s], item [%zu] has no _id, is of another index, or "
+                      "asks for more",
+                      docs ? "docs" : "ids", i);
         return false;
     }
     reading->fetch.ids = ids;

@@ -22,8 +22,8 @@ struct write {
     struct fetch fetch;
     json_t *update; /* the body of _update */
     unsigned tries;
-    int64_t retries;
     bool made, noop, soon, waits;
+    bool told; /* which state _update is of */
 };
 
 static void on_index(void *arg, int status, struct index *index);
@@ -127,9 +127,9 @@ static void write_one(struct request *req, struct service *service,
     if (!write)
         return;
     op_type = request_query(req, "op_type");
-    if (span_eq(op_type, SPAN("create")))
+    if (kind != APPEND_DELETE && span_eq(op_type, SPAN("create"))) {
         write->op.kind = APPEND_CREATE;
-    else if (op_type.len && !span_eq(op_type, SPAN("index"))) {
+    } else if (op_type.len && !span_eq(op_type, SPAN("index"))) {
         answer_refuse(req, "illegal_argument_exception",
                       "opType must be 'create' or 'index', found: [%.*s]",
                       (int)op_type.len, op_type.ptr);
@@ -228,7 +228,7 @@ static void on_written(void *arg)
     struct request *req = write->req;
     struct answer_error error;
 
-    if (op->result == APPEND_CONFLICT && write->update &&
+    if (op->result == APPEND_CONFLICT && write->update && !write->told &&
         write->tries++ < UPDATE_TRIES) {
         read_older(write);
         return;
@@ -277,6 +277,7 @@ void update_document(struct request *req, void *arg)
 
     if (!write)
         return;
+    write->told = write->op.if_seq != APPEND_ANY;
     json_errors_init(&errors);
     if (json_read(request_body(req), &write->update, &errors) < 0 ||
         !json_is_object(write->update)) {
@@ -395,13 +396,10 @@ static bool make_source(struct write *write, const struct fetched *older)
     else if (json_read(older->source, &made, &errors) == 0)
         changed = merge(made, doc) ||
                   json_is_false(json_object_get(write->update, "detect_noop"));
-    if (changed) {
-        buf_init(&text, MEM_REQUEST);
-        put_json(&w, made);
-        write->op.source =
-            arena_copy(request_arena(write->req), buf_span(&text));
-        buf_deinit(&text);
-    }
+    buf_init(&text, MEM_REQUEST);
+    put_json(&w, made);
+    write->op.source = arena_copy(request_arena(write->req), buf_span(&text));
+    buf_deinit(&text);
     json_decref(made);
     return changed;
 }
@@ -435,9 +433,13 @@ static void on_older(void *arg)
         return;
     }
     write->op.kind = older->found ? APPEND_INDEX : APPEND_CREATE;
-    write->op.if_seq = older->found ? older->seq : APPEND_ANY;
-    write->op.if_term = older->found ? 1 : APPEND_ANY;
-    write->noop = !make_source(write, older);
+    if (!write->told) {
+        write->op.if_seq = older->found ? older->seq : APPEND_ANY;
+        write->op.if_term = older->found ? 1 : APPEND_ANY;
+    }
+    write->noop = !make_source(write, older) &&
+                  (!write->told ||
+                   (write->op.if_seq == older->seq && write->op.if_term == 1));
     if (write->noop) {
         write->op.version = older->version;
         write->op.seq = older->seq;

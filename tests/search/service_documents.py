@@ -180,6 +180,12 @@ def test_an_update_merges_and_says_when_nothing_changed(service):
     same(service.call("POST", "/a/_update/2", {"doc": {"n": 1}, "doc_as_upsert": True}, 201)["result"], "created")
     service.refuse("POST", "/a/_update/1", 400, "x_content_parse_exception", {"script": "x"})
     service.refuse("POST", "/nope/_update/1", 404, "index_not_found_exception", {"doc": {"n": 1}})
+    for query, status in (("?if_seq_no=1", 400), ("?if_seq_no=0&if_primary_term=1", 409),
+                          ("?if_seq_no=1&if_primary_term=2", 409), ("?if_seq_no=1&if_primary_term=1", 200)):
+        for document in ({"n": 1}, {"n": 2}):
+            if status != 200 or document["n"] == 2:
+                service.call("POST", "/a/_update/1" + query, {"doc": document}, status)
+    same(service.call("GET", "/a/_source/1")["n"], 2)
     service.put("a", 3, {"price": 1.1, "of": [None, True, "\u00fc\"", {"x": -2.5e-7}]})
     service.call("POST", "/a/_update/3", {"doc": {"n": 1}})
     same(service.get("/a/_source/3").text, '{"price":1.1,"of":[null,true,"\u00fc\\"",{"x":-2.5e-07}],"n":1}')
@@ -193,8 +199,13 @@ def test_ids_may_be_anything(service):
     service.refuse("PUT", "/a/_doc/" + "x" * 513, 400, "mapper_parsing_exception", {"n": 1})
     made = service.call("POST", "/a/_doc", {"n": 2}, 201)["_id"]
     same(service.call("GET", "/a/_source/" + made), {"n": 2})
-    docs = service.call("POST", "/a/_mget", {"ids": [made, "none"]})["docs"]
+    service.put("a", 7, {"n": 7})
+    docs = service.call("POST", "/a/_mget", {"ids": [made, "none", 7]})["docs"]
+    same([doc["found"] for doc in docs], [True, False, True])
+    docs = service.call("POST", "/a/_mget", {"docs": [{"_id": 7}, {"_index": "a", "_id": "none"}]})["docs"]
     same([doc["found"] for doc in docs], [True, False])
+    for docs in ([{"_id": 7, "_source": ["n"]}], [{"_id": 7, "_index": "b"}], [{}], [[]]):
+        service.refuse("POST", "/a/_mget", 400, "illegal_argument_exception", {"docs": docs})
 
 
 def test_an_answer_has_a_bound(service, redis):
