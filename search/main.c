@@ -21,7 +21,7 @@ static const struct config_option options[] = {
     {"pool-from", CONFIG_INTEGER, OPTION(pool_docs), "20000", 0,
      INT64_C(1) << 40,
      "documents of an index from which on it is searched by other threads than "
-     "the one that serves"},
+     "the one that serves; each hit that is asked for counts as 200"},
     {0},
 };
 
