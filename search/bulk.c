@@ -181,6 +181,10 @@ static bool take_action(struct bulk *bulk, json_t *line, struct span *rest)
     struct group *group = group_of(bulk, meta.index);
     if (!group)
         return refuse(bulk, "is of one index too many", name);
+    if (action == UPDATE) { /* needs what there is, which nobody reads here */
+        op->result = APPEND_BAD;
+        op->reason = "[update] is not done in a bulk: use _update";
+    }
     if (!op->id.ptr)
         op->id = append_make_id(request_arena(bulk->req));
     add(bulk, group, (enum action)action, op);
@@ -401,23 +405,6 @@ static void on_made(void *arg, int status)
     run_next(bulk);
 }
 
-/* An update needs what there is, which this does not read. */
-static void refuse_updates(struct bulk *bulk, struct group *group)
-{
-    size_t at = 0;
-
-    for (size_t i = 0; i < bulk->count; i++) {
-        if (&bulk->groups[bulk->of[i]] != group)
-            continue;
-        if (bulk->actions[i] == UPDATE) {
-            group->append.ops[at].result = APPEND_BAD;
-            group->append.ops[at].reason =
-                "[update] is not done in a bulk: use _update";
-        }
-        at++;
-    }
-}
-
 static void on_index(void *arg, int status, struct index *index)
 {
     struct bulk *bulk = arg;
@@ -443,7 +430,6 @@ static void on_index(void *arg, int status, struct index *index)
                                     .anew = append.anew,
                                     .cb = on_written,
                                     .arg = bulk};
-    refuse_updates(bulk, group);
     append_run(&group->append);
 }
 
