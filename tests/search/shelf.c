@@ -61,7 +61,7 @@ void shelf_add(struct shelf *shelf, const char *const *docs, size_t count)
 {
     char path[] = "/tmp/shelf-XXXXXX";
     char why[WHY];
-    char id[16];
+    char id[24];
     size_t i = shelf->count++;
 
     assert_true(i < SHELF_SEGMENTS);
