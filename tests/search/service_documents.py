@@ -186,9 +186,9 @@ def test_an_update_merges_and_says_when_nothing_changed(service):
             if status != 200 or document["n"] == 2:
                 service.call("POST", "/a/_update/1" + query, {"doc": document}, status)
     same(service.call("GET", "/a/_source/1")["n"], 2)
-    service.put("a", 3, {"price": 1.1, "of": [None, True, "\u00fc\"", {"x": -2.5e-7}]})
+    service.put("a", 3, {"price": 1.1, "of": [None, "\u00fc\"", True], "in": [{"x": -2.5e-7}]})
     service.call("POST", "/a/_update/3", {"doc": {"n": 1}})
-    same(service.get("/a/_source/3").text, '{"price":1.1,"of":[null,true,"\u00fc\\"",{"x":-2.5e-07}],"n":1}')
+    same(service.get("/a/_source/3").text, '{"price":1.1,"of":[null,"\u00fc\\"",true],"in":[{"x":-2.5e-07}],"n":1}')
 
 
 def test_ids_may_be_anything(service):

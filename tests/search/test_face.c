@@ -403,11 +403,11 @@ static void test_face_says_more_than_hits(void **state)
          "'completion':{'field':'title.keyword'}}}}",
          HEAD TOTAL(3) "'max_score':null,'hits':[]},'suggest':{'a':[{'text':"
                        "'waldem','offset':0,'length':6,'options':[{'text':"
-                       "'walden','score':-2,'freq':1}]}],'b':[{'text':"
+                       "'walden','score':-2.0,'freq':1}]}],'b':[{'text':"
                        "'waldem','offset':0,'length':6,'options':[{'text':"
                        "'walden','score':1}]}],'c':[{'text':'mo','offset':0,"
-                       "'length':2,'options':[{'text':'Moby Dick','_score':1}]"
-                       "}]}}"},
+                       "'length':2,'options':[{'text':'Moby Dick',"
+                       "'_score':1.0}]}]}}"},
         {"", "{'suggest':{'a':{'text':'x'}}}",
          PARSING("[suggest] needs [text], and [term], [phrase] or "
                  "[completion]")},
