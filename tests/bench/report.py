@@ -51,10 +51,10 @@ def table(result):
 
 
 def figure(result, name):
-    """What a row says ("plain"), or one of its columns ("hot.cpu_us")."""
-    name, _, column = name.partition(".")
+    """What a row says ("plain"), or one of its columns ("hot.cpu_us", "hot.peer.cpu")."""
+    name, _, inner = name.partition(".")
     row = next(r for r in result["rows"] if r["name"] == name)
-    return number(row[column]) if column else shown(row)
+    return number(column(row, inner)) if inner else shown(row)
 
 
 def filled(text, result):

@@ -185,7 +185,7 @@ def game_row(bench, table, command, kind, beside, least, figure="mean_us"):
     ours, theirs = engines["search"], figures(engines, beside)
     value = theirs["ratio"] if theirs and figure == "mean_us" else theirs and theirs[figure] / ours[figure]
     who = {"xapian": "Xapian", "fts5": "FTS5"}.get(beside, beside)
-    bench.row("%s.%s.%s" % (command, kind, figure), "%s %s, %s: faster than %s" % (
+    bench.row("_".join([command.lower(), kind] + (["p99"] if figure == "p99_us" else [])), "%s %s, %s: faster than %s" % (
         command, kind, {"mean_us": "mean", "p99_us": "p99"}[figure], who),
         ">= %d x" % least if least else "", value, "x", (">=", least) if least else None,
         mean_us=ours["mean_us"], p99_us=ours["p99_us"], xapian=figures(engines, "xapian"),
@@ -263,7 +263,7 @@ def bench_steps(bench, folder, docs, queries):
 def step_row(bench, table, name, command, kind, more=""):
     engines = table.get((command, kind))
     if engines:
-        bench.row("without.%s.%s.%s" % (name, command, kind),
+        bench.row("_".join(["without", name.replace("-", "_"), command.lower(), kind]),
                   "without %s: %s %s%s, times as long" % (name, command, kind, more), "", engines[name]["ratio"], "x",
                   None, mean_us=engines["search"]["mean_us"], p99_us=engines["search"]["p99_us"])
 
@@ -297,12 +297,12 @@ def bench_service(bench):
     contenders = {"search": (server.port, worker_of(server), False), "ceiling": (ceiling.port, ceiling.pid, True)}
     for profile in ("search", "facets"):
         figures = bench.alternate(contenders, "--profile", profile, "--units", UNITS)
-        bench.row("http-" + profile,
+        bench.row("http_" + profile,
                   "service, {} over {:,} documents: CPU a request / our ceiling".format(profile, UNITS), "",
                   ratio(figures["search"], figures["ceiling"]), "x", None, **columns(figures["search"]),
                   mean_us=figures["search"]["cpu"])
     written = bench.alternate({"search": contenders["search"]}, "--profile", "ingest")["search"]
-    bench.row("http-ingest", "service, ingest by _bulk: documents/s", "", 100 * written["rps"], "", None,
+    bench.row("http_ingest", "service, ingest by _bulk: documents/s", "", 100 * written["rps"], "", None,
               **columns(written), mean_us=written["cpu"])
     server.close()
     ceiling.close()
