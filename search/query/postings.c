@@ -56,10 +56,11 @@ static void read_short(struct postings *postings, const unsigned char *at,
     postings->has_freqs = true;
 }
 
+/* Who looks at a place that a longer block had (match.c) finds no document. */
 static void end_block(struct postings *postings)
 {
-    for (uint32_t i = 0; i < POSTINGS_STEP; i++)
-        postings->docs[postings->len + i] = POSTINGS_END;
+    for (uint32_t i = postings->len; i < LIST_BLOCK + POSTINGS_STEP; i++)
+        postings->docs[i] = POSTINGS_END;
 }
 
 static void load(struct postings *postings, uint32_t block)

@@ -95,6 +95,45 @@ static void test_matches_are_those_of_each(void **state)
     free(given);
 }
 
+/* A longer block was here and in the places, and ended with a document that is
+   asked for. */
+static void test_a_short_block_has_nothing_behind_its_end(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    struct given *given = calloc(1, sizeof(*given));
+    struct postings postings;
+    struct match match;
+    uint32_t docs[40];
+    struct buf bytes;
+    size_t from = 0;
+
+    (void)state;
+    given->list = (struct list_source){
+        .docs = given->docs, .freqs = given->freqs, .norms = given->norms};
+    for (uint32_t doc = 0; doc < 2 * COUNT(docs); doc += 2) {
+        given->docs[given->list.count] = doc;
+        given->freqs[given->list.count++] = 1;
+    }
+    buf_init(&bytes, MEM_APP);
+    list_write(&bytes, &given->list);
+    bits_kernels(kernels);
+    for (size_t i = 0; i < LIST_BLOCK; i++)
+        postings.docs[i] = 7;
+    postings_init(&postings, kernels[0], bytes.ptr,
+                  (uint32_t)given->list.count);
+    match_init(&match);
+    memset(match.places, LIST_BLOCK - 1, sizeof(match.places));
+    for (uint32_t i = 0; i < COUNT(docs); i++)
+        docs[i] = i;
+    assert_int_equal(match_block(&match, &postings, docs, COUNT(docs), &from),
+                     COUNT(docs) / 2);
+    for (size_t i = 0; i < COUNT(docs) / 2; i++)
+        assert_int_equal(match.which[i], 2 * i);
+    assert_int_equal(from, COUNT(docs));
+    buf_deinit(&bytes);
+    free(given);
+}
+
 static void test_count_of_a_union_is_that_of_each(void **state)
 {
     const struct bits_kernel *kernels[2];
@@ -127,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matches_are_those_of_each),
+        cmocka_unit_test(test_a_short_block_has_nothing_behind_its_end),
         cmocka_unit_test(test_count_of_a_union_is_that_of_each),
     };
 
