@@ -217,7 +217,7 @@ def test_an_export_that_cannot_go_on_is_cut(redis, chat):
 
 
 def test_exports_have_a_bound(redis, directory):
-    server = Chat(redis, directory, workers="1")
+    server = Chat(redis, directory, "--redis-timeout", "30s", workers="1")  # it stands still until one is refused
     names = ["user%d" % n for n in range(17)]
     for name in names:
         export(server, name)
