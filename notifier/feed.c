@@ -45,6 +45,7 @@ struct feed {
     struct list waiting;
     bool live; /* the link is there */
     size_t known;
+    size_t behind; /* partitions that are read, or are to be */
     struct partition partitions[HASH_PARTITIONS];
     struct log_id places[HASH_PARTITIONS];
     uint64_t *readings, *lost, *pattern_gauge;
@@ -135,12 +136,7 @@ bool feed_is_known(const struct feed *feed)
 
 bool feed_is_current(const struct feed *feed)
 {
-    if (!feed->live || !feed_is_known(feed))
-        return false;
-    for (uint32_t i = 0; i < HASH_PARTITIONS; i++)
-        if (feed->partitions[i].reading || feed->partitions[i].wanting)
-            return false;
-    return true;
+    return feed->live && feed_is_known(feed) && feed->behind == 0;
 }
 
 static void tell_current(struct feed *feed)
@@ -411,12 +407,21 @@ static void on_retry(struct wheel_timer *timer)
             read_references(&feed->partitions[i]);
 }
 
+static void mark(struct partition *partition, bool reading, bool wanting)
+{
+    struct feed *feed = partition->feed;
+
+    feed->behind -= partition->reading || partition->wanting;
+    partition->reading = reading;
+    partition->wanting = wanting;
+    feed->behind += reading || wanting;
+}
+
 static void want(struct partition *partition)
 {
     struct feed *feed = partition->feed;
 
-    partition->reading = false;
-    partition->wanting = true;
+    mark(partition, false, true);
     if (!wheel_is_started(&feed->retry))
         wheel_start(feed->wheel, &feed->retry, RETRY_MS, on_retry);
 }
@@ -429,8 +434,8 @@ static void read_references(struct partition *partition)
     char offset[SPAN_U64_MAX];
     struct arena arena;
 
-    partition->reading = true;
-    partition->wanting = partition->fresh = partition->again = false;
+    mark(partition, true, false);
+    partition->fresh = partition->again = false;
     partition->sought = partition->target;
     arena_init(&arena, MEM_CACHE, 0);
     struct span key = keys_references(&arena, partition->index);
@@ -511,7 +516,7 @@ static void on_references(void *arg, int status, const struct redisReply *reply)
         want(partition);
         return;
     }
-    partition->reading = false;
+    mark(partition, false, false);
     if (take_references(partition, &log) || partition->again ||
         log_id_is_before(partition->feed->places[partition->index],
                          partition->target))

@@ -1,5 +1,4 @@
 /* search.c - see search.h. */
-
 #include "search/query/search.h"
 #include "common/clock.h"
 #include "search/query/aggs_run.h"

@@ -185,7 +185,7 @@ def game_row(bench, table, command, kind, beside, least, figure="mean_us"):
     ours, theirs = engines["search"], figures(engines, beside)
     value = theirs["ratio"] if theirs and figure == "mean_us" else theirs and theirs[figure] / ours[figure]
     who = {"xapian": "Xapian", "fts5": "FTS5"}.get(beside, beside)
-    bench.row("_".join([command.lower(), kind] + (["p99"] if figure == "p99_us" else [])), "%s %s, %s: faster than %s" % (
+    bench.row("_".join([command, kind, beside, figure]).lower(), "%s %s, %s: faster than %s" % (
         command, kind, {"mean_us": "mean", "p99_us": "p99"}[figure], who),
         ">= %d x" % least if least else "", value, "x", (">=", least) if least else None,
         mean_us=ours["mean_us"], p99_us=ours["p99_us"], xapian=figures(engines, "xapian"),
