@@ -325,6 +325,8 @@ static void on_deleted(void *arg, int status, const struct redisReply *reply)
     }
     app_crash_point(deletion->chat->app, "erasure-noted");
     look_now(deletion->chat->erasure, deletion->partition);
+    sessions_on_deleted(deletion->chat->sessions,
+                        request_identity(deletion->req));
     request_reply(deletion->req, 204, NULL, (struct span){NULL, 0});
 }
 

@@ -39,13 +39,14 @@ static const struct config_option options[] = {
 };
 
 /* A session's token must still hold. */
-#define GUARD(name)                                       \
+#define GUARD_BY(guard, name)                             \
     static void in_##name(struct request *req, void *arg) \
     {                                                     \
-        session_guard(req, arg, name);                    \
+        guard(req, arg, name);                            \
     }
+#define GUARD(name) GUARD_BY(session_guard, name)
 GUARD(export_user)
-GUARD(delete_user)
+GUARD_BY(session_guard_anew, delete_user)
 GUARD(create_room)
 GUARD(create_direct)
 GUARD(list_rooms)
@@ -69,7 +70,7 @@ GUARD(read_events)
 GUARD(post_read)
 GUARD(post_delivered)
 GUARD(connect_socket)
-GUARD(close_session)
+GUARD_BY(session_guard_anew, close_session)
 GUARD(search_messages)
 
 #define PAGE_FILE(name)                                     \

@@ -113,21 +113,48 @@ void session_end_clients(struct chat *chat, struct span name, uint64_t mark)
     }
 }
 
+/* What is asked for meanwhile is asked for again. */
+static void forget(struct sessions *sessions, uint64_t mark)
+{
+    ++*ends_of(sessions, mark);
+    if (sessions->known[mark % KNOWN] == mark)
+        sessions->known[mark % KNOWN] = 0;
+}
+
+static void end_session(struct sessions *sessions, struct span id,
+                        struct span user)
+{
+    uint64_t mark = mark_of_id(sessions, id);
+
+    forget(sessions, mark);
+    session_end_clients(sessions->chat, user, mark);
+}
+
+static void end_user(struct sessions *sessions, struct span user)
+{
+    forget(sessions, mark_of_user(sessions, user));
+    export_on_deleted(sessions->chat, user);
+    session_end_clients(sessions->chat, user, 0);
+}
+
 void sessions_on_end(struct sessions *sessions, struct span word)
 {
     struct span id;
 
     if (!span_cut(&word, ' ', &id) || !word.ptr)
         return;
-    bool is_deleted = span_eq(id, SPAN("*"));
-    uint64_t mark =
-        is_deleted ? mark_of_user(sessions, word) : mark_of_id(sessions, id);
-    ++*ends_of(sessions, mark);
-    if (sessions->known[mark % KNOWN] == mark)
-        sessions->known[mark % KNOWN] = 0;
-    if (is_deleted)
-        export_on_deleted(sessions->chat, word);
-    session_end_clients(sessions->chat, word, is_deleted ? 0 : mark);
+    if (span_eq(id, SPAN("*")))
+        end_user(sessions, word);
+    else
+        end_session(sessions, id, word);
+}
+
+void sessions_on_deleted(struct sessions *sessions,
+                         const struct auth_identity *identity)
+{
+    if (is_session(identity->jti))
+        forget(sessions, mark_of_id(sessions, identity->jti));
+    end_user(sessions, identity->sub);
 }
 
 /* ---- asking */
@@ -211,8 +238,8 @@ static void on_guarded(void *arg, int status, const struct redisReply *reply)
     }
 }
 
-void session_guard(struct request *req, struct chat *chat,
-                   route_handler handler)
+static void guard(struct request *req, struct chat *chat, route_handler handler,
+                  bool anew)
 {
     const struct auth_identity *identity = request_identity(req);
 
@@ -221,7 +248,7 @@ void session_guard(struct request *req, struct chat *chat,
                         "the token's sub is no user's name");
         return;
     }
-    if (!identity || session_is_known(chat->sessions, identity)) {
+    if (!identity || (!anew && session_is_known(chat->sessions, identity))) {
         handler(req, chat);
         return;
     }
@@ -229,6 +256,18 @@ void session_guard(struct request *req, struct chat *chat,
         arena_alloc(request_arena(req), sizeof(*guarding));
     *guarding = (struct guarding){.req = req, .chat = chat, .handler = handler};
     ask_guarded(guarding);
+}
+
+void session_guard(struct request *req, struct chat *chat,
+                   route_handler handler)
+{
+    guard(req, chat, handler, false);
+}
+
+void session_guard_anew(struct request *req, struct chat *chat,
+                        route_handler handler)
+{
+    guard(req, chat, handler, true);
 }
 
 struct asking {
@@ -399,15 +438,24 @@ struct limit_spec *sessions_tries(const struct sessions *sessions)
     return sessions->tries;
 }
 
+struct closing {
+    struct request *req;
+    struct chat *chat;
+};
+
 static void on_closed(void *arg, int status, const struct redisReply *reply)
 {
-    struct request *req = arg;
+    const struct closing *closing = arg;
+    struct request *req = closing->req;
+    const struct auth_identity *identity = request_identity(req);
 
     (void)reply;
-    if (status < 0)
+    if (status < 0) {
         request_fail(req, status);
-    else
-        request_reply(req, 204, NULL, (struct span){NULL, 0});
+        return;
+    }
+    end_session(closing->chat->sessions, identity->jti, identity->sub);
+    request_reply(req, 204, NULL, (struct span){NULL, 0});
 }
 
 void close_session(struct request *req, void *arg)
@@ -421,6 +469,8 @@ void close_session(struct request *req, void *arg)
                         "this token is no session's");
         return;
     }
+    struct closing *closing = arena_alloc(arena, sizeof(*closing));
+    *closing = (struct closing){.req = req, .chat = chat};
     struct span argv[] = {keys_user(arena, identity->sub),
                           keys_sessions(arena, identity->sub),
                           SPAN("close"),
@@ -433,7 +483,7 @@ void close_session(struct request *req, void *arg)
                                               .argc = 6,
                                               .repeatable = true,
                                               .cb = on_closed,
-                                              .arg = req});
+                                              .arg = closing});
     if (err < 0)
         request_fail(req, err);
 }

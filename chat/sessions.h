@@ -31,6 +31,9 @@ void sessions_destroy(struct sessions *sessions);
 void sessions_set_live(struct sessions *sessions, bool live);
 /* A word, "SESSION USER": it was ended; "* USER": the user was deleted. */
 void sessions_on_end(struct sessions *sessions, struct span word);
+/* This worker deleted the user of that token, and knows before the word. */
+void sessions_on_deleted(struct sessions *sessions,
+                         const struct auth_identity *identity);
 
 /* A new one's, with a NUL; false: there is no randomness. */
 bool session_new_id(char out[SESSION_ID_MAX]);
@@ -41,6 +44,10 @@ struct limit_spec *sessions_tries(const struct sessions *sessions);
 /* Goes on to the handler, now or later, if the session holds. */
 void session_guard(struct request *req, struct chat *chat,
                    route_handler handler);
+/* The same for what ends a token: what is known may just have been ended
+   elsewhere, so Redis is asked. */
+void session_guard_anew(struct request *req, struct chat *chat,
+                        route_handler handler);
 
 /* Is its token known to hold? */
 bool session_is_known(const struct sessions *sessions,

@@ -47,6 +47,21 @@ def test_a_user_registers_and_signs_in(chat):
         same(dora.ends(), 4401)
 
 
+def test_what_ended_has_ended_before_that_is_answered(redis, directory):
+    """The worker that ended it knows, whether or not the word of it has come."""
+    with serve(redis, directory, "--open") as server:
+        for i in range(100):
+            path = ("/v1/sessions/current", "/v1/users/me")[i % 2]
+            token = post(server, "/v1/sessions", {"guest": "g%d" % i}).json["token"]
+            header = {"Authorization": "Bearer " + token}
+            with contextlib.closing(Connection(server.port)) as connection:
+                for method, where, status in (("GET", "/v1/rooms", 200), ("DELETE", path, 204),
+                                              ("GET", "/v1/rooms", 401)):
+                    connection.send(render(method, where, None, header))
+                    same(connection.answer().status, status, method + " " + path)
+            same(request(server.port, "DELETE", path, None, header).status, 401)  # by whichever worker
+
+
 def keyed(server, path, key, body, name="ann"):
     return request(server.port, "POST", path, body,
                    {"Authorization": "Bearer " + kit.token(name), "Idempotency-Key": key})
