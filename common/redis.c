@@ -30,7 +30,7 @@ struct command {
     void *arg;
     struct redis_script *script; /* to be loaded on NOSCRIPT, or NULL */
     uint64_t due_ms, sent_us;
-    bool repeatable;
+    bool repeatable, overdue;
     size_t len;
     char wire[];
 };
@@ -373,7 +373,11 @@ static void on_read_end(void *arg)
     ((struct redis *)arg)->now_us = 0;
 }
 
-/* A command that was sent stays in its place for its reply to be matched. */
+/*
+ * A command that was sent stays in its place for its reply to be matched.  The
+ * reply may lie there already: where the process itself was held up, timers run
+ * before what came meanwhile is read.  So it has one more turn of the loop.
+ */
 static void on_late(struct wheel_timer *timer)
 {
     struct command *command = LIST_ENTRY(timer, struct command, timer);
@@ -381,6 +385,11 @@ static void on_late(struct wheel_timer *timer)
     redis_reply_cb cb = command->cb;
     void *arg = command->arg;
 
+    if (command->sent_us && !command->overdue) {
+        command->overdue = true;
+        wheel_start(wheel_of(redis), timer, 1, on_late);
+        return;
+    }
     metrics_add(redis->late, 1);
     if (command->sent_us) {
         command->cb = NULL;

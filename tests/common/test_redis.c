@@ -1,6 +1,7 @@
 /* test_redis.c - the link that carries commands: whose reply is whose. */
 #include <string.h>
 
+#include "common/clock.h"
 #include "tests/common/redis_bench.h"
 
 static void test_redis_replies_go_first_in_first_out(void **state)
@@ -73,6 +74,20 @@ static void test_redis_late_reply_is_dropped(void **state)
     kit_say(bench->kit, "+b\r\n");
     bench_hears(bench, 1, 0, "b");
     assert_int_equal(redis_pending(bench->redis), 0);
+}
+
+/* The reply lies there before the deadline, and is read after it. */
+static void test_redis_reply_to_who_was_held_up_is_in_time(void **state)
+{
+    struct bench *bench = *state;
+
+    bench_open_up(bench);
+    assert_int_equal(bench_send_for(bench, 0, "GET a", 50), 0);
+    UNTIL(bench->kit, bench->kit->count == 1);
+    kit_say(bench->kit, "+a\r\n");
+    for (uint64_t until = clock_mono_us() + 100000; clock_mono_us() < until;)
+        ;
+    bench_hears(bench, 0, 0, "a");
 }
 
 static void test_redis_command_past_its_deadline_is_not_sent(void **state)
@@ -400,6 +415,7 @@ int main(void)
         TEST(test_redis_commands_wait_for_the_link),
         TEST(test_redis_error_is_told_with_its_text),
         TEST(test_redis_late_reply_is_dropped),
+        TEST(test_redis_reply_to_who_was_held_up_is_in_time),
         TEST(test_redis_command_past_its_deadline_is_not_sent),
         TEST(test_redis_sends_again_in_order_what_may_run_twice),
         TEST(test_redis_sends_nothing_again_past_its_deadline),
