@@ -140,6 +140,7 @@ static void make_parts(struct crowd *crowd)
     crowd->answers = hist_create();
     crowd->behind = hist_create();
     crowd->sent = mem_zalloc(MEM_LOAD, CROWD_KEPT * sizeof(crowd->sent[0]));
+    crowd->again = mem_zalloc(MEM_LOAD, CROWD_KEPT * sizeof(crowd->again[0]));
     buf_init(&crowd->out, MEM_LOAD);
     buf_init(&crowd->frame, MEM_LOAD);
     crowd->text = mem_alloc(MEM_LOAD, (size_t)options->size);
@@ -159,6 +160,7 @@ static void drop_parts(struct crowd *crowd)
     mem_free(crowd->rooms);
     mem_free(crowd->seats);
     mem_free(crowd->sent);
+    mem_free(crowd->again);
     mem_free(crowd->text);
     mem_free(crowd->round_figures);
     buf_deinit(&crowd->out);

@@ -4,7 +4,8 @@
  * A crowd is members, each a user with a socket of its own, and the rooms that
  * they are in.  Entries of a room's log are checked by their numbers: each that
  * was due comes once to each who watches, in order, or is an error.  A message
- * begins with its own number in the run, by which its time is known.
+ * begins with its own number in the run, by which its time is known.  What is
+ * answered 503 is sent again, and is late.
  */
 #pragma once
 
@@ -80,7 +81,13 @@ struct crowd_room {
 struct crowd_message {
     uint64_t due_us, acked_us; /* acked_us 0: not yet */
     size_t from;
+    uint32_t room;
     bool measured;
+};
+
+/* One that was answered 503, and is sent again then, by the same client_id. */
+struct crowd_again {
+    uint64_t number, at_us;
 };
 
 struct crowd;
@@ -109,6 +116,8 @@ struct crowd {
     struct crowd_seat *seats; /* of all members */
     size_t count, room_count, opening, settled;
     struct crowd_message *sent;         /* CROWD_KEPT, by number */
+    struct crowd_again *again;          /* a ring of CROWD_KEPT */
+    uint64_t refused, sent_again;       /* counts of that ring's */
     uint64_t messages, acts, answered;  /* acts: messages among them */
     uint64_t due, received, frames;     /* frames: beside deliveries */
     uint64_t next_at, large_at, act_at; /* counts of bursts, of the large
@@ -150,6 +159,10 @@ void crowd_say(struct crowd *crowd, struct crowd_member *member,
 /* In that room of its; due: deliveries that it causes later. */
 void crowd_say_in(struct crowd *crowd, struct crowd_member *member,
                   uint32_t room, uint64_t due);
+/* Message number was answered 503; false: it is too old to be sent again. */
+bool crowd_put_again(struct crowd *crowd, uint64_t number, uint64_t wait_ms);
+/* Send again what has waited for that. */
+void crowd_say_again(struct crowd *crowd);
 /* The next thing that a member of a mixed crowd does. */
 void crowd_act(struct crowd *crowd, struct crowd_member *member);
 

@@ -297,11 +297,26 @@ static void take_done(struct crowd *crowd, struct crowd_member *member,
     }
 }
 
+/* True: that is not the answer yet, it is sent again. */
+static bool take_refusal(struct crowd *crowd, uint64_t id, struct span text)
+{
+    uint64_t status = 0;
+    uint64_t wait_ms = 0;
+
+    number_of(text, "\"status\":", &status);
+    number_of(text, "\"retry_after_ms\":", &wait_ms);
+    if (status == 503 && wait_ms && id % CROWD_ASKS == CROWD_SEND &&
+        crowd_put_again(crowd, id / CROWD_ASKS - 1, wait_ms))
+        return true;
+    take_wrong(crowd, text);
+    crowd->wrong_status = (int)status;
+    return false;
+}
+
 static void take_answer(struct crowd *crowd, struct crowd_member *member,
                         struct span text)
 {
     uint64_t id = 0;
-    uint64_t status = 0;
 
     crowd->moved_us = clock_mono_us();
     if (!number_of(text, "{\"id\":", &id) || id < CROWD_ASKS ||
@@ -313,10 +328,8 @@ static void take_answer(struct crowd *crowd, struct crowd_member *member,
     member->waiting--;
     if (value_of(text, "\"ok\":true").ptr) {
         take_done(crowd, member, id, text);
-    } else {
-        take_wrong(crowd, text);
-        number_of(text, "\"status\":", &status);
-        crowd->wrong_status = (int)status;
+    } else if (take_refusal(crowd, id, text)) {
+        return;
     }
     if (id % CROWD_ASKS != CROWD_SEND && id % CROWD_ASKS != CROWD_ACT)
         return;

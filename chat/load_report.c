@@ -128,6 +128,7 @@ static uint64_t put_report(struct json_writer *w, const struct crowd *crowd)
     load_put_int(w, "messages", crowd->messages);
     load_put_int(w, "acts", crowd->acts);
     load_put_int(w, "answered", crowd->answered);
+    load_put_int(w, "sent_again", crowd->sent_again);
     load_put_int(w, "due", crowd->due);
     load_put_int(w, "delivered", crowd->received);
     load_put_int(w, "frames", crowd->frames);

@@ -47,6 +47,8 @@ void crowd_wait(struct crowd *crowd, uint64_t until_us)
     int count = epoll_pwait2(crowd->epoll, events, EVENTS, &timeout, NULL);
     for (int i = 0; i < count; i++)
         crowd_on_socket(crowd, &crowd->members[events[i].data.u64]);
+    if (crowd->sent_again < crowd->refused)
+        crowd_say_again(crowd);
 }
 
 bool crowd_is_stalled(const struct crowd *crowd)

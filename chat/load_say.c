@@ -2,19 +2,24 @@
 #include "chat/load_crowd.h"
 #include "common/clock.h"
 
+static void begin_text(struct crowd *crowd, uint64_t number)
+{
+    for (size_t i = CROWD_NUMBER_LEN; i-- > 0; number /= 10)
+        crowd->text[i] = (char)('0' + number % 10);
+}
+
 /* The number of the next message, which begins its text. */
 static uint64_t next_text(struct crowd *crowd, struct crowd_member *member,
                           uint64_t due_us, bool measured)
 {
     uint64_t number = crowd->messages++;
-    uint64_t left = number;
 
     crowd->sent[number % CROWD_KEPT] =
         (struct crowd_message){.due_us = due_us,
                                .from = (size_t)(member - crowd->members),
+                               .room = member->seats[0].room,
                                .measured = measured};
-    for (size_t i = CROWD_NUMBER_LEN; i-- > 0; left /= 10)
-        crowd->text[i] = (char)('0' + left % 10);
+    begin_text(crowd, number);
     return number;
 }
 
@@ -62,22 +67,26 @@ static void end(struct crowd *crowd, struct crowd_member *member)
     crowd_ask(crowd, member);
 }
 
-static void say(struct crowd *crowd, struct crowd_member *member,
-                struct crowd_room *room, uint64_t number)
+static void put_send(struct crowd *crowd, uint64_t number)
 {
     crowd_begin(crowd, CROWD_SEND, number, "send");
-    put_room(crowd, room);
+    put_room(crowd, &crowd->rooms[crowd->sent[number % CROWD_KEPT].room]);
     put_client_id(crowd, number);
     put_text(crowd);
-    crowd->due += room->watchers;
+}
+
+static void say(struct crowd *crowd, struct crowd_member *member,
+                uint64_t number)
+{
+    put_send(crowd, number);
+    crowd->due += crowd->rooms[crowd->sent[number % CROWD_KEPT].room].watchers;
     end(crowd, member);
 }
 
 void crowd_say(struct crowd *crowd, struct crowd_member *member,
                uint64_t due_us, bool measured)
 {
-    say(crowd, member, room_of(crowd, member),
-        next_text(crowd, member, due_us, measured));
+    say(crowd, member, next_text(crowd, member, due_us, measured));
 }
 
 void crowd_say_in(struct crowd *crowd, struct crowd_member *member,
@@ -85,8 +94,38 @@ void crowd_say_in(struct crowd *crowd, struct crowd_member *member,
 {
     uint64_t number = next_text(crowd, member, clock_mono_us(), true);
 
-    say(crowd, member, &crowd->rooms[room], number);
+    crowd->sent[number % CROWD_KEPT].room = room;
+    say(crowd, member, number);
     crowd->due += due;
+}
+
+bool crowd_put_again(struct crowd *crowd, uint64_t number, uint64_t wait_ms)
+{
+    if (number + CROWD_KEPT < crowd->messages ||
+        crowd->refused - crowd->sent_again >= CROWD_KEPT)
+        return false;
+    crowd->again[crowd->refused++ % CROWD_KEPT] = (struct crowd_again){
+        .number = number, .at_us = clock_mono_us() + wait_ms * 1000};
+    return true;
+}
+
+void crowd_say_again(struct crowd *crowd)
+{
+    uint64_t now_us = clock_mono_us();
+
+    while (crowd->sent_again < crowd->refused) {
+        const struct crowd_again *again =
+            &crowd->again[crowd->sent_again % CROWD_KEPT];
+        if (again->at_us > now_us)
+            return;
+        crowd->sent_again++;
+        begin_text(crowd, again->number);
+        put_send(crowd, again->number);
+        buf_append_char(&crowd->out, '}');
+        crowd_ask(
+            crowd,
+            &crowd->members[crowd->sent[again->number % CROWD_KEPT].from]);
+    }
 }
 
 /* ---- a mixed crowd: each goes through a round of these, one at a time */

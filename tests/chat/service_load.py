@@ -102,13 +102,16 @@ def test_bare_loop_delivers_the_same():
 
 
 class Faulty:
-    """A chat of one member, to whom each message of a burst comes as order says: numbers of the room's log."""
+    """A chat of one member, to whom each message of a burst comes as order says: numbers of the room's log.
+
+    The first sends are refused with 503.
+    """
 
     HEAD = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
     ROOM = "bare-000000000000"
 
-    def __init__(self, order):
-        self.order = order
+    def __init__(self, order, refusals=0):
+        self.order, self.refusals, self.refused = order, refusals, []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._serve)
@@ -145,8 +148,15 @@ class Faulty:
             member.sendall(self.HEAD)
             texts = []
             while request := self._request(member):
+                if request["op"] == "send" and len(self.refused) < self.refusals:
+                    self.refused.append(request)
+                    member.sendall(self._frame(id=request["id"], ok=False, error={
+                        "type": "unavailable", "status": 503, "detail": "busy", "retry_after_ms": 20}))
+                    continue
                 member.sendall(self._frame(id=request["id"], ok=True, room=self.ROOM, seq=0))
                 if request["op"] == "send":
+                    if self.refused:
+                        same(request, self.refused[len(texts)])
                     texts.append(request["text"])
                 if len(texts) == 3:  # at once: the load ends with the last one that it has not had
                     member.sendall(b"".join(
@@ -162,6 +172,14 @@ def test_faults_are_told_apart():
             report = drive(server.port, "--no-prepare", "--members", 1, "--burst", 3, "--messages", 3, "--size", 16,
                            "--duration", "20s", "--stall", "500ms", status=int(any(faults)))
         same(tuple(report["errors"][name] for name in FAULTS), faults, order)
+
+
+def test_who_is_told_to_come_again_does():
+    with Faulty([1, 2, 3], refusals=3) as server:
+        report = drive(server.port, "--no-prepare", "--members", 1, "--burst", 3, "--messages", 3, "--size", 16,
+                       "--duration", "20s")
+    same((report["sent_again"], report["answered"], report["delivered"]), (3, 3, 3), report)
+    assert report["answer_us"]["max"] >= 20000, report  # the wait is in it
 
 
 def test_nobody_there_is_said_so():
