@@ -55,6 +55,8 @@ static const struct config_option own_options[] = {
      "members who ask for a roster, where presence changes"},
     {"fill", CONFIG_INTEGER, OWN(fill), "10000", 100, 100000000,
      "messages of which there is history"},
+    {"room", CONFIG_STRING, OWN(room), NULL, 1, CROWD_ID_MAX - 1,
+     "one with as many, made by an earlier run, whose history is read"},
     {"rate", CONFIG_INTEGER, OWN(rate), "0", 0, 1000000,
      "bursts a second, on schedule; 0: as the profile says, or a closed loop"},
     {"large-rate", CONFIG_INTEGER, OWN(large_rate), "10", 1, 100000,

@@ -44,7 +44,7 @@ enum crowd_ask {
 };
 
 struct crowd_options {
-    const char *profile, *keys;
+    const char *profile, *keys, *room;
     int64_t rooms, members, rooms_each, watching, rate, large_rate, out, burst;
     int64_t size, messages, missed, rounds, absent, fill, looking, stall_ms,
         opening, serve;

@@ -1,8 +1,8 @@
 /*
  * load_history.c - pages of a room's history, by HTTP.
  *
- *   one room of a few -- they send --fill messages -- GET of pages of 50 that
- *   lie anywhere in it, by the load room's connections
+ *   one room of a few -- they send --fill messages, or join --room, which has
+ *   as many -- GET of pages of 50 that lie anywhere in it, by --connections
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,15 +43,27 @@ static bool accept_page(struct load *load, const struct load_answer *answer)
     return !crowd->options.prepare || answer->status == 200;
 }
 
+static int enter(struct crowd *crowd)
+{
+    struct crowd_room *room = &crowd->rooms[0];
+    int err = crowd_open_all(crowd);
+
+    if (crowd->options.room) {
+        snprintf(room->id, sizeof(room->id), "%s", crowd->options.room);
+        room->first = crowd->count; /* none of these made it */
+    } else if (err == 0) {
+        err = crowd_make_rooms(crowd);
+    }
+    return err == 0 ? crowd_join_all(crowd) : err;
+}
+
 static int fill(struct crowd *crowd)
 {
     size_t at = 0;
-    int err = crowd_open_all(crowd);
+    int err = enter(crowd);
 
-    if (err == 0)
-        err = crowd_make_rooms(crowd);
-    if (err == 0)
-        err = crowd_join_all(crowd);
+    if (crowd->options.room)
+        return err;
     for (int64_t i = 0; i < crowd->options.fill && err == 0; i++) {
         crowd_settle(crowd, (size_t)crowd->options.out - 1);
         crowd_say(crowd, &crowd->members[at++ % crowd->count], clock_mono_us(),

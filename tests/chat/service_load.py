@@ -58,10 +58,17 @@ def test_lurkers_are_measured_by_turns(chat, directory):
     same(report["delivered"], 4 * 20 * 10 + 2 * 5 * 5, report)
 
 
-def test_history_is_read_in_pages(chat, directory):
-    report = drive(chat.port, *keyed(directory), "--profile", "history", "--fill", 200, "--rate", 50,
-                   "--connections", 4, "--duration", "1s")
+def test_history_is_read_in_pages(chat, redis, directory):
+    load = (*keyed(directory), "--profile", "history", "--fill", 200, "--rate", 50, "--connections", 4, "--duration",
+            "1s")
+    redis.cli("FLUSHALL")
+    report = drive(chat.port, *load)
     same((report["profile"], report["requests"]), ("history", 50), report)
+    [log] = redis.cli("KEYS", "ch:log:*")
+    before = int(redis.cli("XLEN", log))
+    report = drive(chat.port, *load, "--room", log.rpartition(":")[2])
+    same(report["requests"], 50, report)
+    same(int(redis.cli("XLEN", log)) - before, 8)  # who reads now has joined
 
 
 def test_presence_is_told_to_those_who_look(chat, directory):
