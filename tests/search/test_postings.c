@@ -12,6 +12,7 @@
 #include "search/query/postings.h"
 #include "tests/test.h"
 
+#define LONG_TERMS 600U
 #define DOCS 20000
 
 /* Some terms, each in one document of so many. */
@@ -215,6 +216,46 @@ static void test_lists_are_read_as_they_were_written(void **state)
     free(read.norms);
 }
 
+/* Terms as long as they may be: "…aaa0017". */
+static void long_term(char text[INVERTER_TERM_MAX], unsigned number)
+{
+    memset(text, 'a', INVERTER_TERM_MAX);
+    for (size_t at = INVERTER_TERM_MAX; at-- > INVERTER_TERM_MAX - 4;
+         number /= 10)
+        text[at] = (char)('0' + number % 10);
+}
+
+static void on_long_term(void *arg, struct span text, struct list_source *list)
+{
+    static char expected[INVERTER_TERM_MAX];
+    unsigned *count = arg;
+
+    long_term(expected, (*count)++);
+    assert_true(span_eq(text, (struct span){expected, sizeof(expected)}));
+    assert_int_equal(list->count, 2);
+    assert_int_equal(list->docs[1], LONG_TERMS + *count - 1);
+    assert_int_equal(list->step_count, 2);
+}
+
+/* More than is taken page by page. */
+static void test_long_terms_are_kept_in_slabs(void **state)
+{
+    static char text[INVERTER_TERM_MAX];
+    struct inverter *inverter = inverter_create();
+    unsigned count = 0;
+
+    (void)state;
+    for (unsigned doc = 0; doc < 2 * LONG_TERMS; doc++) {
+        long_term(text, doc % LONG_TERMS);
+        inverter_add(inverter, (struct span){text, sizeof(text)}, doc, 0);
+    }
+    assert_in_range(inverter_size(inverter), LONG_TERMS * sizeof(text),
+                    3 * LONG_TERMS * sizeof(text));
+    inverter_each(inverter, on_long_term, &count);
+    assert_int_equal(count, LONG_TERMS);
+    inverter_destroy(inverter);
+}
+
 static void test_only_document_needs_no_list(void **state)
 {
     struct postings postings;
@@ -234,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists_are_read_as_they_were_written),
+        cmocka_unit_test(test_long_terms_are_kept_in_slabs),
         cmocka_unit_test(test_only_document_needs_no_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
