@@ -43,7 +43,7 @@ static const struct config_option option_table[] = {
      "of the game, with commas between"},
     {"options", CONFIG_STRING, OPTION(options), "", 0, 1000,
      "more options of search-query: --json, --without …"},
-    {"runs", CONFIG_INTEGER, OPTION(runs), "5", 1, SBG_RUNS_MAX,
+    {"runs", CONFIG_INTEGER, OPTION(runs), "10", 1, SBG_RUNS_MAX,
      "of all queries, by each engine in turn"},
     {"warmups", CONFIG_INTEGER, OPTION(warmups), "1", 0, SBG_RUNS_MAX,
      "runs before those that count"},
@@ -253,6 +253,15 @@ static double quantile(double *values, size_t count, double q)
     return values[at < count ? at : count - 1];
 }
 
+static double least(const double *values, size_t count)
+{
+    double value = values[0];
+
+    for (size_t i = 1; i < count; i++)
+        value = values[i] < value ? values[i] : value;
+    return value;
+}
+
 /* Nobody has a command of that name. */
 static bool measure_floor(struct game *game, size_t engine)
 {
@@ -262,7 +271,7 @@ static bool measure_floor(struct game *game, size_t engine)
     for (size_t i = 0; i < FLOOR_TIMES; i++)
         if (!ask(game, engine, "NOTHING", "nothing", &number, &took[i]))
             return false;
-    game->engines[engine].floor_us = quantile(took, FLOOR_TIMES, 0.5);
+    game->engines[engine].floor_us = least(took, FLOOR_TIMES);
     return true;
 }
 
@@ -311,12 +320,12 @@ static bool measure(struct game *game)
 
 /* ---- figures */
 
-/* The median of a query's runs, less the floor; what was measured is sorted. */
+/* The best of a query's runs, less the floor. */
 static double figure_of(const struct game *game, size_t engine, size_t command,
                         size_t query)
 {
-    double took = quantile(took_at(game, engine, command, query),
-                           (size_t)game->options.runs, 0.5) -
+    double took = least(took_at(game, engine, command, query),
+                        (size_t)game->options.runs) -
                   game->engines[engine].floor_us;
 
     return took > 0 ? took : 0;

@@ -3,8 +3,9 @@
  * through pipes, as its driver does: "COMMAND<TAB>QUERY" in, a number or
  * UNSUPPORTED out.
  *
- * Engines take turns in one run; a query counts with the median of its runs,
- * less what an empty round trip takes (the floor, measured for each engine).
+ * Engines take turns in one run; a query counts with the best of its runs, as
+ * on the game's page, less what an empty round trip takes (the floor, the best
+ * of each engine's).
  * The first engine is search-query beside this program; the others, its peers,
  * are any programs that speak the protocol.
  */

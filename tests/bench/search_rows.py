@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import time
 
-from kit import BUILD, QUICK, RUNS, TOP, Ceiling, columns, on_core, ratio, worker_of
+from kit import BUILD, QUICK, TOP, Ceiling, columns, on_core, ratio, worker_of
 
 WORK = os.path.join(TOP, "var", "search-bench" + ("-quick" if QUICK else ""))
 DOCS = 2000 if QUICK else None  # None: all there are
@@ -22,6 +22,7 @@ TERMS = 20000 if QUICK else 1000000
 TYPOS = 20 if QUICK else 200
 OPENINGS = 5 if QUICK else 21
 TURNS = 1 if QUICK else 3  # of making an index
+GAMES = 1 if QUICK else 10
 SCHEMA = {"dynamic": False, "properties": {"text": {"type": "text"}}}
 UNITS = 2000 if QUICK else 50000  # documents of the service
 COLUMNS = [["mean µs", "mean_us"], ["p99 µs", "p99_us"], ["Xapian's mean", "xapian.mean_us"],
@@ -160,7 +161,7 @@ def bench_opening(bench, folder):
 def play(bench, folder, queries, peers, *options):
     """{(command, class): {engine: figures}}"""
     path = os.path.join(WORK, "result.json")
-    command = [binary("search-load"), "--sbg", "--index", folder, "--queries", queries, "--runs", str(RUNS),
+    command = [binary("search-load"), "--sbg", "--index", folder, "--queries", queries, "--runs", str(GAMES),
                "--peers", ";".join("%s=%s" % one for one in peers.items()), "--json", path, *options]
     done = subprocess.run(on_core(0, command), check=False, capture_output=True, text=True)
     print(done.stdout, done.stderr, flush=True)
