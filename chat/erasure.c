@@ -19,6 +19,7 @@
 #include "chat/http.h"
 #include "chat/reply.h"
 #include "chat/scripts.h"
+#include "chat/sessions.h"
 
 #define LOOK_MS 50   /* between two partitions: each comes every 6 s */
 #define STEP_MS 5    /* between two pieces: others are to be served, too */
