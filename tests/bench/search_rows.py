@@ -253,7 +253,7 @@ def bench_steps(bench, folder, docs, queries):
     for name, command, kind in STEPS:
         step_row(bench, table, name, command, kind)
     split = os.path.join(WORK, "split")
-    index(split, docs, "--no-source", "--ram", "1M" if QUICK else "48M")
+    index(split, docs, "--no-source", "--no-merge", "--ram", "1M" if QUICK else "48M")
     table = play(bench, split, queries, {"shared-threshold": without(split, "shared-threshold")},
                  "--commands", "TOP_10,TOP_1000")
     segments = sum(name.endswith(".segment") for name in os.listdir(split))
