@@ -15,7 +15,7 @@
 #include "search/index/live.h"
 #include "search/index/packed.h"
 
-#define STORED_BLOCK 16384
+#define STORED_BLOCK 8192
 /* Bytes of a document: who takes documents refuses a longer one. */
 #define STORED_LENGTH_MAX (UINT32_C(64) << 20)
 
