@@ -130,12 +130,16 @@ end
 local role, silenced
 if said then role, silenced = string.match(said, '(%a) %d+ %-?%d+ (%-?%d+)$') end
 
+local function is_silenced()
+  return silenced ~= '0' and (silenced == '-1' or tonumber(silenced) > tonumber(now))
+end
+
 -- What a writer must be; nil: it is.
 local function refused()
   if not role then return 'not-a-member' end
   if archived == '1' then return 'archived' end
   if role == 'r' then return 'not-allowed' end
-  if silenced ~= '0' and (silenced == '-1' or tonumber(silenced) > tonumber(now)) then return 'muted' end
+  if is_silenced() then return 'muted' end
 end
 
 if op == 'message' then
@@ -409,6 +413,7 @@ if op == 'put' then
   local other = redis.call('HGET', KEYS[2], name)
   if not other then
     if my_rank < rank.m then return {'not-allowed'} end
+    if is_silenced() then return {'muted'} end
     if letter ~= '' and letter ~= 'm' and (my_rank < rank.a or rank[letter] >= my_rank) then return {'not-allowed'} end
     if redis.call('HEXISTS', KEYS[6], name) == 1 then return {'banned'} end
     if tonumber(members) >= tonumber(ARGV[10]) then return {'room-full'} end
@@ -447,7 +452,9 @@ if op == 'kick' or op == 'ban' then
 end
 
 if op == 'room' then
-  if my_rank < rank.a or ARGV[11] ~= '' and my_rank < rank.o then return {'not-allowed'} end
+  local owners = ARGV[11] .. ARGV[12] .. ARGV[13] ~= '' -- what ends the room, or its history
+  if my_rank < rank.a or owners and my_rank < rank.o then return {'not-allowed'} end
+  if is_silenced() then return {'muted'} end
   if ARGV[9] .. ARGV[10] .. ARGV[11] .. ARGV[12] .. ARGV[13] == '' then return {seq, tonumber(now), 1, 0} end
   local set = {}
   for i, name in ipairs({'name', 'topic', 'archived', 'keep_count', 'keep_ms'}) do

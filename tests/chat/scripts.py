@@ -163,6 +163,24 @@ def test_counts_of_what_is_not_read(redis):
     same(room.member("carol", "delivered", 1)[0].split()[2], "8")
 
 
+def test_who_is_silenced_gives_no_name_and_puts_nobody_in(redis):
+    room = Room(redis, "bob", "carol")
+    room("put", "alice", "bob", "a", 10)
+    same(room("room", "bob", "{}", "", "=a topic", "", "", "")[3], 1)
+    room.member("alice", "silence", "bob", -1, about="bob")
+    same(room("room", "bob", "{}", "", "=another", "", "", ""), ["muted"])
+    same(room("put", "bob", "dave", "", 10), ["muted"])
+    same(room("kick", "bob", "carol")[3], 1)
+
+
+def test_history_goes_by_an_owners_word_alone(redis):
+    room = Room(redis, "bob")
+    room("put", "alice", "bob", "a", 10)
+    for keep in (("=1", ""), ("", "=1000")):
+        same(room("room", "bob", "{}", "", "", "", *keep), ["not-allowed"])
+        same(room("room", "alice", "{}", "", "", "", *keep)[3], 1)
+
+
 def test_retention_by_count_takes_texts_along(redis):
     room = Room(redis)
     room("room", "alice", "{}", "", "", "", "=10", "")
