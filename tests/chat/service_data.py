@@ -216,23 +216,31 @@ def test_an_export_that_cannot_go_on_is_cut(redis, chat):
     same(len(some(export(chat, "ann"), "message")), 900)
 
 
-def test_exports_have_a_bound(redis, directory):
-    server = Chat(redis, directory, "--redis-timeout", "30s", workers="1")  # it stands still until one is refused
-    names = ["user%d" % n for n in range(17)]
+def exports_at_once(redis, directory, names):
+    """The answers to all, while Redis stands still until one is refused."""
+    server = Chat(redis, directory, "--redis-timeout", "30s", workers="1")
     for name in names:
         export(server, name)
     redis.pause()
     connections = [Connection(server.port) for _ in names]
     for connection, name in zip(connections, names):
         connection.send(render("GET", EXPORT, None, bearer(token(name))))
-    select.select([connection.sock for connection in connections], [], [], DEADLINE)
+    select.select([connection.sock for connection in connections], [], [], DEADLINE / 6)
     redis.go_on()
     answers = [connection.answer() for connection in connections]
-    same(sorted(answer.status for answer in answers), [200] * 16 + [503])
-    same([answer.slug for answer in answers if answer.status == 503], ["overload"])
     for connection in connections:
         connection.close()
     server.close()
+    return answers
+
+
+def test_exports_have_a_bound(redis, directory):
+    for _ in range(5):  # who is not remembered waits for Redis before the export: then none need be refused
+        answers = exports_at_once(redis, directory, ["user%d" % n for n in range(17)])
+        if any(answer.status != 200 for answer in answers):
+            break
+    same(sorted(answer.status for answer in answers), [200] * 16 + [503])
+    same([answer.slug for answer in answers if answer.status == 503], ["overload"])
 
 
 def test_a_drain_does_not_wait_for_ever(redis, directory):
