@@ -84,10 +84,18 @@ static size_t each_scalar(const void *words, size_t count, uint32_t base,
     return bits_each(words, count, base, out);
 }
 
+static size_t find_scalar(const void *words, uint32_t base,
+                          const uint32_t *numbers, size_t count,
+                          uint16_t *which, uint8_t *at)
+{
+    return bits_find(words, base, numbers, count, which, at);
+}
+
 size_t bits_kernels(const struct bits_kernel *kernels[2])
 {
-    static const struct bits_kernel scalar = {
-        "scalar", unpack_scalar, unpack_rising_scalar, each_scalar};
+    static const struct bits_kernel scalar = {"scalar", unpack_scalar,
+                                              unpack_rising_scalar, each_scalar,
+                                              find_scalar};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     size_t count = 0;
 

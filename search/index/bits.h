@@ -17,6 +17,8 @@
 
 #define BITS_BLOCK 256
 #define BITS_LANES 8
+#define BITS_SET_WORDS (32 * BITS_LANES / 2) /* as long as numbers of 32 bits \
+                                              */
 
 struct bits_kernel {
     const char *name;
@@ -31,6 +33,12 @@ struct bits_kernel {
        BITS_LANES more, which may be written to.  How many they are. */
     size_t (*each)(const void *words, size_t count, uint32_t base,
                    uint32_t *out);
+    /* Which of the rising numbers are bits that are set in words of 64, of
+       which BITS_SET_WORDS at most are before their last one's, base being the
+       first one's: how many, and of each its place in the numbers and how many
+       set bits are before it. */
+    size_t (*find)(const void *words, uint32_t base, const uint32_t *numbers,
+                   size_t count, uint16_t *which, uint8_t *at);
 };
 
 extern const struct bits_kernel bits_avx2; /* needs a processor that has it */

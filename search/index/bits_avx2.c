@@ -101,5 +101,12 @@ static size_t each_avx2(const void *words, size_t count, uint32_t base,
     return bits_each(words, count, base, out);
 }
 
+static size_t find_avx2(const void *words, uint32_t base,
+                        const uint32_t *numbers, size_t count, uint16_t *which,
+                        uint8_t *at)
+{
+    return bits_find(words, base, numbers, count, which, at);
+}
+
 const struct bits_kernel bits_avx2 = {"avx2", unpack_avx2, unpack_rising_avx2,
-                                      each_avx2};
+                                      each_avx2, find_avx2};

@@ -1,8 +1,11 @@
 /*
- * bits_set.h - the numbers of bits that are set, a byte at a time: for each
- * kernel of bits.h, compiled for its processors.
+ * bits_set.h - the numbers of bits that are set, a byte at a time, and which
+ * numbers are among them: for each kernel of bits.h, compiled for its
+ * processors.
  */
 #pragma once
+
+#include <string.h>
 
 #include "search/index/bits.h"
 
@@ -30,6 +33,39 @@ static inline size_t bits_each(const void *words, size_t count, uint32_t base,
             bits_by_byte.numbers[bytes[i]] + base;
         found += bits_by_byte.count[bytes[i]];
         base += 8;
+    }
+    return found;
+}
+
+static inline uint64_t bits_set_word(const void *words, size_t at)
+{
+    uint64_t word;
+
+    memcpy(&word, (const unsigned char *)words + at * sizeof(word),
+           sizeof(word));
+    return word;
+}
+
+/* There is no branch that depends on a number. */
+static inline size_t bits_find(const void *words, uint32_t base,
+                               const uint32_t *numbers, size_t count,
+                               uint16_t *which, uint8_t *at)
+{
+    uint8_t before[BITS_SET_WORDS + 1];
+    size_t last = count ? (numbers[count - 1] - base) / 64 : 0;
+    size_t found = 0;
+
+    before[0] = 0;
+    for (size_t i = 0; i < last; i++)
+        before[i + 1] = (uint8_t)(before[i] + __builtin_popcountll(
+                                                  bits_set_word(words, i)));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t place = numbers[i] - base;
+        uint64_t word = bits_set_word(words, place / 64);
+        uint64_t low = word & ((UINT64_C(1) << place % 64) - 1);
+        which[found] = (uint16_t)i;
+        at[found] = (uint8_t)(before[place / 64] + __builtin_popcountll(low));
+        found += word >> place % 64 & 1;
     }
     return found;
 }

@@ -26,52 +26,51 @@ static void finish(const struct clause *clause, size_t count, float *scores)
         all[i] = weight - weight / (1.0F + all[i]);
 }
 
-static float often(const struct clause *clause, uint32_t at)
+static float often(const struct clause *clause, uint32_t doc, uint32_t freq)
 {
-    const struct postings *postings = &clause->postings;
-    uint8_t norm = clause->norms ? clause->norms[postings->docs[at]] : 0;
+    uint8_t norm = clause->norms ? clause->norms[doc] : 0;
 
-    return (float)(int32_t)postings->freqs[at] *
-           clause->score.lengths->inverse[norm];
+    return (float)(int32_t)freq * clause->score.lengths->inverse[norm];
 }
 
 /* Out of line, so that one is not computed beside the next. */
-static __attribute__((noinline)) float score_at(const struct clause *clause,
-                                                uint32_t at)
+static __attribute__((noinline)) float score_alone(const struct clause *clause,
+                                                   uint32_t doc, uint32_t freq)
 {
-    const struct postings *postings = &clause->postings;
-
-    return clause_score_of(clause, postings->docs[at],
-                           (float)postings->freqs[at]);
+    return clause_score_of(clause, doc, (float)freq);
 }
 
 void clause_scores(struct clause *clause, uint32_t count, float *scores)
 {
-    postings_freqs(&clause->postings);
+    struct postings *postings = &clause->postings;
+    const uint32_t *docs = postings->docs + postings->at;
+    const uint32_t *freqs = postings_freqs(postings) + postings->at;
+
     if (clause->one_by_one) {
         for (uint32_t i = 0; i < count; i++)
-            scores[i] = score_at(clause, clause->postings.at + i);
+            scores[i] = score_alone(clause, docs[i], freqs[i]);
         return;
     }
     for (uint32_t i = 0; i < count; i++)
-        scores[i] = often(clause, clause->postings.at + i);
+        scores[i] = often(clause, docs[i], freqs[i]);
     finish(clause, count, scores);
 }
 
-void clause_scores_at(struct clause *clause, const uint8_t *at, size_t count,
-                      float *scores)
+void clause_scores_found(struct clause *clause, const struct match *match,
+                         const uint32_t *docs, size_t found, float *scores)
 {
-    if (count == 0)
+    if (found == 0)
         return;
-    postings_freqs(&clause->postings);
+    const uint32_t *freqs = postings_freqs(&clause->postings);
     if (clause->one_by_one) {
-        for (size_t i = 0; i < count; i++)
-            scores[i] = score_at(clause, at[i]);
+        for (size_t i = 0; i < found; i++)
+            scores[i] =
+                score_alone(clause, docs[match->which[i]], freqs[match->at[i]]);
         return;
     }
-    for (size_t i = 0; i < count; i++)
-        scores[i] = often(clause, at[i]);
-    finish(clause, count, scores);
+    for (size_t i = 0; i < found; i++)
+        scores[i] = often(clause, docs[match->which[i]], freqs[match->at[i]]);
+    finish(clause, found, scores);
 }
 
 /* All of a short list are here. */

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "search/query/postings.h"
+#include "search/query/match.h"
 #include "search/query/score.h"
 
 struct clause {
@@ -37,9 +37,9 @@ static inline double clause_score(struct clause *clause)
 /* What it adds to each of so many documents of the block, from the cursor on.
  */
 void clause_scores(struct clause *clause, uint32_t count, float *scores);
-/* The same of those at so many places of the block. */
-void clause_scores_at(struct clause *clause, const uint8_t *at, size_t count,
-                      float *scores);
+/* The same of so many of docs that were found in the block. */
+void clause_scores_found(struct clause *clause, const struct match *match,
+                         const uint32_t *docs, size_t found, float *scores);
 
 /*
  * The most that it adds to any document of the block that one from on would be

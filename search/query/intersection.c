@@ -82,7 +82,7 @@ static void add(struct intersected *all, size_t which)
     for (size_t from = 0; from < all->found;) {
         size_t found =
             match_block(match, &clause->postings, all->docs, all->found, &from);
-        clause_scores_at(clause, match->at, found, all->run);
+        clause_scores_found(clause, match, all->docs, found, all->run);
         for (size_t i = 0; i < found; i++)
             all->scores[match->which[i]] += (double)all->run[i];
     }
@@ -106,7 +106,7 @@ static void look_up(struct intersected *all, size_t which)
     for (size_t from = 0; from < count;) {
         size_t found =
             match_block(match, &clause->postings, all->docs, count, &from);
-        clause_scores_at(clause, match->at, found, all->run);
+        clause_scores_found(clause, match, all->docs, found, all->run);
         for (size_t i = 0; i < found; i++) {
             size_t at = match->which[i];
             double score = all->scores[at] + (double)all->run[i];

@@ -3,59 +3,71 @@
 
 #include "search/query/match.h"
 
-#define FEW 16 /* that are sought one by one */
+#define FEW 16 /* that are looked for one by one */
 
 void match_init(struct match *match)
 {
     memset(match, 0, sizeof(*match));
 }
 
-/* The first of the documents that is not before target. */
+/* The first of the documents, from one on, that is past last. */
 static size_t behind(const uint32_t *docs, size_t from, size_t count,
-                     uint32_t target)
+                     uint32_t last)
 {
-    size_t step = 1;
-
-    while (from + step <= count && docs[from + step - 1] < target) {
-        from += step;
-        step *= 2;
-    }
-    for (; step > 0; step /= 2)
-        if (from + step <= count && docs[from + step - 1] < target)
-            from += step;
+    while (from < count && docs[from] <= last)
+        from++;
     return from;
 }
 
-static size_t seek_each(struct match *match, struct postings *postings,
+static size_t find_each(struct match *match, struct postings *postings,
                         const uint32_t *docs, size_t from, size_t to)
 {
     size_t found = 0;
+    uint32_t at = 0;
 
     for (size_t i = from; i < to; i++) {
-        uint32_t doc = postings_seek(postings, docs[i]);
+        at = postings_before(postings, docs[i]);
         match->which[found] = (uint16_t)i;
-        match->at[found] = (uint8_t)postings->at;
-        found += doc == docs[i];
+        match->at[found] = (uint8_t)at;
+        found += postings->docs[at] == docs[i];
     }
+    postings->at = at;
     return found;
 }
 
-static size_t look_up(struct match *match, const struct postings *postings,
+/* By a table of where the block has documents between the first and the last of
+   these, of which there is one at least. */
+static size_t look_up(struct match *match, struct postings *postings,
                       const uint32_t *docs, size_t from, size_t to)
 {
     const uint32_t *mine = postings->docs;
-    uint32_t base = mine[postings->at];
+    uint32_t base = docs[from];
+    uint32_t last = docs[to - 1];
     uint8_t *places = match->places;
     size_t found = 0;
+    uint32_t at = postings_before(postings, base);
 
-    for (uint32_t i = postings->at; i < postings->len; i++)
+    for (uint32_t i = at; mine[i] <= last; i++)
         places[mine[i] - base] = (uint8_t)i;
     for (size_t i = from; i < to; i++) {
-        uint8_t at = places[docs[i] - base];
+        uint8_t place = places[docs[i] - base];
         match->which[found] = (uint16_t)i;
-        match->at[found] = at;
-        found += mine[at] == docs[i];
+        match->at[found] = place;
+        found += mine[place] == docs[i];
     }
+    postings->at = found ? match->at[found - 1] : at;
+    return found;
+}
+
+static size_t find_in_set(struct match *match, const struct postings *postings,
+                          const uint32_t *docs, size_t from, size_t to)
+{
+    size_t found =
+        postings->kernel->find(postings->set, postings->set_base, docs + from,
+                               to - from, match->which, match->at);
+
+    for (size_t i = 0; i < found; i++)
+        match->which[i] = (uint16_t)(match->which[i] + from);
     return found;
 }
 
@@ -63,20 +75,16 @@ size_t match_block(struct match *match, struct postings *postings,
                    const uint32_t *docs, size_t count, size_t *from)
 {
     size_t first = *from;
-    uint32_t doc = postings_seek(postings, docs[first]);
 
-    if (doc == POSTINGS_END) {
+    if (!postings_enter(postings, docs[first])) {
         *from = count;
         return 0;
     }
     uint32_t last = postings->docs[postings->len - 1];
-    first = behind(docs, first, count, doc);
-    size_t end = behind(docs, first, count, last + 1);
-    *from = end;
-    if (end - first < FEW || last - doc >= MATCH_SPAN)
-        return seek_each(match, postings, docs, first, end);
-    size_t found = look_up(match, postings, docs, first, end);
-    if (found)
-        postings->at = match->at[found - 1];
-    return found;
+    size_t end = *from = behind(docs, first, count, last);
+    if (!postings->has_docs)
+        return find_in_set(match, postings, docs, first, end);
+    if (end - first < FEW || docs[end - 1] - docs[first] >= MATCH_SPAN)
+        return find_each(match, postings, docs, first, end);
+    return look_up(match, postings, docs, first, end);
 }

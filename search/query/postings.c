@@ -56,14 +56,43 @@ static void read_short(struct postings *postings, const unsigned char *at,
     postings->has_freqs = true;
 }
 
-/* Who looks at a place that a longer block had (match.c) finds no document. */
+/* Whoever looks behind the last one, as postings_before() does, or at a place
+   that a longer block had (match.c), finds no document. */
 static void end_block(struct postings *postings)
 {
     for (uint32_t i = postings->len; i < LIST_BLOCK + POSTINGS_STEP; i++)
         postings->docs[i] = POSTINGS_END;
 }
 
-static void load(struct postings *postings, uint32_t block)
+static void read_docs(struct postings *postings)
+{
+    uint32_t last = postings->docs[postings->len - 1];
+    size_t words = last / 64 - postings->set_base / 64 + 1;
+
+    postings->kernel->each(postings->set, words, postings->set_base,
+                           postings->docs);
+    postings->has_docs = true;
+    end_block(postings);
+}
+
+/* Its first document and its last one. */
+static void enter_set(struct postings *postings, uint32_t behind, uint32_t last)
+{
+    const unsigned char *at = postings->set;
+    uint64_t word;
+
+    postings->set_base = behind / 64 * 64;
+    postings->docs[0] = postings->set_base;
+    while (memcpy(&word, at, sizeof(word)), !word) {
+        at += sizeof(word);
+        postings->docs[0] += 64;
+    }
+    postings->docs[0] += (uint32_t)__builtin_ctzll(word);
+    postings->docs[LIST_BLOCK - 1] = last;
+    postings->has_docs = false;
+}
+
+static void enter(struct postings *postings, uint32_t block)
 {
     struct list_block entry = block_at(postings, block);
     uint32_t behind = behind_before(postings, block);
@@ -73,17 +102,27 @@ static void load(struct postings *postings, uint32_t block)
     postings->at = 0;
     postings->len = left < LIST_BLOCK ? left : LIST_BLOCK;
     postings->has_freqs = false;
+    postings->has_docs = true;
+    postings->set = NULL;
+    if (left >= LIST_BLOCK && entry.doc_width == LIST_SET) {
+        postings->set = postings->bits + entry.bits;
+        enter_set(postings, behind, entry.last);
+        return;
+    }
     if (left < LIST_BLOCK)
         read_short(postings, postings->bits + entry.bits, behind - 1);
-    else if (entry.doc_width == LIST_SET)
-        postings->kernel->each(postings->bits + entry.bits,
-                               list_set_words(behind, entry.last),
-                               behind / 64 * 64, postings->docs);
     else
         postings->kernel->unpack_rising(postings->bits + entry.bits,
                                         entry.doc_width, behind - 1,
                                         postings->docs);
     end_block(postings);
+}
+
+static void load(struct postings *postings, uint32_t block)
+{
+    enter(postings, block);
+    if (!postings->has_docs)
+        read_docs(postings);
 }
 
 static void init_short(struct postings *postings)
@@ -92,6 +131,8 @@ static void init_short(struct postings *postings)
     postings->block = 0;
     postings->at = 0;
     postings->len = postings->count;
+    postings->has_docs = true;
+    postings->set = NULL;
     end_block(postings);
 }
 
@@ -196,17 +237,28 @@ uint32_t postings_block_of(const struct postings *postings, uint32_t target)
     return to;
 }
 
-/* How many of the block lie before target, which is not past its last one. */
-static uint32_t before(const struct postings *postings, uint32_t target)
+/* Halves, without a branch: where the one before was does not matter, so
+   several are looked for at once. */
+uint32_t postings_before(const struct postings *postings, uint32_t target)
+{
+    uint32_t at = 0;
+
+    for (uint32_t half = LIST_BLOCK / 2; half > 0; half /= 2)
+        at += half & -(uint32_t)(postings->docs[at + half - 1] < target);
+    return at;
+}
+
+/* The same, which may be some steps behind the cursor. */
+static uint32_t near(const struct postings *postings, uint32_t target)
 {
     const uint32_t *docs = postings->docs + postings->at;
     uint32_t count = 0;
 
-    while (docs[POSTINGS_STEP - 1] < target)
-        docs += POSTINGS_STEP;
+    if (docs[POSTINGS_STEP - 1] < target)
+        return postings_before(postings, target);
     for (uint32_t i = 0; i < POSTINGS_STEP; i++)
         count += docs[i] < target;
-    return (uint32_t)(docs - postings->docs) + count;
+    return postings->at + count;
 }
 
 static uint32_t finish(struct postings *postings)
@@ -216,18 +268,31 @@ static uint32_t finish(struct postings *postings)
     return POSTINGS_END;
 }
 
+bool postings_enter(struct postings *postings, uint32_t target)
+{
+    if (postings->at == postings->len)
+        return false;
+    if (postings->docs[postings->len - 1] >= target)
+        return true;
+    if (postings->block_count) {
+        uint32_t block = postings_block_of(postings, target);
+        if (block < postings->block_count) {
+            enter(postings, block);
+            return true;
+        }
+    }
+    finish(postings);
+    return false;
+}
+
 uint32_t postings_seek(struct postings *postings, uint32_t target)
 {
-    if (postings_doc(postings) >= target)
-        return postings_doc(postings);
-    if (postings->block_count && postings->block < postings->block_count) {
-        uint32_t block = postings_block_of(postings, target);
-        if (block == postings->block_count)
-            return finish(postings);
-        if (block != postings->block)
-            load(postings, block);
-    }
-    postings->at = before(postings, target);
+    if (!postings_enter(postings, target))
+        return POSTINGS_END;
+    if (!postings->has_docs)
+        read_docs(postings);
+    if (postings_doc(postings) < target)
+        postings->at = near(postings, target);
     return postings_doc(postings);
 }
 
@@ -242,7 +307,8 @@ uint32_t postings_run(const struct postings *postings, uint32_t end)
 {
     bool all = postings->len && postings->docs[postings->len - 1] < end;
 
-    return (all ? postings->len : before(postings, end)) - postings->at;
+    return (all ? postings->len : postings_before(postings, end)) -
+           postings->at;
 }
 
 void postings_pass(struct postings *postings, uint32_t count)

@@ -19,8 +19,11 @@ struct postings {
     uint32_t block_count; /* 0: a short list, all of which is here */
     uint32_t block;       /* whose documents are here */
     uint32_t at, len;
+    bool has_docs; /* else only the first and the last one of the block */
     bool has_freqs;
-    /* And POSTINGS_END behind the last one, as often as a step is long. */
+    const unsigned char *set; /* of bits_find(); NULL: the block is none */
+    uint32_t set_base;
+    /* And POSTINGS_END behind the last one. */
     uint32_t docs[LIST_BLOCK + POSTINGS_STEP];
     uint32_t freqs[LIST_BLOCK];
 };
@@ -40,6 +43,12 @@ static inline uint32_t postings_doc(const struct postings *postings)
 
 /* To the first document that is not before target; not backwards. */
 uint32_t postings_seek(struct postings *postings, uint32_t target);
+/* To the block that target is in, or would be, whose documents may not be read
+   before postings_seek(); false: it is past the last one. */
+bool postings_enter(struct postings *postings, uint32_t target);
+/* Where the first document of the block that is not before target is, which is
+   not past the last one; they are read. */
+uint32_t postings_before(const struct postings *postings, uint32_t target);
 uint32_t postings_next(struct postings *postings);
 /* How many documents of the block, from the cursor on, are before end. */
 uint32_t postings_run(const struct postings *postings, uint32_t end);

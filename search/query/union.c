@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "search/query/match.h"
 #include "search/query/union.h"
 
 #define LOOKED_AT 8 /* blocks of the rarest term, before all else */
@@ -34,6 +35,7 @@ struct united {
     double sum[PIECE];         /* by document of the piece; else 0 */
     uint64_t seen[SEEN_WORDS]; /* else 0 */
     float run[LIST_BLOCK];     /* scores of a term's documents in a block */
+    struct match match;
 };
 
 /* ---- a window */
@@ -181,24 +183,46 @@ static void collect(struct united *united, uint32_t from, uint32_t end)
 
 /* ---- what the others add */
 
-static void add_term(struct united *united, size_t term)
+/* Those that can still come in, with the terms up to one. */
+static void keep_above(struct united *united, size_t term)
 {
-    struct clause *clause = united->terms[term].clause;
-    struct postings *postings = &clause->postings;
     double threshold = (double)top_bar(united->top);
     size_t kept = 0;
 
     for (size_t i = 0; i < united->found; i++) {
-        uint32_t doc = united->docs[i];
         double score = united->scores[i];
-        if (score + united->sums[term] <= threshold)
-            continue;
-        if (postings_seek(postings, doc) == doc)
-            score += clause_score(clause);
-        united->docs[kept] = doc;
-        united->scores[kept++] = score;
+        united->docs[kept] = united->docs[i];
+        united->scores[kept] = score;
+        kept += score + united->sums[term] > threshold;
     }
     united->found = kept;
+}
+
+/* To those of so many that have it. */
+static void add_found(struct united *united, struct clause *clause,
+                      const uint32_t *docs, double *scores, size_t count)
+{
+    struct match *match = &united->match;
+
+    for (size_t from = 0; from < count;) {
+        size_t found =
+            match_block(match, &clause->postings, docs, count, &from);
+        clause_scores_found(clause, match, docs, found, united->run);
+        for (size_t i = 0; i < found; i++)
+            scores[match->which[i]] += (double)united->run[i];
+    }
+}
+
+static void add_term(struct united *united, size_t term)
+{
+    keep_above(united, term);
+    for (size_t from = 0, count; from < united->found; from += count) {
+        count = united->found - from;
+        if (count > LIST_BLOCK)
+            count = LIST_BLOCK;
+        add_found(united, united->terms[term].clause, united->docs + from,
+                  united->scores + from, count);
+    }
 }
 
 static void take_piece(struct united *united, uint32_t from, uint32_t end)
@@ -288,6 +312,7 @@ void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
     united->count = count;
     united->top = top;
     united->essential = 0;
+    match_init(&united->match);
     memset(united->sum, 0, sizeof(united->sum));
     memset(united->seen, 0, sizeof(united->seen));
     for (size_t i = 0; i < count; i++)

@@ -139,6 +139,49 @@ static void test_bits_of_a_set_are_its_numbers(void **state)
     }
 }
 
+static void test_numbers_are_found_in_a_set(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t kinds = bits_kernels(kernels);
+    unsigned char words[BITS_SET_WORDS * sizeof(uint64_t) + 1];
+    uint32_t numbers[BITS_BLOCK];
+    uint16_t which[BITS_BLOCK + 1];
+    uint8_t at[BITS_BLOCK + 1];
+
+    (void)state;
+    for (unsigned run = 0; run < 400; run++) {
+        long every = 1 + random() % 40;
+        uint32_t next = 640 + (uint32_t)(random() % 200);
+        uint32_t set = 0;
+        size_t count = 0;
+        size_t seen = 0;
+        memset(words, 0, sizeof(words));
+        for (uint32_t bit = 0; bit < 64 * BITS_SET_WORDS; bit++)
+            if (set < BITS_BLOCK && random() % every == 0) {
+                words[1 + bit / 8] |= (unsigned char)(1 << bit % 8);
+                set++;
+            }
+        for (; count < BITS_BLOCK && next < 640 + 64 * BITS_SET_WORDS;
+             count++) {
+            numbers[count] = next;
+            next += 1 + (uint32_t)(random() % (1 + run % 50));
+        }
+        size_t found = kernels[run % kinds]->find(words + 1, 640, numbers,
+                                                  count, which, at);
+        set = 0;
+        for (uint32_t bit = 0, i = 0; bit < 64 * BITS_SET_WORDS; bit++) {
+            unsigned has = (unsigned)words[1 + bit / 8] >> bit % 8 & 1;
+            if (i < count && numbers[i] == 640 + bit && has) {
+                assert_int_equal(which[seen], i);
+                assert_int_equal(at[seen++], set);
+            }
+            i += i < count && numbers[i] == 640 + bit;
+            set += has;
+        }
+        assert_int_equal(seen, found);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_rising_numbers_are_sums_of_gaps),
         cmocka_unit_test(test_first_number_may_be_zero),
         cmocka_unit_test(test_bits_of_a_set_are_its_numbers),
+        cmocka_unit_test(test_numbers_are_found_in_a_set),
         cmocka_unit_test(test_bits_lie_where_the_format_says),
     };
 
