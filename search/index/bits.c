@@ -91,11 +91,36 @@ static size_t find_scalar(const void *words, uint32_t base,
     return bits_find(words, base, numbers, count, which, at);
 }
 
+/* ---- sums */
+
+static void sums_scalar(const uint32_t *in, size_t count, uint32_t base,
+                        uint32_t *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = base += in[i];
+    for (size_t i = 0; i < BITS_LANES; i++)
+        out[count + i] = UINT32_MAX;
+}
+
+static size_t common_scalar(uint32_t *numbers, size_t count, uint32_t offset,
+                            const uint32_t *others)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        while (*others < numbers[i] + offset)
+            others++;
+        numbers[kept] = numbers[i];
+        kept += *others == numbers[i] + offset;
+    }
+    return kept;
+}
+
 size_t bits_kernels(const struct bits_kernel *kernels[2])
 {
-    static const struct bits_kernel scalar = {"scalar", unpack_scalar,
-                                              unpack_rising_scalar, each_scalar,
-                                              find_scalar};
+    static const struct bits_kernel scalar = {
+        "scalar",    unpack_scalar, unpack_rising_scalar, each_scalar,
+        find_scalar, sums_scalar,   common_scalar};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     size_t count = 0;
 

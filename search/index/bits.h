@@ -17,8 +17,10 @@
 
 #define BITS_BLOCK 256
 #define BITS_LANES 8
-#define BITS_SET_WORDS (32 * BITS_LANES / 2) /* as long as numbers of 32 bits \
-                                              */
+#define BITS_SLACK (2 * BITS_LANES)
+#define BITS_SET_WORDS                                     \
+    (32 * BITS_LANES / 2) /* as long as numbers of 32 bits \
+                           */
 
 struct bits_kernel {
     const char *name;
@@ -39,6 +41,15 @@ struct bits_kernel {
        set bits are before it. */
     size_t (*find)(const void *words, uint32_t base, const uint32_t *numbers,
                    size_t count, uint16_t *which, uint8_t *at);
+    /* Sums of base and the first number, and the second, and so on; then
+       BITS_LANES times UINT32_MAX at least: out has room for BITS_SLACK more
+       than count, and of in as many may be read. */
+    void (*sums)(const uint32_t *in, size_t count, uint32_t base,
+                 uint32_t *out);
+    /* Keeps those of rising numbers that are, offset added, among others, which
+       rise and end as sums() has it; how many. */
+    size_t (*common)(uint32_t *numbers, size_t count, uint32_t offset,
+                     const uint32_t *others);
 };
 
 extern const struct bits_kernel bits_avx2; /* needs a processor that has it */

@@ -2,6 +2,8 @@
  * bits_avx2.c - eight numbers at a time, by the compiler's vectors; compiled
  * for processors that have AVX2, and called on those alone.
  */
+#include <immintrin.h>
+
 #include "search/index/bits_set.h"
 
 #define ROWS (BITS_BLOCK / BITS_LANES)
@@ -108,5 +110,44 @@ static size_t find_avx2(const void *words, uint32_t base,
     return bits_find(words, base, numbers, count, which, at);
 }
 
-const struct bits_kernel bits_avx2 = {"avx2", unpack_avx2, unpack_rising_avx2,
-                                      each_avx2, find_avx2};
+/* ---- sums */
+
+static void sums_avx2(const uint32_t *in, size_t count, uint32_t base,
+                      uint32_t *out)
+{
+    const unaligned_lanes *rows = (const unaligned_lanes *)in;
+    unaligned_lanes *sums = (unaligned_lanes *)out;
+    lanes number = {0, 1, 2, 3, 4, 5, 6, 7};
+    lanes before = (lanes){0} + base;
+
+    /* What is loaded at once is stored at once: so it need not be waited for.
+     */
+    for (size_t i = 0; i < count; i += BITS_LANES) {
+        lanes row = sums_of(*rows++) + before;
+        before = __builtin_shufflevector(row, row, 7, 7, 7, 7, 7, 7, 7, 7);
+        *sums++ = row | (lanes)(number >= (uint32_t)count);
+        number += BITS_LANES;
+    }
+    *sums = (lanes){0} + UINT32_MAX;
+}
+
+static size_t common_avx2(uint32_t *numbers, size_t count, uint32_t offset,
+                          const uint32_t *others)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = numbers[i];
+        while (others[BITS_LANES - 1] < number + offset)
+            others += BITS_LANES;
+        lanes same =
+            (lanes)(*(const unaligned_lanes *)others == number + offset);
+        numbers[kept] = number;
+        kept += _mm256_movemask_ps((__m256)same) != 0;
+    }
+    return kept;
+}
+
+const struct bits_kernel bits_avx2 = {
+    "avx2",    unpack_avx2, unpack_rising_avx2, each_avx2,
+    find_avx2, sums_avx2,   common_avx2};

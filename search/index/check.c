@@ -129,8 +129,8 @@ static bool check_positions(struct check *check, uint32_t first, uint32_t freq)
     uint32_t *positions;
 
     check->positions.len = 0;
-    positions = (uint32_t *)(void *)buf_reserve(&check->positions,
-                                                freq * sizeof(uint32_t));
+    positions = (uint32_t *)(void *)buf_reserve(
+        &check->positions, ((size_t)freq + BITS_SLACK) * sizeof(uint32_t));
     places_read(&check->places, first, freq, positions);
     for (uint32_t i = 1; i < freq; i++)
         if (positions[i] < positions[i - 1])

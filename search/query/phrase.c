@@ -12,7 +12,6 @@
 #include "search/query/moved.h"
 #include "search/query/phrase.h"
 
-#define STEP 8 /* positions that are passed over at once */
 #define NO_BLOCK UINT32_MAX
 
 struct phrase {
@@ -21,7 +20,7 @@ struct phrase {
     struct phrase_term *terms;             /* in the order of the phrase */
     struct phrase_term *order[PHRASE_MAX]; /* the rarest first: it leads */
     struct postings *filter;      /* NULL: all documents are looked at */
-    uint32_t *starts, *positions; /* room for cap each, and a step */
+    uint32_t *starts, *positions; /* room for cap each, and BITS_SLACK */
     size_t cap;
     uint32_t docs[LIST_BLOCK]; /* candidates, and their numbers in found_… */
     uint8_t slots[LIST_BLOCK];
@@ -92,17 +91,16 @@ static void count_positions(struct phrase_term *term)
     if (term->block == postings->block)
         return;
     term->block = postings->block;
-    for (uint32_t i = 0; i < postings->len; i++) {
-        term->first[i] = first;
-        first += freqs[i];
-    }
+    term->places.kernel->sums(freqs, postings->len, first, term->behind);
 }
 
 /* A candidate is the document at that place of the cursor's block. */
 static void keep(struct phrase_term *term, uint8_t slot, uint8_t at)
 {
-    term->found_first[slot] = term->first[at];
-    term->found_freq[slot] = term->clause.postings.freqs[at];
+    uint32_t freq = term->clause.postings.freqs[at];
+
+    term->found_first[slot] = term->behind[at] - freq;
+    term->found_freq[slot] = freq;
 }
 
 /* The rest of the lead's block. */
@@ -204,11 +202,9 @@ static void make_room(struct phrase *phrase, uint32_t freq)
     if (phrase->cap >= freq)
         return;
     phrase->cap = (size_t)freq * 2;
-    phrase->starts = mem_realloc(MEM_JOB, phrase->starts,
-                                 phrase->cap * sizeof(phrase->starts[0]));
-    phrase->positions =
-        mem_realloc(MEM_JOB, phrase->positions,
-                    (phrase->cap + STEP) * sizeof(phrase->positions[0]));
+    size_t size = (phrase->cap + BITS_SLACK) * sizeof(phrase->starts[0]);
+    phrase->starts = mem_realloc(MEM_JOB, phrase->starts, size);
+    phrase->positions = mem_realloc(MEM_JOB, phrase->positions, size);
 }
 
 /* Where the phrase would begin, by its rarest term: how many places there are.
@@ -222,9 +218,11 @@ static uint32_t read_starts(struct phrase *phrase, uint8_t slot)
     make_room(phrase, freq);
     uint32_t *starts = phrase->starts;
     places_read(&term->places, term->found_first[slot], freq, starts);
-    for (uint32_t i = 0; i < freq; i++)
-        if (starts[i] >= term->offset)
-            starts[count++] = starts[i] - term->offset;
+    for (uint32_t i = 0; i < freq; i++) {
+        uint32_t start = starts[i];
+        starts[count] = start - term->offset;
+        count += start >= term->offset;
+    }
     return count;
 }
 
@@ -233,25 +231,12 @@ static uint32_t keep_common(struct phrase *phrase, struct phrase_term *term,
                             uint8_t slot, uint32_t count)
 {
     uint32_t freq = term->found_freq[slot];
-    uint32_t kept = 0;
 
     make_room(phrase, freq);
-    uint32_t *starts = phrase->starts;
-    uint32_t *at = phrase->positions;
-    places_read(&term->places, term->found_first[slot], freq, at);
-    for (uint32_t i = 0; i < STEP; i++)
-        at[freq + i] = UINT32_MAX;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t wanted = starts[i] + term->offset;
-        bool found = false;
-        while (at[STEP - 1] < wanted)
-            at += STEP;
-        for (uint32_t j = 0; j < STEP; j++)
-            found |= at[j] == wanted;
-        starts[kept] = starts[i];
-        kept += found;
-    }
-    return kept;
+    places_read(&term->places, term->found_first[slot], freq,
+                phrase->positions);
+    return (uint32_t)term->places.kernel->common(
+        phrase->starts, count, term->offset, phrase->positions);
 }
 
 static uint32_t occurrences(struct phrase *phrase, uint8_t slot)

@@ -19,9 +19,9 @@ struct phrase_term {
     struct places places;
     uint32_t offset; /* from the phrase's first term, in positions */
     const struct phrase_term *twin; /* the same term, before it; or NULL */
-    /* Of the block at the cursor, the number of each document's first position;
-       block: which one that is. */
-    uint32_t block, first[LIST_BLOCK];
+    /* Of the block at the cursor, the number of the position behind each
+       document's last one; block: which one that is. */
+    uint32_t block, behind[LIST_BLOCK + BITS_SLACK];
     /* Of each candidate: the number of its first position, and how many. */
     uint32_t found_first[LIST_BLOCK], found_freq[LIST_BLOCK];
 };

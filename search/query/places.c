@@ -23,6 +23,7 @@ void places_init(struct places *places, const struct bits_kernel *kernel,
     if (places->full)
         places->numbers += (places->full + 1) * sizeof(struct list_places);
     places->block = UINT32_MAX;
+    memset(places->steps + LIST_BLOCK, 0, BITS_SLACK * sizeof(uint32_t));
 }
 
 /* What is behind the last full block. */
@@ -63,12 +64,9 @@ void places_read(struct places *places, uint32_t first, uint32_t freq,
         if (count > LIST_BLOCK - from)
             count = LIST_BLOCK - from;
         load(places, first / LIST_BLOCK);
-        const uint32_t *steps = places->steps + from;
-        for (uint32_t i = 0; i < count; i++) {
-            position += steps[i];
-            positions[i] = position;
-        }
+        places->kernel->sums(places->steps + from, count, position, positions);
         positions += count;
+        position = positions[-1];
         first += count;
     }
 }

@@ -25,7 +25,7 @@ struct postings {
     uint32_t set_base;
     /* And POSTINGS_END behind the last one. */
     uint32_t docs[LIST_BLOCK + POSTINGS_STEP];
-    uint32_t freqs[LIST_BLOCK];
+    uint32_t freqs[LIST_BLOCK + BITS_SLACK]; /* what is read together */
 };
 
 /* list: as list_append() wrote it, of count documents; borrowed. */

@@ -1,4 +1,5 @@
 /* test_bits.c - what is packed is read as it was, by each kernel. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,6 +183,69 @@ static void test_numbers_are_found_in_a_set(void **state)
     }
 }
 
+/* Lengths of some rows, and of parts of one. */
+static void test_sums_end_with_the_largest(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t kinds = bits_kernels(kernels);
+    uint32_t numbers[BITS_BLOCK + BITS_SLACK];
+    uint32_t found[BITS_BLOCK + BITS_SLACK];
+
+    (void)state;
+    fill(numbers, 20);
+    for (size_t count = 1; count <= BITS_BLOCK; count++) {
+        uint32_t sum = 1000;
+        kernels[count % kinds]->sums(numbers, count, sum, found);
+        for (size_t i = 0; i < count; i++) {
+            sum += numbers[i];
+            assert_int_equal(found[i], sum);
+        }
+        for (size_t i = 0; i < BITS_LANES; i++)
+            assert_int_equal(found[count + i], UINT32_MAX);
+    }
+}
+
+static bool has(const uint32_t *numbers, size_t count, uint32_t number)
+{
+    for (size_t i = 0; i < count; i++)
+        if (numbers[i] == number)
+            return true;
+    return false;
+}
+
+static void test_common_numbers_are_in_both(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t kinds = bits_kernels(kernels);
+    uint32_t steps[2][40 + BITS_SLACK];
+    uint32_t numbers[2][40 + BITS_SLACK];
+
+    (void)state;
+    for (unsigned run = 0; run < 2000; run++) {
+        size_t counts[2] = {1 + (size_t)random() % 40,
+                            1 + (size_t)random() % 40};
+        uint32_t offset = (uint32_t)random() % 5;
+        uint32_t kept[40 + BITS_SLACK];
+        size_t seen = 0;
+        for (size_t i = 0; i < 2; i++) {
+            size_t some = counts[i] / 2; /* as of two blocks */
+            for (size_t j = 0; j < 40 + BITS_SLACK; j++)
+                steps[i][j] = 1 + (uint32_t)random() % (1 + run % 20);
+            kernels[run % kinds]->sums(steps[i], some, 0, numbers[i]);
+            kernels[run % kinds]->sums(steps[i] + some, counts[i] - some,
+                                       some ? numbers[i][some - 1] : 0,
+                                       numbers[i] + some);
+        }
+        memcpy(kept, numbers[0], sizeof(kept));
+        size_t count =
+            kernels[run % kinds]->common(kept, counts[0], offset, numbers[1]);
+        for (size_t i = 0; i < counts[0]; i++)
+            if (has(numbers[1], counts[1], numbers[0][i] + offset))
+                assert_int_equal(kept[seen++], numbers[0][i]);
+        assert_int_equal(seen, count);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +255,8 @@ int main(void)
         cmocka_unit_test(test_first_number_may_be_zero),
         cmocka_unit_test(test_bits_of_a_set_are_its_numbers),
         cmocka_unit_test(test_numbers_are_found_in_a_set),
+        cmocka_unit_test(test_sums_end_with_the_largest),
+        cmocka_unit_test(test_common_numbers_are_in_both),
         cmocka_unit_test(test_bits_lie_where_the_format_says),
     };
 

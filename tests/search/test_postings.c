@@ -141,7 +141,7 @@ static void check_places(const struct bits_kernel *kernel, const void *list,
 {
     struct postings postings;
     struct places places;
-    uint32_t found[512];
+    uint32_t found[512 + BITS_SLACK];
     size_t at = 0;
 
     postings_init(&postings, kernel, list, (uint32_t)source->count);
