@@ -41,7 +41,7 @@ void bits_pack(const uint32_t values[BITS_BLOCK], unsigned width, void *out)
 
 /* ---- one number at a time */
 
-static void unpack_scalar(const void *in, unsigned width,
+static void unpack_scalar(const void *in, unsigned width, uint32_t more,
                           uint32_t out[BITS_BLOCK])
 {
     uint32_t words[(WORD + 1) * BITS_LANES] = {0};
@@ -52,14 +52,14 @@ static void unpack_scalar(const void *in, unsigned width,
         size_t bit = i / BITS_LANES * width;
         size_t word = bit / WORD * BITS_LANES + i % BITS_LANES;
         uint64_t two = words[word] | (uint64_t)words[word + BITS_LANES] << WORD;
-        out[i] = (uint32_t)(two >> bit % WORD) & mask;
+        out[i] = ((uint32_t)(two >> bit % WORD) & mask) + more;
     }
 }
 
 static void unpack_rising_scalar(const void *in, unsigned width, uint32_t base,
                                  uint32_t out[BITS_BLOCK])
 {
-    unpack_scalar(in, width, out);
+    unpack_scalar(in, width, 0, out);
     for (size_t i = 0; i < BITS_BLOCK; i++)
         base = out[i] += base + 1;
 }
@@ -91,6 +91,21 @@ static size_t find_scalar(const void *words, uint32_t base,
     return bits_find(words, base, numbers, count, which, at);
 }
 
+static size_t search_scalar(const uint32_t rising[BITS_BLOCK],
+                            const uint32_t *numbers, size_t count,
+                            uint16_t *which, uint8_t *at)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t below = bits_below(rising, numbers[i], 1);
+        which[found] = (uint16_t)i;
+        at[found] = (uint8_t)below;
+        found += rising[below] == numbers[i];
+    }
+    return found;
+}
+
 /* ---- sums */
 
 static void sums_scalar(const uint32_t *in, size_t count, uint32_t base,
@@ -120,7 +135,7 @@ size_t bits_kernels(const struct bits_kernel *kernels[2])
 {
     static const struct bits_kernel scalar = {
         "scalar",    unpack_scalar, unpack_rising_scalar, each_scalar,
-        find_scalar, sums_scalar,   common_scalar};
+        find_scalar, search_scalar, sums_scalar,          common_scalar};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     size_t count = 0;
 

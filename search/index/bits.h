@@ -24,8 +24,10 @@
 
 struct bits_kernel {
     const char *name;
-    /* width: 0 to 32; in: bits_size(width) bytes, at any address. */
-    void (*unpack)(const void *in, unsigned width, uint32_t out[BITS_BLOCK]);
+    /* Each number, and more; width: 0 to 32; in: bits_size(width) bytes, at any
+       address. */
+    void (*unpack)(const void *in, unsigned width, uint32_t more,
+                   uint32_t out[BITS_BLOCK]);
     /* Each number is how many lie between it and the one before it, the first
        one's before being base: out[i] = out[i - 1] + in[i] + 1. */
     void (*unpack_rising)(const void *in, unsigned width, uint32_t base,
@@ -41,6 +43,10 @@ struct bits_kernel {
        set bits are before it. */
     size_t (*find)(const void *words, uint32_t base, const uint32_t *numbers,
                    size_t count, uint16_t *which, uint8_t *at);
+    /* The same of numbers that rise themselves, none of which is below the last
+       one that is looked for; at: where in them it is. */
+    size_t (*search)(const uint32_t rising[BITS_BLOCK], const uint32_t *numbers,
+                     size_t count, uint16_t *which, uint8_t *at);
     /* Sums of base and the first number, and the second, and so on; then
        BITS_LANES times UINT32_MAX at least: out has room for BITS_SLACK more
        than count, and of in as many may be read. */

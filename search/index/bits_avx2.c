@@ -39,13 +39,14 @@ INLINE lanes sums_of(lanes row)
 }
 
 /* Unrolled for each width, so that shifts and masks are constants. */
-INLINE void unpack_rows(const void *in, unsigned width, uint32_t *out)
+INLINE void unpack_rows(const void *in, unsigned width, uint32_t more,
+                        uint32_t *out)
 {
     unaligned_lanes *rows = (unaligned_lanes *)out;
 
 #pragma GCC unroll 32
     for (unsigned i = 0; i < ROWS; i++)
-        rows[i] = row_of(in, i, width);
+        rows[i] = row_of(in, i, width) + more;
 }
 
 INLINE void unpack_rising_rows(const void *in, unsigned width, uint32_t base,
@@ -68,9 +69,9 @@ INLINE void unpack_rising_rows(const void *in, unsigned width, uint32_t base,
             of(22) of(23) of(24) of(25) of(26) of(27) of(28) of(29) of(30)    \
                 of(31) of(32)
 #define DEFINE(width)                                                        \
-    static void unpack_##width(const void *in, uint32_t *out)                \
+    static void unpack_##width(const void *in, uint32_t more, uint32_t *out) \
     {                                                                        \
-        unpack_rows(in, width, out);                                         \
+        unpack_rows(in, width, more, out);                                   \
     }                                                                        \
     static void rising_##width(const void *in, uint32_t base, uint32_t *out) \
     {                                                                        \
@@ -81,14 +82,14 @@ INLINE void unpack_rising_rows(const void *in, unsigned width, uint32_t base,
 EACH_WIDTH(DEFINE)
 
 static const struct {
-    void (*unpack)(const void *in, uint32_t *out);
+    void (*unpack)(const void *in, uint32_t more, uint32_t *out);
     void (*rising)(const void *in, uint32_t base, uint32_t *out);
 } by_width[WORD + 1] = {EACH_WIDTH(NAME)};
 
-static void unpack_avx2(const void *in, unsigned width,
+static void unpack_avx2(const void *in, unsigned width, uint32_t more,
                         uint32_t out[BITS_BLOCK])
 {
-    by_width[width].unpack(in, out);
+    by_width[width].unpack(in, more, out);
 }
 
 static void unpack_rising_avx2(const void *in, unsigned width, uint32_t base,
@@ -108,6 +109,36 @@ static size_t find_avx2(const void *words, uint32_t base,
                         uint8_t *at)
 {
     return bits_find(words, base, numbers, count, which, at);
+}
+
+/* ---- what is among others */
+
+#define AT_ONCE (4 * BITS_LANES)
+
+INLINE unsigned same_of(const uint32_t *at, uint32_t number)
+{
+    lanes same = (lanes)(*(const unaligned_lanes *)at == number);
+
+    return (unsigned)_mm256_movemask_ps((__m256)same);
+}
+
+static size_t search_avx2(const uint32_t rising[BITS_BLOCK],
+                          const uint32_t *numbers, size_t count,
+                          uint16_t *which, uint8_t *at)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = numbers[i];
+        uint32_t from = bits_below(rising, number, AT_ONCE);
+        unsigned same = 0;
+        for (unsigned j = 0; j < AT_ONCE; j += BITS_LANES)
+            same |= same_of(rising + from + j, number) << j;
+        which[found] = (uint16_t)i;
+        at[found] = (uint8_t)(from + (unsigned)__builtin_ctz(same | 1U << 31));
+        found += same != 0;
+    }
+    return found;
 }
 
 /* ---- sums */
@@ -150,4 +181,4 @@ static size_t common_avx2(uint32_t *numbers, size_t count, uint32_t offset,
 
 const struct bits_kernel bits_avx2 = {
     "avx2",    unpack_avx2, unpack_rising_avx2, each_avx2,
-    find_avx2, sums_avx2,   common_avx2};
+    find_avx2, search_avx2, sums_avx2,          common_avx2};

@@ -46,6 +46,18 @@ static inline uint64_t bits_set_word(const void *words, size_t at)
     return word;
 }
 
+/* How many rising numbers are below one, which is not above the last of them:
+   by halves, without a branch, down to so many, of which the first is told. */
+static inline uint32_t bits_below(const uint32_t rising[BITS_BLOCK],
+                                  uint32_t number, uint32_t many)
+{
+    uint32_t at = 0;
+
+    for (uint32_t half = BITS_BLOCK / 2; half >= many; half /= 2)
+        at += half & -(uint32_t)(rising[at + half - 1] < number);
+    return at;
+}
+
 /* There is no branch that depends on a number. */
 static inline size_t bits_find(const void *words, uint32_t base,
                                const uint32_t *numbers, size_t count,

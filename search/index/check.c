@@ -164,7 +164,8 @@ static bool open_list(struct check *check)
     const struct dict_entry *entry = &check->cursor.entry;
 
     if (entry->count == 1) {
-        postings_init_single(&check->postings, entry->doc, entry->freq);
+        postings_init_single(&check->postings, check->kernel, entry->doc,
+                             entry->freq);
         return true;
     }
     const void *list = field_list(check->field, entry);

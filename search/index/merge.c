@@ -242,7 +242,8 @@ static void add_documents(struct merge *merge, const struct part *part)
     if (list)
         postings_init(&merge->postings, merge->kernel, list, entry->count);
     else
-        postings_init_single(&merge->postings, entry->doc, entry->freq);
+        postings_init_single(&merge->postings, merge->kernel, entry->doc,
+                             entry->freq);
     if (places)
         places_init(places, merge->kernel, bytes, (uint32_t)entry->total);
     if (part->whole)

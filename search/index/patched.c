@@ -86,7 +86,8 @@ struct patched patched_append(struct buf *out,
 }
 
 void patched_read(const struct bits_kernel *kernel, const void *in,
-                  struct patched patched, uint32_t out[BITS_BLOCK])
+                  struct patched patched, uint32_t more,
+                  uint32_t out[BITS_BLOCK])
 {
     const unsigned char *places =
         (const unsigned char *)in + bits_size(patched.width);
@@ -95,11 +96,11 @@ void patched_read(const struct bits_kernel *kernel, const void *in,
     uint64_t bits = 0;
     unsigned count = 0;
 
-    kernel->unpack(in, patched.width, out);
+    kernel->unpack(in, patched.width, more, out);
     for (unsigned i = 0; i < patched.patches; i++) {
         for (; count < patched.more; count += 8)
             bits |= (uint64_t)*at++ << count;
-        out[places[i]] |= (uint32_t)((bits & mask) << patched.width);
+        out[places[i]] += (uint32_t)((bits & mask) << patched.width);
         bits >>= patched.more;
         count -= patched.more;
     }

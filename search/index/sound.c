@@ -260,7 +260,7 @@ static bool walk_gaps(struct walk *walk, unsigned width, uint32_t behind,
     bits_kernels(kernels);
     if (!bits)
         return false;
-    kernels[0]->unpack(bits, width, gaps);
+    kernels[0]->unpack(bits, width, 0, gaps);
     for (size_t i = 0; i < LIST_BLOCK; i++)
         next += (uint64_t)gaps[i] + 1;
     return next == (uint64_t)last + 1;

@@ -44,3 +44,17 @@ static inline const unsigned char *varint_take(const unsigned char *at,
     *value = read;
     return at;
 }
+
+/* The same where another number follows: one and two bytes are read without a
+   branch that depends on which it is. */
+static inline const unsigned char *varint_take_first(const unsigned char *at,
+                                                     uint32_t *value)
+{
+    uint32_t more = *at >> 7;
+    uint32_t second = at[1] & -more;
+
+    if (second > 127)
+        return varint_take(at, value);
+    *value = (*at & 127) | second << 7;
+    return at + 1 + more;
+}

@@ -88,7 +88,8 @@ static struct clause *open_clause(struct compiler *compiler,
     struct clause *clause = arena_alloc(compiler->arena, sizeof(*clause));
 
     if (entry->count == 1) {
-        postings_init_single(&clause->postings, entry->doc, entry->freq);
+        postings_init_single(&clause->postings, compiler->searcher->kernel,
+                             entry->doc, entry->freq);
     } else {
         const void *list = field_list(terms, entry);
         if (!list)

@@ -56,7 +56,8 @@ void suggest_docs(const struct searcher *searcher,
     bool more = true;
 
     if (entry->count == 1) {
-        postings_init_single(&postings, entry->doc, entry->freq);
+        postings_init_single(&postings, searcher->kernel, entry->doc,
+                             entry->freq);
     } else {
         const void *list = field_list(part->terms, entry);
         if (!list)

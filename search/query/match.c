@@ -19,20 +19,21 @@ static size_t behind(const uint32_t *docs, size_t from, size_t count,
     return from;
 }
 
-static size_t find_each(struct match *match, struct postings *postings,
+/* What was found among docs from one on. */
+static size_t found_from(struct match *match, size_t found, size_t from)
+{
+    for (size_t i = 0; i < found; i++)
+        match->which[i] = (uint16_t)(match->which[i] + from);
+    return found;
+}
+
+static size_t find_each(struct match *match, const struct postings *postings,
                         const uint32_t *docs, size_t from, size_t to)
 {
-    size_t found = 0;
-    uint32_t at = 0;
+    size_t found = postings->kernel->search(postings->docs, docs + from,
+                                            to - from, match->which, match->at);
 
-    for (size_t i = from; i < to; i++) {
-        at = postings_before(postings, docs[i]);
-        match->which[found] = (uint16_t)i;
-        match->at[found] = (uint8_t)at;
-        found += postings->docs[at] == docs[i];
-    }
-    postings->at = at;
-    return found;
+    return found_from(match, found, from);
 }
 
 /* By a table of where the block has documents between the first and the last of
@@ -66,9 +67,7 @@ static size_t find_in_set(struct match *match, const struct postings *postings,
         postings->kernel->find(postings->set, postings->set_base, docs + from,
                                to - from, match->which, match->at);
 
-    for (size_t i = 0; i < found; i++)
-        match->which[i] = (uint16_t)(match->which[i] + from);
-    return found;
+    return found_from(match, found, from);
 }
 
 size_t match_block(struct match *match, struct postings *postings,

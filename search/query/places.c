@@ -34,8 +34,10 @@ static void read_rest(struct places *places)
 
     if (places->full)
         at += block_at(places, places->full).offset;
-    for (uint32_t i = 0; i < rest; i++)
-        at = varint_take(at, &places->steps[i]);
+    for (uint32_t i = 0; i + 1 < rest; i++)
+        at = varint_take_first(at, &places->steps[i]);
+    if (rest)
+        varint_take(at, &places->steps[rest - 1]);
 }
 
 static void load(struct places *places, uint32_t block)
@@ -49,7 +51,7 @@ static void load(struct places *places, uint32_t block)
     }
     struct list_places found = block_at(places, block);
     patched_read(places->kernel, places->numbers + found.offset, found.numbers,
-                 places->steps);
+                 0, places->steps);
 }
 
 void places_read(struct places *places, uint32_t first, uint32_t freq,

@@ -1,6 +1,7 @@
 /* postings.c - see postings.h. */
 #include <string.h>
 
+#include "search/index/bits_set.h"
 #include "search/index/varint.h"
 #include "search/query/postings.h"
 
@@ -44,14 +45,27 @@ static uint32_t behind_before(const struct postings *postings, uint32_t block)
 static void read_short(struct postings *postings, const unsigned char *at,
                        uint32_t base)
 {
-    for (uint32_t i = 0; i < postings->len; i++) {
-        uint32_t gap;
-        at = varint_take(at, &gap);
+    uint32_t gap;
+    uint32_t i = 0;
+
+    for (; i + 1 < postings->len; i++) {
+        at = varint_take_first(at, &gap);
         base += (gap >> 1) + 1;
         postings->docs[i] = base;
+        uint32_t next = *at; /* of the frequency, or of the document behind */
+        uint32_t freq = gap & 1 ? 1 : next;
+        if (freq > 127)
+            at = varint_take(at, &freq);
+        else
+            at += !(gap & 1);
+        postings->freqs[i] = freq;
+    }
+    if (postings->len) {
+        at = varint_take(at, &gap);
+        postings->docs[i] = base + (gap >> 1) + 1;
         postings->freqs[i] = 1;
         if (!(gap & 1))
-            at = varint_take(at, &postings->freqs[i]);
+            varint_take(at, &postings->freqs[i]);
     }
     postings->has_freqs = true;
 }
@@ -158,9 +172,11 @@ void postings_init(struct postings *postings, const struct bits_kernel *kernel,
     load(postings, 0);
 }
 
-void postings_init_single(struct postings *postings, uint32_t doc,
+void postings_init_single(struct postings *postings,
+                          const struct bits_kernel *kernel, uint32_t doc,
                           uint32_t freq)
 {
+    postings->kernel = kernel;
     postings->list = NULL;
     postings->count = 1;
     init_short(postings);
@@ -191,9 +207,7 @@ const uint32_t *postings_freqs(struct postings *postings)
     entry = block_at(postings, postings->block);
     patched_read(postings->kernel,
                  postings->bits + entry.bits + docs_size(postings, &entry),
-                 entry.freqs, postings->freqs);
-    for (size_t i = 0; i < LIST_BLOCK; i++)
-        postings->freqs[i]++;
+                 entry.freqs, 1, postings->freqs);
     postings->has_freqs = true;
     return postings->freqs;
 }
@@ -237,15 +251,9 @@ uint32_t postings_block_of(const struct postings *postings, uint32_t target)
     return to;
 }
 
-/* Halves, without a branch: where the one before was does not matter, so
-   several are looked for at once. */
 uint32_t postings_before(const struct postings *postings, uint32_t target)
 {
-    uint32_t at = 0;
-
-    for (uint32_t half = LIST_BLOCK / 2; half > 0; half /= 2)
-        at += half & -(uint32_t)(postings->docs[at + half - 1] < target);
-    return at;
+    return bits_below(postings->docs, target, 1);
 }
 
 /* The same, which may be some steps behind the cursor. */

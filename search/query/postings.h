@@ -32,7 +32,8 @@ struct postings {
 void postings_init(struct postings *postings, const struct bits_kernel *kernel,
                    const void *list, uint32_t count);
 /* The only document of a term, which has no list. */
-void postings_init_single(struct postings *postings, uint32_t doc,
+void postings_init_single(struct postings *postings,
+                          const struct bits_kernel *kernel, uint32_t doc,
                           uint32_t freq);
 
 /* Where the cursor is; POSTINGS_END: past the last one. */

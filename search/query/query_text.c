@@ -31,9 +31,10 @@ static struct query *fail(struct parser *p, const char *why)
 
 /* ---- pieces of text */
 
+/* In no set is a lower-case letter, as most characters are. */
 static bool is_in(const char *set, char c)
 {
-    return c && strchr(set, c);
+    return c && !(c >= 'a' && c <= 'z') && strchr(set, c);
 }
 
 static char peek(const struct parser *p)

@@ -1,6 +1,5 @@
 /* top.c - see top.h. */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "common/clock.h"
 #include "search/query/top.h"
@@ -72,18 +71,16 @@ void top_add_all(struct top *top, const uint32_t *docs, const double *scores,
             top_add(top, docs[i], (float)scores[i]);
 }
 
-static int compare(const void *a, const void *b)
-{
-    const struct top_hit *one = a;
-    const struct top_hit *two = b;
-
-    if (one->score != two->score)
-        return one->score > two->score ? -1 : 1;
-    return (one->doc > two->doc) - (one->doc < two->doc);
-}
-
+/* The worst of the rest goes behind it. */
 void top_sort(struct top *top)
 {
-    if (top->count)
-        qsort(top->hits, top->count, sizeof(top->hits[0]), compare);
+    size_t count = top->count;
+
+    while (top->count > 1) {
+        struct top_hit worst = top->hits[0];
+        top->count--;
+        sink(top, top->hits[top->count]);
+        top->hits[top->count] = worst;
+    }
+    top->count = count;
 }

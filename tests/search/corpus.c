@@ -109,7 +109,7 @@ void corpus_rewind(struct corpus *corpus, const struct bits_kernel *kernel)
         score_init(&clause->score, &corpus->lengths, 1, CORPUS_DOCS,
                    list->count);
         if (list->count == 1)
-            postings_init_single(&clause->postings, list->docs[0],
+            postings_init_single(&clause->postings, kernel, list->docs[0],
                                  list->freqs[0]);
         else
             postings_init(&clause->postings, kernel, list->bytes.ptr,

@@ -53,7 +53,7 @@ static void test_what_is_packed_is_read_by_each_kernel(void **state)
         bits_pack(values, width, packed + 1); /* nothing is aligned */
         for (size_t i = 0; i < count; i++) {
             memset(found, 0xaa, sizeof(found));
-            kernels[i]->unpack(packed + 1, width, found);
+            kernels[i]->unpack(packed + 1, width, 0, found);
             assert_memory_equal(found, values, sizeof(values));
         }
         free(packed);
@@ -183,6 +183,45 @@ static void test_numbers_are_found_in_a_set(void **state)
     }
 }
 
+static void test_numbers_are_found_among_others(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t kinds = bits_kernels(kernels);
+    uint32_t rising[BITS_BLOCK];
+    uint32_t numbers[BITS_BLOCK];
+    uint16_t which[BITS_BLOCK + 1];
+    uint8_t at[BITS_BLOCK + 1];
+
+    (void)state;
+    for (unsigned run = 0; run < 400; run++) {
+        uint32_t next = (uint32_t)random() % 100;
+        size_t len = run % 4 ? BITS_BLOCK : 1 + (size_t)random() % BITS_BLOCK;
+        size_t count = 0;
+        size_t seen = 0;
+        size_t place = 0;
+        for (size_t i = 0; i < BITS_BLOCK; i++) {
+            rising[i] = i < len ? next : UINT32_MAX;
+            next += 1 + (uint32_t)random() % (1 + run % 9);
+        }
+        next = (uint32_t)random() % 100;
+        for (; count < BITS_BLOCK && next <= rising[len - 1]; count++) {
+            numbers[count] = next;
+            next += 1 + (uint32_t)random() % (1 + run % 30);
+        }
+        size_t found =
+            kernels[run % kinds]->search(rising, numbers, count, which, at);
+        for (size_t i = 0; i < count; i++) {
+            while (rising[place] < numbers[i])
+                place++;
+            if (rising[place] != numbers[i])
+                continue;
+            assert_int_equal(which[seen], i);
+            assert_int_equal(at[seen++], place);
+        }
+        assert_int_equal(seen, found);
+    }
+}
+
 /* Lengths of some rows, and of parts of one. */
 static void test_sums_end_with_the_largest(void **state)
 {
@@ -255,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_first_number_may_be_zero),
         cmocka_unit_test(test_bits_of_a_set_are_its_numbers),
         cmocka_unit_test(test_numbers_are_found_in_a_set),
+        cmocka_unit_test(test_numbers_are_found_among_others),
         cmocka_unit_test(test_sums_end_with_the_largest),
         cmocka_unit_test(test_common_numbers_are_in_both),
         cmocka_unit_test(test_bits_lie_where_the_format_says),

@@ -107,7 +107,7 @@ static void assert_term(struct bench *bench, const char *name, const char *term,
         return;
     }
     if (entry.count == 1)
-        postings_init_single(&postings, entry.doc, entry.freq);
+        postings_init_single(&postings, kernels[0], entry.doc, entry.freq);
     else
         postings_init(&postings, kernels[0], field_list(&field, &entry),
                       entry.count);

@@ -17,7 +17,7 @@ static void assert_read(const uint32_t values[BITS_BLOCK],
     if (out->len)
         memcpy(bytes, out->ptr, out->len);
     for (size_t i = bits_kernels(kernels); i-- > 0;) {
-        patched_read(kernels[i], bytes, patched, found);
+        patched_read(kernels[i], bytes, patched, 0, found);
         assert_memory_equal(found, values, sizeof(found));
     }
     free(bytes);

@@ -258,16 +258,18 @@ static void test_long_terms_are_kept_in_slabs(void **state)
 
 static void test_only_document_needs_no_list(void **state)
 {
+    const struct bits_kernel *kernels[2];
     struct postings postings;
 
     (void)state;
-    postings_init_single(&postings, 7, 3);
+    bits_kernels(kernels);
+    postings_init_single(&postings, kernels[0], 7, 3);
     assert_int_equal(postings_doc(&postings), 7);
     assert_int_equal(postings_seek(&postings, 7), 7);
     assert_int_equal(postings_freq(&postings), 3);
     assert_int_equal(postings_seek(&postings, 8), POSTINGS_END);
     assert_int_equal(postings_next(&postings), POSTINGS_END);
-    postings_init_single(&postings, 0, 1);
+    postings_init_single(&postings, kernels[0], 0, 1);
     assert_int_equal(postings_next(&postings), POSTINGS_END);
 }
 
