@@ -42,30 +42,45 @@ static uint32_t behind_before(const struct postings *postings, uint32_t block)
 
 /* ---- a block's documents */
 
+/* Of one document, whatever their lengths. */
+static const unsigned char *read_one(const unsigned char *at, uint32_t *gap,
+                                     uint32_t *freq)
+{
+    uint32_t first;
+
+    at = varint_take(at, &first);
+    *gap = first >> 1;
+    *freq = 1;
+    return first & 1 ? at : varint_take(at, freq);
+}
+
+/* Where the next one begins is known by the first byte alone, if no number is
+   long: so it need not wait, and there is no branch that depends on it. */
 static void read_short(struct postings *postings, const unsigned char *at,
                        uint32_t base)
 {
+    uint32_t last = postings->len ? postings->len - 1 : 0;
     uint32_t gap;
-    uint32_t i = 0;
 
-    for (; i + 1 < postings->len; i++) {
-        at = varint_take_first(at, &gap);
-        base += (gap >> 1) + 1;
+    for (uint32_t i = 0; i < last; i++) {
+        uint32_t first = *at;
+        uint32_t more = first >> 7;
+        uint32_t once = first & 1;
+        uint32_t second = at[1] & -more;
+        uint32_t freq = (at[1 + more] & (once - 1)) | once;
+        if ((second | freq) > 127) {
+            at = read_one(at, &gap, &freq);
+        } else {
+            gap = (first & 127) >> 1 | second << 6;
+            at += 2 + more - once;
+        }
+        base += gap + 1;
         postings->docs[i] = base;
-        uint32_t next = *at; /* of the frequency, or of the document behind */
-        uint32_t freq = gap & 1 ? 1 : next;
-        if (freq > 127)
-            at = varint_take(at, &freq);
-        else
-            at += !(gap & 1);
         postings->freqs[i] = freq;
     }
     if (postings->len) {
-        at = varint_take(at, &gap);
-        postings->docs[i] = base + (gap >> 1) + 1;
-        postings->freqs[i] = 1;
-        if (!(gap & 1))
-            varint_take(at, &postings->freqs[i]);
+        read_one(at, &gap, &postings->freqs[last]);
+        postings->docs[last] = base + gap + 1;
     }
     postings->has_freqs = true;
 }
