@@ -117,6 +117,12 @@ static void sums_scalar(const uint32_t *in, size_t count, uint32_t base,
         out[count + i] = UINT32_MAX;
 }
 
+static void saturate_scalar(const uint32_t *freqs, size_t count, float weight,
+                            float *factors)
+{
+    bits_saturate(freqs, count, weight, factors);
+}
+
 static size_t common_scalar(uint32_t *numbers, size_t count, uint32_t offset,
                             const uint32_t *others)
 {
@@ -135,7 +141,7 @@ size_t bits_kernels(const struct bits_kernel *kernels[2])
 {
     static const struct bits_kernel scalar = {
         "scalar",    unpack_scalar, unpack_rising_scalar, each_scalar,
-        find_scalar, search_scalar, sums_scalar,          common_scalar};
+        find_scalar, search_scalar, sums_scalar,          saturate_scalar, common_scalar};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     size_t count = 0;
 

@@ -52,6 +52,11 @@ struct bits_kernel {
        than count, and of in as many may be read. */
     void (*sums)(const uint32_t *in, size_t count, uint32_t base,
                  uint32_t *out);
+    /* weight - weight / (1 + freq * factor) of each frequency and factor, in the
+       factors' place, of which there may be written as many as BITS_LANES
+       more. */
+    void (*saturate)(const uint32_t *freqs, size_t count, float weight,
+                     float *factors);
     /* Keeps those of rising numbers that are, offset added, among others, which
        rise and end as sums() has it; how many. */
     size_t (*common)(uint32_t *numbers, size_t count, uint32_t offset,

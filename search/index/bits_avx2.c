@@ -162,6 +162,12 @@ static void sums_avx2(const uint32_t *in, size_t count, uint32_t base,
     *sums = (lanes){0} + UINT32_MAX;
 }
 
+static void saturate_avx2(const uint32_t *freqs, size_t count, float weight,
+                          float *factors)
+{
+    bits_saturate(freqs, count, weight, factors);
+}
+
 static size_t common_avx2(uint32_t *numbers, size_t count, uint32_t offset,
                           const uint32_t *others)
 {
@@ -181,4 +187,4 @@ static size_t common_avx2(uint32_t *numbers, size_t count, uint32_t offset,
 
 const struct bits_kernel bits_avx2 = {
     "avx2",    unpack_avx2, unpack_rising_avx2, each_avx2,
-    find_avx2, search_avx2, sums_avx2,          common_avx2};
+    find_avx2, search_avx2, sums_avx2,          saturate_avx2, common_avx2};

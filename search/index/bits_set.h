@@ -81,3 +81,21 @@ static inline size_t bits_find(const void *words, uint32_t base,
     }
     return found;
 }
+
+typedef float bits_floats __attribute__((
+    vector_size(BITS_LANES * sizeof(float)), aligned(4), may_alias));
+
+static inline void bits_saturate(const uint32_t *freqs, size_t count,
+                                 float weight, float *factors)
+{
+    typedef int32_t ints __attribute__((
+        vector_size(BITS_LANES * sizeof(int32_t)), aligned(4), may_alias));
+    bits_floats all = (bits_floats){0} + weight;
+
+    for (size_t i = 0; i < count; i += BITS_LANES) {
+        bits_floats *at = (bits_floats *)(factors + i);
+        bits_floats often =
+            __builtin_convertvector(*(const ints *)(freqs + i), bits_floats);
+        *at = all - all / (1.0F + often * *at);
+    }
+}

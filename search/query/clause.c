@@ -1,12 +1,8 @@
 /* clause.c - see clause.h. */
 #include "search/query/clause.h"
 
-#define LANES 8
 #define NO_BLOCK UINT32_MAX
 #define LOOKED_AT 8 /* blocks; more of them: any document's bound */
-
-typedef float lanes
-    __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
 void clause_init(struct clause *clause, const uint8_t *norms)
 {
@@ -16,21 +12,11 @@ void clause_init(struct clause *clause, const uint8_t *norms)
     clause->one_by_one = false;
 }
 
-/* Scores of what stands there: how often, for its length. */
-static void finish(const struct clause *clause, size_t count, float *scores)
+/* What a frequency is multiplied with. */
+static float factor_of(const struct clause *clause, uint32_t doc)
 {
-    lanes weight = (lanes){0} + clause->score.weight;
-    lanes *all = (lanes *)scores;
-
-    for (size_t i = 0; i < (count + LANES - 1) / LANES; i++)
-        all[i] = weight - weight / (1.0F + all[i]);
-}
-
-static float often(const struct clause *clause, uint32_t doc, uint32_t freq)
-{
-    uint8_t norm = clause->norms ? clause->norms[doc] : 0;
-
-    return (float)(int32_t)freq * clause->score.lengths->inverse[norm];
+    return clause->score.lengths->inverse[clause->norms ? clause->norms[doc]
+                                                        : 0];
 }
 
 /* Out of line, so that one is not computed beside the next. */
@@ -52,8 +38,8 @@ void clause_scores(struct clause *clause, uint32_t count, float *scores)
         return;
     }
     for (uint32_t i = 0; i < count; i++)
-        scores[i] = often(clause, docs[i], freqs[i]);
-    finish(clause, count, scores);
+        scores[i] = factor_of(clause, docs[i]);
+    postings->kernel->saturate(freqs, count, clause->score.weight, scores);
 }
 
 void clause_scores_found(struct clause *clause, const struct match *match,
@@ -68,9 +54,13 @@ void clause_scores_found(struct clause *clause, const struct match *match,
                 score_alone(clause, docs[match->which[i]], freqs[match->at[i]]);
         return;
     }
-    for (size_t i = 0; i < found; i++)
-        scores[i] = often(clause, docs[match->which[i]], freqs[match->at[i]]);
-    finish(clause, found, scores);
+    uint32_t often[LIST_BLOCK + BITS_LANES];
+    for (size_t i = 0; i < found; i++) {
+        often[i] = freqs[match->at[i]];
+        scores[i] = factor_of(clause, docs[match->which[i]]);
+    }
+    clause->postings.kernel->saturate(often, found, clause->score.weight,
+                                      scores);
 }
 
 /* All of a short list are here. */
