@@ -85,19 +85,19 @@ static size_t each_scalar(const void *words, size_t count, uint32_t base,
 }
 
 static size_t find_scalar(const void *words, uint32_t base,
-                          const uint32_t *numbers, size_t count,
+                          const uint32_t *numbers, size_t from, size_t to,
                           uint16_t *which, uint8_t *at)
 {
-    return bits_find(words, base, numbers, count, which, at);
+    return bits_find(words, base, numbers, from, to, which, at);
 }
 
 static size_t search_scalar(const uint32_t rising[BITS_BLOCK],
-                            const uint32_t *numbers, size_t count,
+                            const uint32_t *numbers, size_t from, size_t to,
                             uint16_t *which, uint8_t *at)
 {
     size_t found = 0;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = from; i < to; i++) {
         uint32_t below = bits_below(rising, numbers[i], 1);
         which[found] = (uint16_t)i;
         at[found] = (uint8_t)below;
@@ -140,8 +140,9 @@ static size_t common_scalar(uint32_t *numbers, size_t count, uint32_t offset,
 size_t bits_kernels(const struct bits_kernel *kernels[2])
 {
     static const struct bits_kernel scalar = {
-        "scalar",    unpack_scalar, unpack_rising_scalar, each_scalar,
-        find_scalar, search_scalar, sums_scalar,          saturate_scalar, common_scalar};
+        "scalar",    unpack_scalar,   unpack_rising_scalar,
+        each_scalar, find_scalar,     search_scalar,
+        sums_scalar, saturate_scalar, common_scalar};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     size_t count = 0;
 

@@ -37,23 +37,23 @@ struct bits_kernel {
        BITS_LANES more, which may be written to.  How many they are. */
     size_t (*each)(const void *words, size_t count, uint32_t base,
                    uint32_t *out);
-    /* Which of the rising numbers are bits that are set in words of 64, of
-       which BITS_SET_WORDS at most are before their last one's, base being the
-       first one's: how many, and of each its place in the numbers and how many
-       set bits are before it. */
+    /* Which of the rising numbers, from one on, are bits that are set in words
+       of 64, of which BITS_SET_WORDS at most are before their last one's, base
+       being the first one's: how many, and of each its place in the numbers and
+       how many set bits are before it. */
     size_t (*find)(const void *words, uint32_t base, const uint32_t *numbers,
-                   size_t count, uint16_t *which, uint8_t *at);
+                   size_t from, size_t to, uint16_t *which, uint8_t *at);
     /* The same of numbers that rise themselves, none of which is below the last
        one that is looked for; at: where in them it is. */
     size_t (*search)(const uint32_t rising[BITS_BLOCK], const uint32_t *numbers,
-                     size_t count, uint16_t *which, uint8_t *at);
+                     size_t from, size_t to, uint16_t *which, uint8_t *at);
     /* Sums of base and the first number, and the second, and so on; then
        BITS_LANES times UINT32_MAX at least: out has room for BITS_SLACK more
        than count, and of in as many may be read. */
     void (*sums)(const uint32_t *in, size_t count, uint32_t base,
                  uint32_t *out);
-    /* weight - weight / (1 + freq * factor) of each frequency and factor, in the
-       factors' place, of which there may be written as many as BITS_LANES
+    /* weight - weight / (1 + freq * factor) of each frequency and factor, in
+       the factors' place, of which there may be written as many as BITS_LANES
        more. */
     void (*saturate)(const uint32_t *freqs, size_t count, float weight,
                      float *factors);

@@ -105,10 +105,10 @@ static size_t each_avx2(const void *words, size_t count, uint32_t base,
 }
 
 static size_t find_avx2(const void *words, uint32_t base,
-                        const uint32_t *numbers, size_t count, uint16_t *which,
-                        uint8_t *at)
+                        const uint32_t *numbers, size_t from, size_t to,
+                        uint16_t *which, uint8_t *at)
 {
-    return bits_find(words, base, numbers, count, which, at);
+    return bits_find(words, base, numbers, from, to, which, at);
 }
 
 /* ---- what is among others */
@@ -123,19 +123,19 @@ INLINE unsigned same_of(const uint32_t *at, uint32_t number)
 }
 
 static size_t search_avx2(const uint32_t rising[BITS_BLOCK],
-                          const uint32_t *numbers, size_t count,
+                          const uint32_t *numbers, size_t from, size_t to,
                           uint16_t *which, uint8_t *at)
 {
     size_t found = 0;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = from; i < to; i++) {
         uint32_t number = numbers[i];
-        uint32_t from = bits_below(rising, number, AT_ONCE);
+        uint32_t below = bits_below(rising, number, AT_ONCE);
         unsigned same = 0;
         for (unsigned j = 0; j < AT_ONCE; j += BITS_LANES)
-            same |= same_of(rising + from + j, number) << j;
+            same |= same_of(rising + below + j, number) << j;
         which[found] = (uint16_t)i;
-        at[found] = (uint8_t)(from + (unsigned)__builtin_ctz(same | 1U << 31));
+        at[found] = (uint8_t)(below + (unsigned)__builtin_ctz(same | 1U << 31));
         found += same != 0;
     }
     return found;
@@ -186,5 +186,5 @@ static size_t common_avx2(uint32_t *numbers, size_t count, uint32_t offset,
 }
 
 const struct bits_kernel bits_avx2 = {
-    "avx2",    unpack_avx2, unpack_rising_avx2, each_avx2,
-    find_avx2, search_avx2, sums_avx2,          saturate_avx2, common_avx2};
+    "avx2",      unpack_avx2, unpack_rising_avx2, each_avx2,  find_avx2,
+    search_avx2, sums_avx2,   saturate_avx2,      common_avx2};

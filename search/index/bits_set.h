@@ -60,18 +60,18 @@ static inline uint32_t bits_below(const uint32_t rising[BITS_BLOCK],
 
 /* There is no branch that depends on a number. */
 static inline size_t bits_find(const void *words, uint32_t base,
-                               const uint32_t *numbers, size_t count,
+                               const uint32_t *numbers, size_t from, size_t to,
                                uint16_t *which, uint8_t *at)
 {
     uint8_t before[BITS_SET_WORDS + 1];
-    size_t last = count ? (numbers[count - 1] - base) / 64 : 0;
+    size_t last = from < to ? (numbers[to - 1] - base) / 64 : 0;
     size_t found = 0;
 
     before[0] = 0;
     for (size_t i = 0; i < last; i++)
         before[i + 1] = (uint8_t)(before[i] + __builtin_popcountll(
                                                   bits_set_word(words, i)));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = from; i < to; i++) {
         uint32_t place = numbers[i] - base;
         uint64_t word = bits_set_word(words, place / 64);
         uint64_t low = word & ((UINT64_C(1) << place % 64) - 1);

@@ -3,7 +3,7 @@
 
 #include "search/query/match.h"
 
-#define FEW 16 /* that are looked for one by one */
+#define FEW 32 /* that are looked for one by one */
 
 void match_init(struct match *match)
 {
@@ -17,23 +17,6 @@ static size_t behind(const uint32_t *docs, size_t from, size_t count,
     while (from < count && docs[from] <= last)
         from++;
     return from;
-}
-
-/* What was found among docs from one on. */
-static size_t found_from(struct match *match, size_t found, size_t from)
-{
-    for (size_t i = 0; i < found; i++)
-        match->which[i] = (uint16_t)(match->which[i] + from);
-    return found;
-}
-
-static size_t find_each(struct match *match, const struct postings *postings,
-                        const uint32_t *docs, size_t from, size_t to)
-{
-    size_t found = postings->kernel->search(postings->docs, docs + from,
-                                            to - from, match->which, match->at);
-
-    return found_from(match, found, from);
 }
 
 /* By a table of where the block has documents between the first and the last of
@@ -60,16 +43,6 @@ static size_t look_up(struct match *match, struct postings *postings,
     return found;
 }
 
-static size_t find_in_set(struct match *match, const struct postings *postings,
-                          const uint32_t *docs, size_t from, size_t to)
-{
-    size_t found =
-        postings->kernel->find(postings->set, postings->set_base, docs + from,
-                               to - from, match->which, match->at);
-
-    return found_from(match, found, from);
-}
-
 size_t match_block(struct match *match, struct postings *postings,
                    const uint32_t *docs, size_t count, size_t *from)
 {
@@ -82,8 +55,10 @@ size_t match_block(struct match *match, struct postings *postings,
     uint32_t last = postings->docs[postings->len - 1];
     size_t end = *from = behind(docs, first, count, last);
     if (!postings->has_docs)
-        return find_in_set(match, postings, docs, first, end);
+        return postings->kernel->find(postings->set, postings->set_base, docs,
+                                      first, end, match->which, match->at);
     if (end - first < FEW || docs[end - 1] - docs[first] >= MATCH_SPAN)
-        return find_each(match, postings, docs, first, end);
+        return postings->kernel->search(postings->docs, docs, first, end,
+                                        match->which, match->at);
     return look_up(match, postings, docs, first, end);
 }

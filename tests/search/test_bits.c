@@ -167,7 +167,7 @@ static void test_numbers_are_found_in_a_set(void **state)
             numbers[count] = next;
             next += 1 + (uint32_t)(random() % (1 + run % 50));
         }
-        size_t found = kernels[run % kinds]->find(words + 1, 640, numbers,
+        size_t found = kernels[run % kinds]->find(words + 1, 640, numbers, 0,
                                                   count, which, at);
         set = 0;
         for (uint32_t bit = 0, i = 0; bit < 64 * BITS_SET_WORDS; bit++) {
@@ -209,7 +209,7 @@ static void test_numbers_are_found_among_others(void **state)
             next += 1 + (uint32_t)random() % (1 + run % 30);
         }
         size_t found =
-            kernels[run % kinds]->search(rising, numbers, count, which, at);
+            kernels[run % kinds]->search(rising, numbers, 0, count, which, at);
         for (size_t i = 0; i < count; i++) {
             while (rising[place] < numbers[i])
                 place++;
