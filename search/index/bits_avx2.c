@@ -27,15 +27,14 @@ INLINE lanes row_of(const unaligned_lanes *in, unsigned row, unsigned width)
     return shift + width == WORD ? found : found & ((UINT32_C(1) << width) - 1);
 }
 
-/* Each lane the sum of itself and of those before it. */
+/* Each lane the sum of itself and of those before it: in halves first, as what
+   goes from one to the other takes longer. */
 INLINE lanes sums_of(lanes row)
 {
-    const lanes none = {0};
-
-    row += __builtin_shufflevector(row, none, 8, 0, 1, 2, 3, 4, 5, 6);
-    row += __builtin_shufflevector(row, none, 8, 8, 0, 1, 2, 3, 4, 5);
-    row += __builtin_shufflevector(row, none, 8, 8, 8, 8, 0, 1, 2, 3);
-    return row;
+    row += (lanes)_mm256_slli_si256((__m256i)row, 4);
+    row += (lanes)_mm256_slli_si256((__m256i)row, 8);
+    __m256i low = _mm256_permute2x128_si256((__m256i)row, (__m256i)row, 0x08);
+    return row + (lanes)_mm256_shuffle_epi32(low, 0xff);
 }
 
 /* Unrolled for each width, so that shifts and masks are constants. */
