@@ -41,7 +41,7 @@ void bits_pack(const uint32_t values[BITS_BLOCK], unsigned width, void *out)
 
 /* ---- one number at a time */
 
-static void unpack_scalar(const void *in, unsigned width, uint32_t more,
+static void unpack_scalar(const void *in, unsigned width, uint32_t plus,
                           uint32_t out[BITS_BLOCK])
 {
     uint32_t words[(WORD + 1) * BITS_LANES] = {0};
@@ -52,7 +52,7 @@ static void unpack_scalar(const void *in, unsigned width, uint32_t more,
         size_t bit = i / BITS_LANES * width;
         size_t word = bit / WORD * BITS_LANES + i % BITS_LANES;
         uint64_t two = words[word] | (uint64_t)words[word + BITS_LANES] << WORD;
-        out[i] = ((uint32_t)(two >> bit % WORD) & mask) + more;
+        out[i] = ((uint32_t)(two >> bit % WORD) & mask) + plus;
     }
 }
 

@@ -1,6 +1,6 @@
 /*
- * bits_avx2.c - eight numbers at a time, by the compiler's vectors; compiled
- * for processors that have AVX2, and called on those alone.
+ * bits_avx2.c - eight numbers at a time; compiled for processors that have
+ * AVX2, and called on those alone.
  */
 #include <immintrin.h>
 
@@ -38,14 +38,14 @@ INLINE lanes sums_of(lanes row)
 }
 
 /* Unrolled for each width, so that shifts and masks are constants. */
-INLINE void unpack_rows(const void *in, unsigned width, uint32_t more,
+INLINE void unpack_rows(const void *in, unsigned width, uint32_t plus,
                         uint32_t *out)
 {
     unaligned_lanes *rows = (unaligned_lanes *)out;
 
 #pragma GCC unroll 32
     for (unsigned i = 0; i < ROWS; i++)
-        rows[i] = row_of(in, i, width) + more;
+        rows[i] = row_of(in, i, width) + plus;
 }
 
 INLINE void unpack_rising_rows(const void *in, unsigned width, uint32_t base,
@@ -68,9 +68,9 @@ INLINE void unpack_rising_rows(const void *in, unsigned width, uint32_t base,
             of(22) of(23) of(24) of(25) of(26) of(27) of(28) of(29) of(30)    \
                 of(31) of(32)
 #define DEFINE(width)                                                        \
-    static void unpack_##width(const void *in, uint32_t more, uint32_t *out) \
+    static void unpack_##width(const void *in, uint32_t plus, uint32_t *out) \
     {                                                                        \
-        unpack_rows(in, width, more, out);                                   \
+        unpack_rows(in, width, plus, out);                                   \
     }                                                                        \
     static void rising_##width(const void *in, uint32_t base, uint32_t *out) \
     {                                                                        \
@@ -81,14 +81,14 @@ INLINE void unpack_rising_rows(const void *in, unsigned width, uint32_t base,
 EACH_WIDTH(DEFINE)
 
 static const struct {
-    void (*unpack)(const void *in, uint32_t more, uint32_t *out);
+    void (*unpack)(const void *in, uint32_t plus, uint32_t *out);
     void (*rising)(const void *in, uint32_t base, uint32_t *out);
 } by_width[WORD + 1] = {EACH_WIDTH(NAME)};
 
-static void unpack_avx2(const void *in, unsigned width, uint32_t more,
+static void unpack_avx2(const void *in, unsigned width, uint32_t plus,
                         uint32_t out[BITS_BLOCK])
 {
-    by_width[width].unpack(in, more, out);
+    by_width[width].unpack(in, plus, out);
 }
 
 static void unpack_rising_avx2(const void *in, unsigned width, uint32_t base,

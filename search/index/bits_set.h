@@ -1,7 +1,7 @@
 /*
- * bits_set.h - the numbers of bits that are set, a byte at a time, and which
- * numbers are among them: for each kernel of bits.h, compiled for its
- * processors.
+ * bits_set.h - what kernels of bits.h have in common, compiled for each one's
+ * processors: the numbers of bits that are set, a byte at a time, which numbers
+ * are among them or among others, and scores.
  */
 #pragma once
 
@@ -63,7 +63,7 @@ static inline size_t bits_find(const void *words, uint32_t base,
                                const uint32_t *numbers, size_t from, size_t to,
                                uint16_t *which, uint8_t *at)
 {
-    uint8_t before[BITS_SET_WORDS + 1];
+    uint8_t before[BITS_SET_MAX + 1];
     size_t last = from < to ? (numbers[to - 1] - base) / 64 : 0;
     size_t found = 0;
 

@@ -86,7 +86,7 @@ struct patched patched_append(struct buf *out,
 }
 
 void patched_read(const struct bits_kernel *kernel, const void *in,
-                  struct patched patched, uint32_t more,
+                  struct patched patched, uint32_t plus,
                   uint32_t out[BITS_BLOCK])
 {
     const unsigned char *places =
@@ -96,7 +96,7 @@ void patched_read(const struct bits_kernel *kernel, const void *in,
     uint64_t bits = 0;
     unsigned count = 0;
 
-    kernel->unpack(in, patched.width, more, out);
+    kernel->unpack(in, patched.width, plus, out);
     for (unsigned i = 0; i < patched.patches; i++) {
         for (; count < patched.more; count += 8)
             bits |= (uint64_t)*at++ << count;

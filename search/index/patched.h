@@ -22,7 +22,7 @@ struct patched {
 /* What is to be kept beside the block, to read it. */
 struct patched patched_append(struct buf *out,
                               const uint32_t values[BITS_BLOCK]);
-/* Each number, and more.  in: sound. */
+/* Each number, and plus.  in: sound. */
 void patched_read(const struct bits_kernel *kernel, const void *in,
-                  struct patched patched, uint32_t more,
+                  struct patched patched, uint32_t plus,
                   uint32_t out[BITS_BLOCK]);

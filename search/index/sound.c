@@ -244,7 +244,7 @@ static bool walk_set(struct walk *walk, uint32_t behind, uint32_t last)
     const unsigned char *bits = skip(walk, words * sizeof(uint64_t));
     uint32_t first = behind / 64 * 64;
 
-    return bits && words <= BITS_SET_WORDS && bitmap_has(bits, last - first) &&
+    return bits && words <= BITS_SET_MAX && bitmap_has(bits, last - first) &&
            bitmap_count(bits, behind - first, last - first + 1) == LIST_BLOCK &&
            bitmap_count(bits, 0, (uint32_t)words * 64) == LIST_BLOCK;
 }

@@ -47,7 +47,7 @@ static inline const unsigned char *varint_take(const unsigned char *at,
 
 /* The same where another number follows: one and two bytes are read without a
    branch that depends on which it is. */
-static inline const unsigned char *varint_take_first(const unsigned char *at,
+static inline const unsigned char *varint_take_inner(const unsigned char *at,
                                                      uint32_t *value)
 {
     uint32_t more = *at >> 7;

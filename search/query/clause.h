@@ -27,15 +27,8 @@ static inline float clause_score_of(const struct clause *clause, uint32_t doc,
                     clause->norms ? clause->norms[doc] : 0);
 }
 
-/* What it adds to the document at the cursor. */
-static inline double clause_score(struct clause *clause)
-{
-    return (double)clause_score_of(clause, postings_doc(&clause->postings),
-                                   (float)postings_freq(&clause->postings));
-}
-
-/* What it adds to each of so many documents of the block, from the cursor on.
- */
+/* What it adds to each of so many documents of the block, from the cursor on;
+   in scores is room for the next multiple of BITS_LANES. */
 void clause_scores(struct clause *clause, uint32_t count, float *scores);
 /* The same of so many of docs that were found in the block. */
 void clause_scores_found(struct clause *clause, const struct match *match,

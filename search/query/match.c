@@ -1,4 +1,5 @@
 /* match.c - see match.h. */
+#include <assert.h>
 #include <string.h>
 
 #include "search/query/match.h"
@@ -54,11 +55,13 @@ size_t match_block(struct match *match, struct postings *postings,
     }
     uint32_t last = postings->docs[postings->len - 1];
     size_t end = *from = behind(docs, first, count, last);
+    assert(end > first); /* or the list is not sound */
     if (!postings->has_docs)
         return postings->kernel->find(postings->set, postings->set_base, docs,
                                       first, end, match->which, match->at);
-    if (end - first < FEW || docs[end - 1] - docs[first] >= MATCH_SPAN)
-        return postings->kernel->search(postings->docs, docs, first, end,
-                                        match->which, match->at);
-    return look_up(match, postings, docs, first, end);
+    if (end - first >= FEW && docs[end - 1] - docs[first] < MATCH_SPAN)
+        return look_up(match, postings, docs, first, end);
+    postings->at = postings_before(postings, docs[end - 1]);
+    return postings->kernel->search(postings->docs, docs, first, end,
+                                    match->which, match->at);
 }

@@ -7,11 +7,12 @@
  *       …what is at match.at[0…found) of the cursor's block
  *   }
  *
- * A block that is a set is asked as it is, its documents are not read.  Where
- * many documents meet another block that is not sparse, each one's place in it
- * is looked up in a table that is never cleared: what is left of others is seen
- * by what it points to (P. Briggs, L. Torczon: "An Efficient Representation for
- * Sparse Sets", 1993).  So there is no branch that depends on a document.
+ * A block that is a set is asked as it is, unless its documents are there.
+ * Where many documents meet another block that is not sparse, each one's place
+ * in it is looked up in a table that is never cleared: what is left of others
+ * is seen by what it points to (P. Briggs, L. Torczon: "An Efficient
+ * Representation for Sparse Sets", 1993).  So there is no branch that depends
+ * on a document.
  */
 #pragma once
 
@@ -32,7 +33,8 @@ void match_init(struct match *match);
 /*
  * docs: at most LIST_BLOCK.  How many of those from *from on are in the block
  * that the first of them is in, or would be; *from goes behind all that are not
- * past that block.  The cursor is in the block; its documents may not be read.
+ * past that block.  The cursor is in the block, whose documents
+ * need not have been read.
  */
 size_t match_block(struct match *match, struct postings *postings,
                    const uint32_t *docs, size_t count, size_t *from);

@@ -2,7 +2,7 @@
  * phrase.c - see phrase.h.
  *
  *   find_block() -- documents of the lead's block that have all terms -->
- *   may_come() by the fewest of them --> occurrences() --> top_add()
+ *   try_document() by the fewest of them --> occurrences() --> top_add()
  */
 #include <assert.h>
 #include <string.h>
@@ -91,7 +91,7 @@ static void count_positions(struct phrase_term *term)
     if (term->block == postings->block)
         return;
     term->block = postings->block;
-    term->places.kernel->sums(freqs, postings->len, first, term->behind);
+    term->places.kernel->sums(freqs, postings->len, first, term->ends);
 }
 
 /* A candidate is the document at that place of the cursor's block. */
@@ -99,7 +99,7 @@ static void keep(struct phrase_term *term, uint8_t slot, uint8_t at)
 {
     uint32_t freq = term->clause.postings.freqs[at];
 
-    term->found_first[slot] = term->behind[at] - freq;
+    term->found_first[slot] = term->ends[at] - freq;
     term->found_freq[slot] = freq;
 }
 

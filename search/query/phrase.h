@@ -21,7 +21,7 @@ struct phrase_term {
     const struct phrase_term *twin; /* the same term, before it; or NULL */
     /* Of the block at the cursor, the number of the position behind each
        document's last one; block: which one that is. */
-    uint32_t block, behind[LIST_BLOCK + BITS_SLACK];
+    uint32_t block, ends[LIST_BLOCK + BITS_SLACK];
     /* Of each candidate: the number of its first position, and how many. */
     uint32_t found_first[LIST_BLOCK], found_freq[LIST_BLOCK];
 };

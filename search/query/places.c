@@ -23,6 +23,7 @@ void places_init(struct places *places, const struct bits_kernel *kernel,
     if (places->full)
         places->numbers += (places->full + 1) * sizeof(struct list_places);
     places->block = UINT32_MAX;
+    /* sums() reads them, though nothing comes of it. */
     memset(places->steps + LIST_BLOCK, 0, BITS_SLACK * sizeof(uint32_t));
 }
 
@@ -35,7 +36,7 @@ static void read_rest(struct places *places)
     if (places->full)
         at += block_at(places, places->full).offset;
     for (uint32_t i = 0; i + 1 < rest; i++)
-        at = varint_take_first(at, &places->steps[i]);
+        at = varint_take_inner(at, &places->steps[i]);
     if (rest)
         varint_take(at, &places->steps[rest - 1]);
 }

@@ -21,7 +21,7 @@ void places_init(struct places *places, const struct bits_kernel *kernel,
                  const void *bytes, uint32_t count);
 
 /* Those of a document that has freq of them, from its first one's number on,
-   and behind them what sums() of bits.h writes there. */
+   and behind them what sums() of bits.h writes there: BITS_SLACK at most. */
 void places_read(struct places *places, uint32_t first, uint32_t freq,
                  uint32_t *positions);
 /* So many from one on as they are kept: each less the one before it. */

@@ -93,13 +93,18 @@ static void end_block(struct postings *postings)
         postings->docs[i] = POSTINGS_END;
 }
 
+/* each() writes behind the last one, too. */
+_Static_assert(POSTINGS_STEP >= BITS_LANES, "room behind docs");
+
 static void read_docs(struct postings *postings)
 {
     uint32_t last = postings->docs[postings->len - 1];
-    size_t words = last / 64 - postings->set_base / 64 + 1;
 
-    postings->kernel->each(postings->set, words, postings->set_base,
-                           postings->docs);
+    if (postings->has_docs)
+        return;
+    postings->kernel->each(postings->set,
+                           list_set_words(postings->set_base, last),
+                           postings->set_base, postings->docs);
     postings->has_docs = true;
     end_block(postings);
 }
@@ -107,16 +112,14 @@ static void read_docs(struct postings *postings)
 /* Its first document and its last one. */
 static void enter_set(struct postings *postings, uint32_t behind, uint32_t last)
 {
-    const unsigned char *at = postings->set;
-    uint64_t word;
+    uint64_t word = bits_set_word(postings->set, 0);
+    uint32_t at = 0;
 
+    while (!word)
+        word = bits_set_word(postings->set, ++at);
     postings->set_base = behind / 64 * 64;
-    postings->docs[0] = postings->set_base;
-    while (memcpy(&word, at, sizeof(word)), !word) {
-        at += sizeof(word);
-        postings->docs[0] += 64;
-    }
-    postings->docs[0] += (uint32_t)__builtin_ctzll(word);
+    postings->docs[0] =
+        postings->set_base + at * 64 + (uint32_t)__builtin_ctzll(word);
     postings->docs[LIST_BLOCK - 1] = last;
     postings->has_docs = false;
 }
@@ -132,7 +135,6 @@ static void enter(struct postings *postings, uint32_t block)
     postings->len = left < LIST_BLOCK ? left : LIST_BLOCK;
     postings->has_freqs = false;
     postings->has_docs = true;
-    postings->set = NULL;
     if (left >= LIST_BLOCK && entry.doc_width == LIST_SET) {
         postings->set = postings->bits + entry.bits;
         enter_set(postings, behind, entry.last);
@@ -150,8 +152,7 @@ static void enter(struct postings *postings, uint32_t block)
 static void load(struct postings *postings, uint32_t block)
 {
     enter(postings, block);
-    if (!postings->has_docs)
-        read_docs(postings);
+    read_docs(postings);
 }
 
 static void init_short(struct postings *postings)
@@ -161,7 +162,6 @@ static void init_short(struct postings *postings)
     postings->at = 0;
     postings->len = postings->count;
     postings->has_docs = true;
-    postings->set = NULL;
     end_block(postings);
 }
 
@@ -271,7 +271,7 @@ uint32_t postings_before(const struct postings *postings, uint32_t target)
     return bits_below(postings->docs, target, 1);
 }
 
-/* The same, which may be some steps behind the cursor. */
+/* The same, which may be the cursor or just behind it. */
 static uint32_t near(const struct postings *postings, uint32_t target)
 {
     const uint32_t *docs = postings->docs + postings->at;
@@ -312,8 +312,7 @@ uint32_t postings_seek(struct postings *postings, uint32_t target)
 {
     if (!postings_enter(postings, target))
         return POSTINGS_END;
-    if (!postings->has_docs)
-        read_docs(postings);
+    read_docs(postings);
     if (postings_doc(postings) < target)
         postings->at = near(postings, target);
     return postings_doc(postings);

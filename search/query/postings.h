@@ -1,8 +1,9 @@
 /*
  * postings.h - a cursor over a posting list (list.h), a block at a time.
  *
- * Documents of a block are read when the cursor comes into it, frequencies when
- * they are asked for, and blocks that it passes over not at all.
+ * Documents of a block are read when the cursor comes into it, those of a set
+ * when they are needed, frequencies when they are asked for, and blocks that it
+ * passes over not at all.
  */
 #pragma once
 
@@ -21,14 +22,14 @@ struct postings {
     uint32_t at, len;
     bool has_docs; /* else only the first and the last one of the block */
     bool has_freqs;
-    const unsigned char *set; /* of bits_find(); NULL: the block is none */
+    const unsigned char *set; /* without has_docs: see find() of bits.h */
     uint32_t set_base;
-    /* And POSTINGS_END behind the last one. */
+    /* And POSTINGS_END behind the last one, as often as a step is long. */
     uint32_t docs[LIST_BLOCK + POSTINGS_STEP];
     uint32_t freqs[LIST_BLOCK + BITS_SLACK]; /* what is read together */
 };
 
-/* list: as list_append() wrote it, of count documents; borrowed. */
+/* list: as list_write() wrote it, of count documents; borrowed. */
 void postings_init(struct postings *postings, const struct bits_kernel *kernel,
                    const void *list, uint32_t count);
 /* The only document of a term, which has no list. */
@@ -44,8 +45,9 @@ static inline uint32_t postings_doc(const struct postings *postings)
 
 /* To the first document that is not before target; not backwards. */
 uint32_t postings_seek(struct postings *postings, uint32_t target);
-/* To the block that target is in, or would be, whose documents may not be read
-   before postings_seek(); false: it is past the last one. */
+/* To the block that target is in, or would be: the cursor may be before target,
+   and has_docs may be false until postings_seek().  False: it is past the last
+   one. */
 bool postings_enter(struct postings *postings, uint32_t target);
 /* Where the first document of the block that is not before target is, which is
    not past the last one; they are read. */

@@ -55,5 +55,5 @@ void top_add(struct top *top, uint32_t doc, float score);
 /* Those that need to be in, and are live; docs rise. */
 void top_add_all(struct top *top, const uint32_t *docs, const double *scores,
                  size_t count);
-/* The best first; nothing is added any more. */
+/* Once: the best first; nothing is added any more. */
 void top_sort(struct top *top);

@@ -95,7 +95,7 @@ static void assert_term(struct bench *bench, const char *name, const char *term,
     struct places places;
     struct dict_entry entry;
     struct field field;
-    uint32_t found[100];
+    uint32_t found[100 + BITS_SLACK];
     char text[400] = "";
     size_t len = 0;
     uint32_t first = 0;

@@ -273,12 +273,64 @@ static void test_only_document_needs_no_list(void **state)
     assert_int_equal(postings_next(&postings), POSTINGS_END);
 }
 
+/* Of one byte to four: in a short list, and in positions behind a full block.
+ */
+static void test_numbers_of_all_lengths_are_read(void **state)
+{
+    static const uint32_t docs[] = {
+        0, 1, 64, 128, 8320, 16700, 40000, 100000, 100001, 2500000, 2500200};
+    static const uint32_t freqs[] = {1, 2,     127, 128, 1, 300,
+                                     1, 16384, 1,   70,  5};
+    static const uint8_t norms[2500201];
+    const struct bits_kernel *kernels[2];
+    size_t kinds = bits_kernels(kernels);
+    uint32_t steps[20000];
+    uint32_t found[16384 + BITS_SLACK];
+    struct list_source source = {.docs = docs, .freqs = freqs, .norms = norms};
+    struct postings postings;
+    struct places places;
+    struct buf list;
+    struct buf bytes;
+
+    (void)state;
+    source.count = COUNT(docs);
+    source.steps = steps;
+    for (size_t i = 0; i < COUNT(docs); i++)
+        source.step_count += freqs[i];
+    for (size_t i = 0; i < source.step_count; i++)
+        steps[i] = UINT32_C(1) << i % 17;
+    buf_init(&list, MEM_APP);
+    buf_init(&bytes, MEM_APP);
+    list_write(&list, &source);
+    list_append_positions(&bytes, &source);
+    for (size_t kind = 0; kind < kinds; kind++) {
+        uint32_t first = 0;
+        postings_init(&postings, kernels[kind], list.ptr, COUNT(docs));
+        places_init(&places, kernels[kind], bytes.ptr,
+                    (uint32_t)source.step_count);
+        for (size_t i = 0; i < COUNT(docs); i++) {
+            uint32_t sum = 0;
+            assert_int_equal(postings_doc(&postings), docs[i]);
+            assert_int_equal(postings_freq(&postings), freqs[i]);
+            places_read(&places, first, freqs[i], found);
+            for (uint32_t j = 0; j < freqs[i]; j++)
+                assert_int_equal(found[j], sum += steps[first + j]);
+            first += freqs[i];
+            postings_next(&postings);
+        }
+        assert_int_equal(postings_doc(&postings), POSTINGS_END);
+    }
+    buf_deinit(&list);
+    buf_deinit(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists_are_read_as_they_were_written),
         cmocka_unit_test(test_long_terms_are_kept_in_slabs),
         cmocka_unit_test(test_only_document_needs_no_list),
+        cmocka_unit_test(test_numbers_of_all_lengths_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
