@@ -15,8 +15,8 @@ void clause_init(struct clause *clause, const uint8_t *norms)
 /* What a frequency is multiplied with. */
 static float factor_of(const struct clause *clause, uint32_t doc)
 {
-    return clause->score.lengths->inverse[clause->norms ? clause->norms[doc]
-                                                        : 0];
+    return clause->score.lengths
+        ->inverse[clause->norms ? clause->norms[doc] : 0];
 }
 
 /* Out of line, so that one is not computed beside the next. */
