@@ -19,7 +19,7 @@
 #define BITS_BLOCK 256
 #define BITS_LANES 8
 /* Numbers behind the last one that sums() may read and write. */
-#define BITS_SLACK (2 * BITS_LANES)
+#define BITS_SLACK 16
 /* The words of 64 of the longest set: as long as numbers of 32 bits. */
 #define BITS_SET_MAX (32 * BITS_LANES / 2)
 
