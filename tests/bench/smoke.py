@@ -1,4 +1,4 @@
-"""smoke.py [service ...]: five seconds of every profile of every load test.
+"""smoke.py [service ...]: two seconds of every profile of every load test.
 
 No figure counts here: each unit must be answered as its profile wants it.
 """
@@ -13,7 +13,7 @@ from lab import TOP, Redis, Service, free_port  # noqa: E402
 from tokens import make_keys  # noqa: E402
 
 BUILD = os.path.join(TOP, "build", "release")
-SECONDS = 5
+SECONDS = 2
 KEYED = ("chat",)  # whose load test is many users
 CROWDED = ("rooms", "storm", "lurkers", "idle", "presence")  # by default of thousands
 
