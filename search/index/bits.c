@@ -78,19 +78,6 @@ static void fill_by_byte(void)
                 by->numbers[byte][by->count[byte]++] = bit;
 }
 
-static size_t each_scalar(const void *words, size_t count, uint32_t base,
-                          uint32_t *out)
-{
-    return bits_each(words, count, base, out);
-}
-
-static size_t find_scalar(const void *words, uint32_t base,
-                          const uint32_t *numbers, size_t from, size_t to,
-                          uint16_t *which, uint8_t *at)
-{
-    return bits_find(words, base, numbers, from, to, which, at);
-}
-
 static size_t search_scalar(const uint32_t rising[BITS_BLOCK],
                             const uint32_t *numbers, size_t from, size_t to,
                             uint16_t *which, uint8_t *at)
@@ -117,12 +104,6 @@ static void sums_scalar(const uint32_t *in, size_t count, uint32_t base,
         out[count + i] = UINT32_MAX;
 }
 
-static void saturate_scalar(const uint32_t *freqs, size_t count, float weight,
-                            float *factors)
-{
-    bits_saturate(freqs, count, weight, factors);
-}
-
 static size_t common_scalar(uint32_t *numbers, size_t count, uint32_t offset,
                             const uint32_t *others)
 {
@@ -140,9 +121,9 @@ static size_t common_scalar(uint32_t *numbers, size_t count, uint32_t offset,
 size_t bits_kernels(const struct bits_kernel *kernels[2])
 {
     static const struct bits_kernel scalar = {
-        "scalar",    unpack_scalar,   unpack_rising_scalar,
-        each_scalar, find_scalar,     search_scalar,
-        sums_scalar, saturate_scalar, common_scalar};
+        "scalar",    unpack_scalar, unpack_rising_scalar,
+        bits_each,   bits_find,     search_scalar,
+        sums_scalar, bits_saturate, common_scalar};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     size_t count = 0;
 

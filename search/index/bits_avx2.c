@@ -97,19 +97,6 @@ static void unpack_rising_avx2(const void *in, unsigned width, uint32_t base,
     by_width[width].rising(in, base, out);
 }
 
-static size_t each_avx2(const void *words, size_t count, uint32_t base,
-                        uint32_t *out)
-{
-    return bits_each(words, count, base, out);
-}
-
-static size_t find_avx2(const void *words, uint32_t base,
-                        const uint32_t *numbers, size_t from, size_t to,
-                        uint16_t *which, uint8_t *at)
-{
-    return bits_find(words, base, numbers, from, to, which, at);
-}
-
 /* ---- what is among others */
 
 #define AT_ONCE (4 * BITS_LANES)
@@ -161,12 +148,6 @@ static void sums_avx2(const uint32_t *in, size_t count, uint32_t base,
     *sums = (lanes){0} + UINT32_MAX;
 }
 
-static void saturate_avx2(const uint32_t *freqs, size_t count, float weight,
-                          float *factors)
-{
-    bits_saturate(freqs, count, weight, factors);
-}
-
 static size_t common_avx2(uint32_t *numbers, size_t count, uint32_t offset,
                           const uint32_t *others)
 {
@@ -185,5 +166,5 @@ static size_t common_avx2(uint32_t *numbers, size_t count, uint32_t offset,
 }
 
 const struct bits_kernel bits_avx2 = {
-    "avx2",      unpack_avx2, unpack_rising_avx2, each_avx2,  find_avx2,
-    search_avx2, sums_avx2,   saturate_avx2,      common_avx2};
+    "avx2",      unpack_avx2, unpack_rising_avx2, bits_each,  bits_find,
+    search_avx2, sums_avx2,   bits_saturate,      common_avx2};
