@@ -218,8 +218,6 @@ static uint32_t read_starts(struct phrase *phrase, uint8_t slot)
     make_room(phrase, freq);
     uint32_t *starts = phrase->starts;
     places_read(&term->places, term->found_first[slot], freq, starts);
-    if (term->offset == 0)
-        return freq;
     for (uint32_t i = 0; i < freq; i++) {
         uint32_t start = starts[i];
         starts[count] = start - term->offset;
