@@ -1,8 +1,8 @@
 /*
  * sbg.c - see sbg.h.
  *
- *   read_queries(), read_peers() --> measure(): runs, in each all commands of
- *   each engine in turn --> reckon(): a row for each command and class -->
+ *   read_queries(), read_peers() --> measure(): turns, in each all commands of
+ *   each engine, a few runs --> reckon(): a row for each command and class -->
  *   sbg_print(), sbg_put_json(), sbg_put_plot()
  */
 #include <errno.h>
@@ -23,7 +23,7 @@ struct options {
     bool sbg;
     const char *index, *field, *queries, *peers, *commands, *options;
     const char *json, *plot;
-    int64_t runs, warmups, seed;
+    int64_t turns, runs, warmups, seed;
 };
 
 static const struct config_option option_table[] = {
@@ -43,10 +43,12 @@ static const struct config_option option_table[] = {
      "of the game, with commas between"},
     {"options", CONFIG_STRING, OPTION(options), "", 0, 1000,
      "more options of search-query: --json, --without …"},
-    {"runs", CONFIG_INTEGER, OPTION(runs), "10", 1, SBG_RUNS_MAX,
-     "of all queries, by each engine in turn"},
+    {"turns", CONFIG_INTEGER, OPTION(turns), "5", 1, SBG_RUNS_MAX,
+     "of each engine with each command"},
+    {"runs", CONFIG_INTEGER, OPTION(runs), "2", 1, SBG_RUNS_MAX,
+     "of all queries in a turn"},
     {"warmups", CONFIG_INTEGER, OPTION(warmups), "1", 0, SBG_RUNS_MAX,
-     "runs before those that count"},
+     "turns before those that count"},
     {"seed", CONFIG_INTEGER, OPTION(seed), "1", 0, INT32_MAX,
      "of the order of the queries"},
     {"json", CONFIG_STRING, OPTION(json), NULL, 1, 3000, "file for the result"},
@@ -214,13 +216,18 @@ static int64_t *number_at(const struct game *game, size_t engine,
     return &game->numbers[at + query];
 }
 
+static size_t run_count(const struct game *game)
+{
+    return (size_t)(game->options.turns * game->options.runs);
+}
+
 /* Of each run. */
 static double *took_at(const struct game *game, size_t engine, size_t command,
                        size_t query)
 {
     return &game->took[(number_at(game, engine, command, query) -
                         game->numbers) *
-                       game->options.runs];
+                       run_count(game)];
 }
 
 static bool ask(struct game *game, size_t which, const char *command,
@@ -296,23 +303,37 @@ static bool run_command(struct game *game, size_t engine, size_t command,
     return true;
 }
 
+/* Runs in a row: in all but the first, what the one before touched is in the
+   processor's caches, however much the other engines' turns pushed out. */
+static bool take_turn(struct game *game, size_t engine, size_t command,
+                      int64_t turn)
+{
+    int64_t runs = game->options.runs;
+
+    for (int64_t i = 0; i < runs; i++)
+        if (!run_command(game, engine, command,
+                         turn < 0 ? -1 : turn * runs + i))
+            return false;
+    return command > 0 || measure_floor(game, engine);
+}
+
 static bool measure(struct game *game)
 {
     size_t cells = game->engine_count * game->command_count * game->query_count;
-    size_t runs = (size_t)game->options.runs;
+    const struct options *options = &game->options;
 
     game->numbers = mem_zalloc(MEM_LOAD, cells * sizeof(game->numbers[0]));
-    game->took = mem_zalloc(MEM_LOAD, cells * runs * sizeof(game->took[0]));
+    game->took =
+        mem_zalloc(MEM_LOAD, cells * run_count(game) * sizeof(game->took[0]));
     for (size_t i = 0; i < game->engine_count; i++)
         if (!sbg_engine_start(&game->engines[i]))
             return fail(game->engines[i].name, strerror(errno));
-    for (int64_t run = -game->options.warmups; run < game->options.runs; run++)
+    for (int64_t turn = -options->warmups; turn < options->turns; turn++)
         for (size_t command = 0; command < game->command_count; command++)
             for (size_t i = 0; i < game->engine_count; i++) {
                 size_t engine =
-                    (i + (size_t)(run + SBG_RUNS_MAX)) % game->engine_count;
-                if (!run_command(game, engine, command, run < 0 ? -1 : run) ||
-                    (command == 0 && !measure_floor(game, engine)))
+                    (i + (size_t)(turn + SBG_RUNS_MAX)) % game->engine_count;
+                if (!take_turn(game, engine, command, turn))
                     return false;
             }
     return true;
@@ -324,9 +345,9 @@ static bool measure(struct game *game)
 static double figure_of(const struct game *game, size_t engine, size_t command,
                         size_t query)
 {
-    double took = least(took_at(game, engine, command, query),
-                        (size_t)game->options.runs) -
-                  game->engines[engine].floor_us;
+    double took =
+        least(took_at(game, engine, command, query), run_count(game)) -
+        game->engines[engine].floor_us;
 
     return took > 0 ? took : 0;
 }

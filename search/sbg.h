@@ -3,11 +3,10 @@
  * through pipes, as its driver does: "COMMAND<TAB>QUERY" in, a number or
  * UNSUPPORTED out.
  *
- * Engines take turns in one run; a query counts with the best of its runs, as
- * on the game's page, less what an empty round trip takes (the floor, the best
- * of each engine's).
- * The first engine is search-query beside this program; the others, its peers,
- * are any programs that speak the protocol.
+ * Engines take turns, of a few runs each; a query counts with the best of its
+ * runs, as on the game's page, less what an empty round trip takes (the floor,
+ * the best of each engine's). The first engine is search-query beside this
+ * program; the others, its peers, are any programs that speak the protocol.
  */
 #pragma once
 
