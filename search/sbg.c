@@ -227,7 +227,7 @@ static double *took_at(const struct game *game, size_t engine, size_t command,
 {
     return &game->took[(number_at(game, engine, command, query) -
                         game->numbers) *
-                       run_count(game)];
+                       (ptrdiff_t)run_count(game)];
 }
 
 static bool ask(struct game *game, size_t which, const char *command,

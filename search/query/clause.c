@@ -9,6 +9,7 @@ void clause_init(struct clause *clause, const uint8_t *norms)
     clause->norms = norms;
     clause->bound_block = NO_BLOCK;
     clause->bound = 0;
+    clause->from_block = 0;
     clause->one_by_one = false;
 }
 
@@ -94,40 +95,47 @@ static float bound_of(struct clause *clause, uint32_t block)
     return clause->bound;
 }
 
-bool clause_bound(struct clause *clause, uint32_t from, float *bound,
-                  uint32_t *last)
+/* The block that from is in, or would be, and its last document. */
+static bool find_block(struct clause *clause, uint32_t from, uint32_t *block,
+                       uint32_t *last)
 {
     const struct postings *postings = &clause->postings;
-    uint32_t block = 0;
-    uint32_t end = postings->docs[postings->len - 1];
 
+    *block = 0;
+    *last = postings->docs[postings->len - 1];
     if (postings->block_count) {
-        block = postings_block_of(postings, from);
-        if (block == postings->block_count)
+        *block = clause->from_block > postings->block ? clause->from_block
+                                                      : postings->block;
+        *block = postings_block_of(postings, *block, from);
+        if (*block == postings->block_count)
             return false;
-        end = postings_block_last(postings, block);
+        clause->from_block = *block;
+        *last = postings_block_last(postings, *block);
     }
-    if (end < from)
-        return false;
-    *bound = bound_of(clause, block);
-    *last = end;
-    return true;
+    return *last >= from;
+}
+
+bool clause_last(struct clause *clause, uint32_t from, uint32_t *last)
+{
+    uint32_t block;
+
+    return find_block(clause, from, &block, last);
 }
 
 float clause_bound_up_to(struct clause *clause, uint32_t from, uint32_t last)
 {
     struct postings *postings = &clause->postings;
-    float best;
+    uint32_t block;
     uint32_t end;
 
     if (postings->block_count == 0)
         postings_seek(postings, from);
     if (postings_doc(postings) > last ||
-        !clause_bound(clause, from, &best, &end))
+        !find_block(clause, from, &block, &end))
         return 0;
+    float best = bound_of(clause, block);
     for (unsigned i = 1; end < last; i++) {
-        uint32_t block = clause->bound_block + 1;
-        if (postings->block_count == 0 || block == postings->block_count)
+        if (postings->block_count == 0 || ++block == postings->block_count)
             return best;
         if (i == LOOKED_AT)
             return clause->score.weight;

@@ -11,6 +11,7 @@ struct clause {
     struct postings postings; /* the caller's to set, with score */
     struct score score;
     const uint8_t *norms; /* of all documents; NULL: they are all 0 */
+    uint32_t from_block;  /* that was found last; none before it is asked for */
     uint32_t bound_block; /* that bound is of */
     float bound;
     bool one_by_one; /* ablation.h: a score at a time */
@@ -35,10 +36,9 @@ void clause_scores_found(struct clause *clause, const struct match *match,
                          const uint32_t *docs, size_t found, float *scores);
 
 /*
- * The most that it adds to any document of the block that one from on would be
- * in; *last is the block's last one.  False: no block is left.
+ * Of documents from on, which is never before an earlier one: the last document
+ * of the block that from is in, or would be.  False: no block is left.
  */
-bool clause_bound(struct clause *clause, uint32_t from, float *bound,
-                  uint32_t *last);
-/* The most that it adds to any document from on up to last. */
+bool clause_last(struct clause *clause, uint32_t from, uint32_t *last);
+/* The most that it adds to any of them up to last. */
 float clause_bound_up_to(struct clause *clause, uint32_t from, uint32_t last);

@@ -15,7 +15,9 @@ void match_init(struct match *match)
 static size_t behind(const uint32_t *docs, size_t from, size_t count,
                      uint32_t last)
 {
-    while (from < count && docs[from] <= last)
+    if (docs[count - 1] <= last)
+        return count;
+    while (docs[from] <= last)
         from++;
     return from;
 }

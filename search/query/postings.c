@@ -241,9 +241,9 @@ uint32_t postings_block_places(const struct postings *postings)
 /* ---- moving */
 
 /* Steps that double, then halves between the last two. */
-uint32_t postings_block_of(const struct postings *postings, uint32_t target)
+uint32_t postings_block_of(const struct postings *postings, uint32_t from,
+                           uint32_t target)
 {
-    uint32_t from = postings->block;
     uint32_t step = 1;
 
     if (from >= postings->block_count ||
@@ -298,7 +298,7 @@ bool postings_enter(struct postings *postings, uint32_t target)
     if (postings->docs[postings->len - 1] >= target)
         return true;
     if (postings->block_count) {
-        uint32_t block = postings_block_of(postings, target);
+        uint32_t block = postings_block_of(postings, postings->block, target);
         if (block < postings->block_count) {
             enter(postings, block);
             return true;

@@ -76,9 +76,10 @@ uint32_t postings_freq(struct postings *postings);
 /* Of all of the block. */
 const uint32_t *postings_freqs(struct postings *postings);
 
-/* The block, from the cursor's on, that a document would be in; block_count:
-   none. */
-uint32_t postings_block_of(const struct postings *postings, uint32_t target);
+/* The block that a document would be in, which is not before one that is not
+   before the cursor's; block_count: none. */
+uint32_t postings_block_of(const struct postings *postings, uint32_t from,
+                           uint32_t target);
 uint32_t postings_block_last(const struct postings *postings, uint32_t block);
 /* Its impacts, by norm; their number. */
 size_t postings_impacts(const struct postings *postings, uint32_t block,

@@ -1,9 +1,9 @@
 /*
  * union.c - see union.h.
  *
- *   a window -- set_bounds(), split() --> skipped, or a piece at a time
- *   collect() those of the essential terms --> complete() by the others
- *   --> top_add_all()
+ *   a window -- set_bounds(), split() --> passed over, or
+ *   take_runs(), take_merged(), take_pieces(): documents of one, two or more
+ *   essential terms -- complete() by the others --> top_add_all()
  */
 #include <assert.h>
 #include <math.h>
@@ -14,10 +14,15 @@
 #include "search/query/union.h"
 
 #define LOOKED_AT 8 /* blocks of the rarest term, before all else */
+#define ENOUGH 16   /* documents, for each that is asked for */
+/* Where a term cannot add more than that of what is needed, its blocks' bounds
+   are not worth looking up. */
+#define LITTLE 0.05F
 /* Documents of a window at a time: their scores are in the L1 cache. */
 #define PIECE 2048
 #define WORD 64
 #define SEEN_WORDS (PIECE / WORD)
+
 /* A term in the window. */
 struct bounded {
     struct clause *clause;
@@ -34,9 +39,12 @@ struct united {
     size_t found;
     double sum[PIECE];         /* by document of the piece; else 0 */
     uint64_t seen[SEEN_WORDS]; /* else 0 */
-    float run[LIST_BLOCK];     /* scores of a term's documents in a block */
+    /* Scores of a term's documents in a block, and of another's. */
+    float run[LIST_BLOCK + 1], other[LIST_BLOCK + 1];
     struct match match;
 };
+
+_Static_assert(PIECE >= 2 * LIST_BLOCK, "room for two blocks, merged");
 
 /* ---- a window */
 
@@ -55,7 +63,7 @@ static uint32_t end_window(struct united *united, uint32_t from)
     for (size_t i = 0; i < united->count; i++) {
         struct bounded term = united->terms[i];
         uint32_t last;
-        if (!clause_bound(term.clause, from, &term.bound, &last))
+        if (!clause_last(term.clause, from, &last))
             continue;
         united->terms[kept++] = term;
         if (i >= essential && last < end)
@@ -67,9 +75,14 @@ static uint32_t end_window(struct united *united, uint32_t from)
 
 static void set_bounds(struct united *united, uint32_t from, uint32_t last)
 {
-    for (size_t i = 0; i < united->count; i++)
-        united->terms[i].bound =
-            clause_bound_up_to(united->terms[i].clause, from, last);
+    float little = top_bar(united->top) * LITTLE;
+
+    for (size_t i = 0; i < united->count; i++) {
+        struct clause *clause = united->terms[i].clause;
+        united->terms[i].bound = clause->score.weight < little
+                                     ? clause->score.weight
+                                     : clause_bound_up_to(clause, from, last);
+    }
 }
 
 /* False: nothing of the window can come in. */
@@ -108,25 +121,69 @@ static double least_of(const struct united *united)
     return (double)top_bar(united->top) - rest;
 }
 
-static void collect_one(struct united *united, struct clause *clause,
+/* Those of one term's block. */
+static void collect_run(struct united *united, struct clause *clause,
                         uint32_t end)
 {
     struct postings *postings = &clause->postings;
+    uint32_t count = postings_run(postings, end);
+    const uint32_t *docs = postings->docs + postings->at;
     double least = least_of(united);
     size_t found = 0;
 
-    while (postings_doc(postings) < end) {
-        uint32_t count = postings_run(postings, end);
-        const uint32_t *docs = postings->docs + postings->at;
-        clause_scores(clause, count, united->run);
-        for (uint32_t i = 0; i < count; i++) {
-            double score = (double)united->run[i];
-            united->docs[found] = docs[i];
-            united->scores[found] = score;
-            found += score > least;
-        }
-        postings_pass(postings, count);
+    clause_scores(clause, count, united->run);
+    for (uint32_t i = 0; i < count; i++) {
+        double score = (double)united->run[i];
+        united->docs[found] = docs[i];
+        united->scores[found] = score;
+        found += score > least;
     }
+    postings_pass(postings, count);
+    united->found = found;
+}
+
+/* Before end, and no further than either's block goes. */
+static uint32_t end_of_both(const struct postings *one,
+                            const struct postings *two, uint32_t end)
+{
+    uint32_t last = one->docs[one->len - 1];
+
+    if (last > two->docs[two->len - 1])
+        last = two->docs[two->len - 1];
+    return last < end ? last + 1 : end;
+}
+
+/* Those of two terms' blocks, as far as both go.  Behind a run is a document
+   from end on, if only POSTINGS_END: so there is no branch that depends on
+   whose the next one is. */
+static void merge_runs(struct united *united, struct clause *a,
+                       struct clause *b, uint32_t end)
+{
+    end = end_of_both(&a->postings, &b->postings, end);
+    uint32_t a_count = postings_run(&a->postings, end);
+    uint32_t b_count = postings_run(&b->postings, end);
+    const uint32_t *a_docs = a->postings.docs + a->postings.at;
+    const uint32_t *b_docs = b->postings.docs + b->postings.at;
+    double least = least_of(united);
+    size_t found = 0;
+
+    clause_scores(a, a_count, united->run);
+    clause_scores(b, b_count, united->other);
+    united->run[a_count] = united->other[b_count] = 0;
+    for (uint32_t i = 0, j = 0; i < a_count || j < b_count;) {
+        uint32_t doc = a_docs[i] < b_docs[j] ? a_docs[i] : b_docs[j];
+        bool of_a = a_docs[i] == doc;
+        bool of_b = b_docs[j] == doc;
+        double score = (of_a ? (double)united->run[i] : 0) +
+                       (of_b ? (double)united->other[j] : 0);
+        united->docs[found] = doc;
+        united->scores[found] = score;
+        found += score > least;
+        i += of_a;
+        j += of_b;
+    }
+    postings_pass(&a->postings, a_count);
+    postings_pass(&b->postings, b_count);
     united->found = found;
 }
 
@@ -149,12 +206,13 @@ static void add_scores(struct united *united, struct clause *clause,
     }
 }
 
-static void collect_seen(struct united *united, uint32_t from)
+static void collect_seen(struct united *united, uint32_t from, uint32_t end)
 {
+    uint32_t words = (end - from + WORD - 1) / WORD;
     double least = least_of(united);
     size_t found = 0;
 
-    for (uint32_t word = 0; word < SEEN_WORDS; word++) {
+    for (uint32_t word = 0; word < words; word++) {
         for (uint64_t bits = united->seen[word]; bits; bits &= bits - 1) {
             uint32_t place = word * WORD + (uint32_t)__builtin_ctzll(bits);
             double score = united->sum[place];
@@ -172,13 +230,9 @@ static void collect(struct united *united, uint32_t from, uint32_t end)
 {
     for (size_t i = united->essential; i < united->count; i++)
         postings_seek(&united->terms[i].clause->postings, from);
-    if (united->count - united->essential == 1) {
-        collect_one(united, united->terms[united->essential].clause, end);
-        return;
-    }
     for (size_t i = united->essential; i < united->count; i++)
         add_scores(united, united->terms[i].clause, from, end);
-    collect_seen(united, from);
+    collect_seen(united, from, end);
 }
 
 /* ---- what the others add */
@@ -225,12 +279,53 @@ static void add_term(struct united *united, size_t term)
     }
 }
 
-static void take_piece(struct united *united, uint32_t from, uint32_t end)
+static void complete(struct united *united)
 {
-    collect(united, from, end);
     for (size_t i = united->essential; i-- > 0 && united->found > 0;)
         add_term(united, i);
     top_add_all(united->top, united->docs, united->scores, united->found);
+}
+
+static void take_pieces(struct united *united, uint32_t from, uint32_t end)
+{
+    for (uint32_t to; from < end; from = to) {
+        to = end - from < PIECE ? end : from + PIECE;
+        collect(united, from, to);
+        complete(united);
+    }
+}
+
+/* Of one essential term a block at a time, however far apart. */
+static void take_runs(struct united *united, uint32_t from, uint32_t end)
+{
+    struct clause *clause = united->terms[united->essential].clause;
+
+    postings_seek(&clause->postings, from);
+    while (postings_doc(&clause->postings) < end) {
+        collect_run(united, clause, end);
+        complete(united);
+    }
+}
+
+/* Of two: what is behind one's block, or before the other's, comes next. */
+static void take_merged(struct united *united, uint32_t from, uint32_t end)
+{
+    struct clause *a = united->terms[united->essential].clause;
+    struct clause *b = united->terms[united->essential + 1].clause;
+
+    postings_seek(&a->postings, from);
+    postings_seek(&b->postings, from);
+    for (;;) {
+        bool has_a = postings_doc(&a->postings) < end;
+        bool has_b = postings_doc(&b->postings) < end;
+        if (has_a && has_b)
+            merge_runs(united, a, b, end);
+        else if (has_a || has_b)
+            collect_run(united, has_a ? a : b, end);
+        else
+            break;
+        complete(united);
+    }
 }
 
 /*
@@ -252,13 +347,17 @@ static void set_least(struct united *united)
     if (!rarest || united->count == 1 || top->count || top->looks_not)
         return;
     struct postings *postings = &rarest->postings;
-    for (unsigned i = 0; i < LOOKED_AT && postings->at < postings->len; i++) {
+    size_t looked_at = 0;
+    for (unsigned i = 0; i < LOOKED_AT && looked_at < top->most * ENOUGH &&
+                         postings->at < postings->len;
+         i++) {
         uint32_t count = postings->len;
         clause_scores(rarest, count, united->run);
         for (uint32_t j = 0; j < count; j++)
             united->scores[j] = (double)united->run[j];
         top_add_all(top, postings->docs, united->scores, count);
         postings_pass(postings, count);
+        looked_at += count;
     }
     if (top->count == top->most)
         top->least = nextafterf(top->hits[0].score, -1);
@@ -286,10 +385,12 @@ static void take_windows(struct united *united, uint32_t docs)
             if (!split(united))
                 continue;
         }
-        for (uint32_t at = from, to; at < end; at = to) {
-            to = end - at < PIECE ? end : at + PIECE;
-            take_piece(united, at, to);
-        }
+        if (united->count - united->essential == 1)
+            take_runs(united, from, end);
+        else if (united->count - united->essential == 2)
+            take_merged(united, from, end);
+        else
+            take_pieces(united, from, end);
     }
 }
 
@@ -299,7 +400,7 @@ static void take_all(struct united *united, uint32_t docs)
     for (uint32_t from = 0, to; from < docs && !top_is_late(united->top);
          from = to) {
         to = docs - from < PIECE ? docs : from + PIECE;
-        take_piece(united, from, to);
+        take_pieces(united, from, to);
     }
 }
 
