@@ -24,7 +24,7 @@
 struct options {
     const char *index, *schema, *input, *id_field;
     int64_t threads, ram, merge_to;
-    bool merge, source, values, check;
+    bool merge, reorder, source, values, check;
 };
 
 static const struct config_option option_table[] = {
@@ -46,6 +46,8 @@ static const struct config_option option_table[] = {
     {"merge-to", CONFIG_INTEGER, OPTION(merge_to), "0", 0,
      MANIFEST_SEGMENTS_MAX,
      "segments that there are in the end, at most; 0: as many as there are"},
+    {"reorder", CONFIG_BOOLEAN, OPTION(reorder), "false", 0, 1,
+     "in the end, put documents with words in common beside each other"},
     {"source", CONFIG_BOOLEAN, OPTION(source), "true", 0, 1,
      "leave the documents out, as they came"},
     {"values", CONFIG_BOOLEAN, OPTION(values), "true", 0, 1,
@@ -139,6 +141,7 @@ static int index_all(struct indexing *indexing, int input)
             .no_source = !options->source,
             .no_values = !options->values,
             .merges = options->merge && !options->merge_to,
+            .reorders = options->reorder,
             .refused = on_refused,
             .arg = indexing});
     int err = take_all(indexing, input);

@@ -386,7 +386,7 @@ bool intake_finish(struct intake *intake, size_t most, char *why,
     pthread_mutex_unlock(&intake->lock);
     for (size_t i = 0; i < intake->count; i++)
         pthread_join(intake->workers[i].thread, NULL);
-    ledger_finish(intake->ledger, most);
+    ledger_finish(intake->ledger, most, intake->options.reorders);
     if (ledger_failed(intake->ledger))
         snprintf(why, why_size, "%s", ledger_why(intake->ledger));
     return !ledger_failed(intake->ledger);

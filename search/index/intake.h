@@ -28,7 +28,8 @@ struct intake_options {
        generation of the index by this run. */
     const char *id_field;
     bool no_source, no_values;
-    bool merges; /* in the background */
+    bool merges;   /* in the background */
+    bool reorders; /* at the end (reorder.h) */
     /* By any thread, one at a time. */
     void (*refused)(void *arg, uint64_t line, const char *why);
     void *arg;

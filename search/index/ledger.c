@@ -133,10 +133,15 @@ static int save(struct ledger *ledger)
 
 /* ---- merges; the lock is held but where it is said */
 
-static int commit(struct ledger *ledger, struct merger *merger)
+static int commit(struct ledger *ledger, struct merger *merger, bool reorders)
 {
     struct tiers_range range = merger_range(merger, ledger->manifest);
-    struct buf joined = join_origins(ledger, merger, &range);
+    struct buf joined;
+
+    if (reorders) /* nothing is added any more: nobody asks */
+        buf_init(&joined, MEM_JOB);
+    else
+        joined = join_origins(ledger, merger, &range);
     int err = merger_commit(merger, ledger->manifest);
 
     if (err) {
@@ -148,7 +153,8 @@ static int commit(struct ledger *ledger, struct merger *merger)
     return save(ledger);
 }
 
-static void merge(struct ledger *ledger, const struct tiers_range *range)
+static void merge(struct ledger *ledger, const struct tiers_range *range,
+                  bool reorders)
 {
     char why[WHY];
     struct merger *merger =
@@ -158,11 +164,13 @@ static void merge(struct ledger *ledger, const struct tiers_range *range)
         ledger_fail(ledger, "cannot merge", why);
         return;
     }
+    if (reorders)
+        merger_reorder(merger);
     pthread_mutex_unlock(&ledger->lock);
     int err = merger_run(merger);
     pthread_mutex_lock(&ledger->lock);
     if (!err)
-        err = commit(ledger, merger);
+        err = commit(ledger, merger, reorders);
     if (err)
         ledger_fail(ledger, "cannot merge",
                     merger_damage(merger) ? merger_damage(merger)
@@ -178,7 +186,7 @@ static void *merge_on(void *arg)
     pthread_mutex_lock(&ledger->lock);
     while (!ledger_failed(ledger)) {
         if (merger_choose(&ledger->opened, &range))
-            merge(ledger, &range);
+            merge(ledger, &range, false);
         else if (ledger->ending)
             break;
         else
@@ -251,7 +259,19 @@ void ledger_add(struct ledger *ledger, const char *name,
     pthread_mutex_unlock(&ledger->lock);
 }
 
-void ledger_finish(struct ledger *ledger, size_t most)
+/* Of each segment; one that has no live document goes. */
+static void reorder(struct ledger *ledger)
+{
+    const size_t *count = &ledger->manifest->count;
+
+    for (size_t i = 0, before; i < *count && !ledger_failed(ledger);
+         i += *count == before) {
+        before = *count;
+        merge(ledger, &(struct tiers_range){i, 1}, true);
+    }
+}
+
+void ledger_finish(struct ledger *ledger, size_t most, bool reorders)
 {
     pthread_mutex_lock(&ledger->lock);
     ledger->ending = true;
@@ -262,7 +282,9 @@ void ledger_finish(struct ledger *ledger, size_t most)
     pthread_mutex_lock(&ledger->lock);
     size_t count = ledger->manifest->count;
     if (most && count > most && !ledger_failed(ledger))
-        merge(ledger, &(struct tiers_range){most - 1, count - most + 1});
+        merge(ledger, &(struct tiers_range){most - 1, count - most + 1}, false);
+    if (reorders)
+        reorder(ledger);
     pthread_mutex_unlock(&ledger->lock);
 }
 

@@ -40,6 +40,7 @@ void ledger_add(struct ledger *ledger, const char *name,
                 const struct schema *schema, struct buf *origins);
 
 /* Nothing is added any more; merges that are worth it are done.  Most: of
-   segments that are left, 0: as many as there are. */
-void ledger_finish(struct ledger *ledger, size_t most);
+   segments that are left, 0: as many as there are; each is reordered then, if
+   that is asked for (reorder.h). */
+void ledger_finish(struct ledger *ledger, size_t most, bool reorders);
 void ledger_destroy(struct ledger *ledger);

@@ -11,6 +11,7 @@
 #include "common/hash.h"
 #include "search/index/field_put.h"
 #include "search/index/merge.h"
+#include "search/index/reorder.h"
 #include "search/query/places.h"
 #include "search/query/postings.h"
 
@@ -20,7 +21,9 @@
 struct part {
     struct reader *reader;
     uint32_t *numbers; /* of each document its new one, or GONE */
-    bool whole;        /* none is gone */
+    uint32_t *order;   /* those that are not gone, by new number; count */
+    uint32_t count;
+    bool whole; /* none is gone, or has another place */
     /* of the field that is being merged */
     const struct field *field;  /* NULL: it has none */
     struct dict_cursor *cursor; /* NULL: it has no more */
@@ -30,6 +33,7 @@ struct part {
 struct merge {
     const struct schema *schema;
     const atomic_bool *cancelled;
+    bool reorders;
     const struct bits_kernel *kernel;
     struct segment_writer *out;
     struct part *parts;
@@ -44,6 +48,9 @@ struct merge {
     /* of the term */
     struct buf docs_of, freqs, steps; /* of uint32_t */
     uint64_t total;                   /* how often all have it */
+    /* of one of its segments, whose documents change places */
+    struct buf moved_keys;                             /* of uint64_t */
+    struct buf moved_freqs, moved_firsts, moved_steps; /* of uint32_t */
     struct postings postings;
     struct places places;
 };
@@ -57,15 +64,65 @@ static void put(void *arg, struct span bytes)
 
 /* ---- documents */
 
+/* Of all that the segment has, in the order that it is to have. */
+static void order(struct merge *merge, struct part *part)
+{
+    uint32_t docs = part->reader->docs;
+
+    part->order = mem_alloc(MEM_JOB, (docs + 1) * sizeof(uint32_t));
+    for (uint32_t i = 0; i < docs; i++)
+        part->order[i] = i;
+    if (merge->reorders && !merge->err)
+        merge->err =
+            reorder_documents(part->reader, merge->cancelled, part->order);
+}
+
 static void number(struct merge *merge, struct part *part)
 {
     const struct reader *reader = part->reader;
+    bool all = reader->live->count == reader->docs;
 
     part->numbers = mem_alloc(MEM_JOB, (reader->docs + 1) * sizeof(uint32_t));
-    part->whole = reader->live->count == reader->docs;
-    for (uint32_t doc = 0; doc < reader->docs; doc++)
-        part->numbers[doc] =
-            part->whole || live_has(reader->live, doc) ? merge->docs++ : GONE;
+    part->whole = all && !merge->reorders;
+    for (uint32_t i = 0; i < reader->docs; i++) {
+        uint32_t doc = part->order[i];
+        part->numbers[doc] = GONE;
+        if (!all && !live_has(reader->live, doc))
+            continue;
+        part->numbers[doc] = merge->docs++;
+        part->order[part->count++] = doc;
+    }
+}
+
+/* Of a segment, one at a time. */
+static int move_sources(struct stored_writer *writer, struct part *part,
+                        bool empty)
+{
+    struct buf source;
+    int err = 0;
+
+    buf_init(&source, MEM_JOB);
+    for (uint32_t i = 0; i < part->count && !err; i++) {
+        source.len = 0;
+        if (!empty)
+            err = reader_source(part->reader, part->order[i], &source);
+        if (!err)
+            stored_writer_add(writer, buf_span(&source));
+    }
+    buf_deinit(&source);
+    return err;
+}
+
+static int put_sources(struct merge *merge, struct stored_writer *writer,
+                       struct part *part)
+{
+    struct stored *stored = reader_stored(part->reader);
+
+    if (!stored)
+        return UV_EIO;
+    if (merge->reorders)
+        return move_sources(writer, part, stored_is_empty(stored));
+    return stored_copy(writer, stored, part->reader->live);
 }
 
 static void copy_sources(struct merge *merge)
@@ -76,12 +133,8 @@ static void copy_sources(struct merge *merge)
     buf_init(&index, MEM_JOB);
     stored_writer_init(&writer, put, merge);
     segment_writer_begin(merge->out, SEGMENT_STORED, SEGMENT_NO_FIELD);
-    for (size_t i = 0; i < merge->count && !merge->err; i++) {
-        struct reader *reader = merge->parts[i].reader;
-        struct stored *stored = reader_stored(reader);
-        merge->err =
-            stored ? stored_copy(&writer, stored, reader->live) : UV_EIO;
-    }
+    for (size_t i = 0; i < merge->count && !merge->err; i++)
+        merge->err = put_sources(merge, &writer, &merge->parts[i]);
     if (!merge->err) {
         stored_writer_finish(&writer, &index);
         segment_writer_section(merge->out, SEGMENT_SOURCES, SEGMENT_NO_FIELD,
@@ -98,12 +151,12 @@ static void copy_ids(struct merge *merge)
     ids_writer_init(&writer, merge->seed);
     for (size_t i = 0; i < merge->count && !merge->err; i++) {
         const struct part *part = &merge->parts[i];
-        for (uint32_t doc = 0; doc < part->reader->docs; doc++) {
-            struct span id = reader_id(part->reader, doc);
-            if (!id.ptr)
-                merge->err = UV_EIO;
-            else if (part->numbers[doc] != GONE)
+        for (uint32_t j = 0; j < part->count && !merge->err; j++) {
+            struct span id = reader_id(part->reader, part->order[j]);
+            if (id.ptr)
                 ids_writer_add(&writer, id);
+            else
+                merge->err = UV_EIO;
         }
     }
     segment_writer_begin(merge->out, SEGMENT_IDS, SEGMENT_NO_FIELD);
@@ -131,11 +184,11 @@ static void add_value(struct values_writer *writer, const struct values *values,
 static void add_values(struct values_writer *writer, const struct part *part,
                        const struct values *values)
 {
-    for (uint32_t doc = 0; doc < part->reader->docs; doc++) {
-        uint32_t count =
-            part->numbers[doc] == GONE ? 0 : values_count(values, doc);
-        for (uint32_t i = 0; i < count; i++)
-            add_value(writer, values, doc, i, part->numbers[doc]);
+    for (uint32_t i = 0; i < part->count; i++) {
+        uint32_t doc = part->order[i];
+        uint32_t count = values_count(values, doc);
+        for (uint32_t j = 0; j < count; j++)
+            add_value(writer, values, doc, j, part->numbers[doc]);
     }
 }
 
@@ -226,6 +279,83 @@ static void add_whole(struct merge *merge, const struct part *part,
         places_steps(places, 0, total, reserve_u32(&merge->steps, total));
 }
 
+/* By their high halves, digit by digit, the last one first; those that are the
+   same stay as they are. */
+static void sort_keys(uint64_t *keys, uint64_t *other, uint32_t count,
+                      uint32_t most)
+{
+    for (unsigned shift = 32; shift < 64 && most >> (shift - 32); shift += 8) {
+        uint32_t at[256] = {0};
+        uint32_t sum = 0;
+        for (uint32_t i = 0; i < count; i++)
+            at[keys[i] >> shift & 255]++;
+        for (unsigned i = 0; i < 256; i++) {
+            uint32_t having = at[i];
+            at[i] = sum;
+            sum += having;
+        }
+        for (uint32_t i = 0; i < count; i++)
+            other[at[keys[i] >> shift & 255]++] = keys[i];
+        memcpy(keys, other, count * sizeof(keys[0]));
+    }
+}
+
+/* What each has, and a key for it: its new number, then its place here; how
+   many are not gone.  So they can be put in order. */
+static uint32_t read_moved(struct merge *merge, const struct part *part)
+{
+    struct postings *postings = &merge->postings;
+    uint32_t all = part->cursor->entry.count;
+    uint32_t count = 0;
+    uint32_t first = 0;
+
+    merge->moved_keys.len = merge->moved_freqs.len = merge->moved_firsts.len =
+        0;
+    uint64_t *keys =
+        (void *)buf_reserve(&merge->moved_keys, 2 * all * sizeof(uint64_t));
+    uint32_t *freqs = reserve_u32(&merge->moved_freqs, all);
+    uint32_t *firsts = reserve_u32(&merge->moved_firsts, all);
+    for (uint32_t i = 0; postings_doc(postings) != POSTINGS_END; i++) {
+        uint32_t doc = part->numbers[postings_doc(postings)];
+        freqs[i] = postings_freq(postings);
+        firsts[i] = first;
+        first += freqs[i];
+        keys[count] = (uint64_t)doc << 32 | i;
+        count += doc != GONE;
+        postings_next(postings);
+    }
+    return count;
+}
+
+/* All of them, by their new numbers. */
+static void add_moved(struct merge *merge, const struct part *part,
+                      struct places *places)
+{
+    uint32_t total = (uint32_t)part->cursor->entry.total;
+    uint32_t count = read_moved(merge, part);
+    uint64_t *keys = (void *)merge->moved_keys.ptr;
+    const uint32_t *freqs = (const void *)merge->moved_freqs.ptr;
+    const uint32_t *firsts = (const void *)merge->moved_firsts.ptr;
+    uint32_t *docs = reserve_u32(&merge->docs_of, count);
+    uint32_t *often = reserve_u32(&merge->freqs, count);
+
+    sort_keys(keys, keys + count, count, merge->docs);
+    merge->moved_steps.len = 0;
+    if (places)
+        places_steps(places, 0, total, reserve_u32(&merge->moved_steps, total));
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t place = (uint32_t)keys[i];
+        docs[i] = (uint32_t)(keys[i] >> 32);
+        often[i] = freqs[place];
+        merge->total += often[i];
+        if (places)
+            buf_append_bytes(&merge->steps,
+                             merge->moved_steps.ptr +
+                                 firsts[place] * sizeof(uint32_t),
+                             often[i] * sizeof(uint32_t));
+    }
+}
+
 /* Of the segment's documents that have it. */
 static void add_documents(struct merge *merge, const struct part *part)
 {
@@ -248,6 +378,8 @@ static void add_documents(struct merge *merge, const struct part *part)
         places_init(places, merge->kernel, bytes, (uint32_t)entry->total);
     if (part->whole)
         add_whole(merge, part, places);
+    else if (merge->reorders)
+        add_moved(merge, part, places);
     else
         add_some(merge, part, places);
 }
@@ -342,10 +474,8 @@ static void add_norms(struct merge *merge, const struct part *part)
 {
     const uint8_t *norms = part->field ? part->field->norms : NULL;
 
-    for (uint32_t doc = 0; doc < part->reader->docs; doc++) {
-        uint8_t norm = norms ? norms[doc] : 0;
-        if (part->numbers[doc] == GONE)
-            continue;
+    for (uint32_t i = 0; i < part->count; i++) {
+        uint8_t norm = norms ? norms[part->order[i]] : 0;
         buf_append_char(&merge->norms, (char)norm);
         merge->totals.docs += norm > 0;
     }
@@ -425,6 +555,10 @@ static void merge_all(struct merge *merge)
     buf_init(&merge->docs_of, MEM_JOB);
     buf_init(&merge->freqs, MEM_JOB);
     buf_init(&merge->steps, MEM_JOB);
+    buf_init(&merge->moved_keys, MEM_JOB);
+    buf_init(&merge->moved_freqs, MEM_JOB);
+    buf_init(&merge->moved_firsts, MEM_JOB);
+    buf_init(&merge->moved_steps, MEM_JOB);
     merge->having = mem_alloc(MEM_JOB, bitmap_size(merge->docs));
     copy_sources(merge);
     if (!merge->err)
@@ -441,6 +575,10 @@ static void merge_all(struct merge *merge)
     buf_deinit(&merge->docs_of);
     buf_deinit(&merge->freqs);
     buf_deinit(&merge->steps);
+    buf_deinit(&merge->moved_keys);
+    buf_deinit(&merge->moved_freqs);
+    buf_deinit(&merge->moved_firsts);
+    buf_deinit(&merge->moved_steps);
 }
 
 int merge_segments(const char *path, const struct merge_source *source,
@@ -454,6 +592,7 @@ int merge_segments(const char *path, const struct merge_source *source,
     merge->seed = hash_random_key().k0;
     merge->schema = source->schema;
     merge->cancelled = source->cancelled;
+    merge->reorders = source->reorders;
     merge->kernel = kernels[0];
     merge->count = count;
     merge->parts = mem_zalloc(MEM_JOB, (count + 1) * sizeof(merge->parts[0]));
@@ -461,6 +600,7 @@ int merge_segments(const char *path, const struct merge_source *source,
     merge->err = merge->out ? 0 : errno;
     for (size_t i = 0; i < count; i++) {
         merge->parts[i].reader = source->readers[i];
+        order(merge, &merge->parts[i]);
         number(merge, &merge->parts[i]);
     }
     if (!merge->err && merge->docs > SEGMENT_DOCS_MAX)
@@ -472,8 +612,10 @@ int merge_segments(const char *path, const struct merge_source *source,
     else if (merge->out)
         merge->err = segment_writer_finish(merge->out, merge->docs);
     *docs = merge->docs;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         mem_free(merge->parts[i].numbers);
+        mem_free(merge->parts[i].order);
+    }
     mem_free(merge->parts);
     int err = merge->err;
     mem_free(merge);

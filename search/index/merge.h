@@ -11,11 +11,13 @@ struct merge_source {
     const struct schema *schema;   /* the index's */
     struct reader *const *readers; /* each says who is live */
     size_t count;
+    bool reorders; /* each segment's documents, as reorder.h has them */
     const atomic_bool *cancelled; /* looked at now and then; or NULL */
 };
 
 /*
- * Documents in the order of the segments, and of each in its own.  0, or errno,
+ * Documents in the order of the segments, and of each in its own, unless it is
+ * reordered.  0, or errno,
  * EFBIG when they are too many for one, UV_EIO when one of them is damaged (it
  * says where), or UV_ECANCELED; then nothing is there.
  */

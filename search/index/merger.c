@@ -14,6 +14,7 @@ struct merger {
     struct schema schema;
     struct opened parts; /* as they were at the beginning */
     uint32_t docs;       /* live ones of them all */
+    bool reorders;
     atomic_bool cancelled;
     bool made; /* and not committed: a file is there */
 };
@@ -64,11 +65,17 @@ struct merger *merger_begin(struct manifest *manifest, const char *dir,
     return merger;
 }
 
+void merger_reorder(struct merger *merger)
+{
+    merger->reorders = true;
+}
+
 int merger_run(struct merger *merger)
 {
     struct merge_source source = {.schema = &merger->schema,
                                   .readers = merger->parts.readers,
                                   .count = merger->parts.manifest.count,
+                                  .reorders = merger->reorders,
                                   .cancelled = &merger->cancelled};
     char path[PATH_MAX];
     uint32_t docs;
@@ -112,6 +119,7 @@ static bool delete_all_since(const struct merger *merger,
     for (size_t i = 0; i < parts->manifest.count; i++) {
         if (strcmp(parts->manifest.segments[i].live, now[i].live) == 0)
             continue;
+        assert(!merger->reorders);
         path_of(merger, now[i].live, path);
         if (!live_load(&live, path, now[i].docs))
             return false;

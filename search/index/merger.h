@@ -27,6 +27,9 @@ bool merger_choose(const struct opened *opened, struct tiers_range *range);
 struct merger *merger_begin(struct manifest *manifest, const char *dir,
                             const struct tiers_range *range, char *why,
                             size_t why_size);
+/* Before it runs: documents as reorder.h has them.  Then merger_number() knows
+   nothing of them, and none is deleted meanwhile. */
+void merger_reorder(struct merger *merger);
 /* 0, errno, UV_EIO: one is damaged, see merger_damage(); UV_ECANCELED. */
 int merger_run(struct merger *merger);
 /* From any thread: a run ends soon. */

@@ -125,6 +125,42 @@ def test_what_is_deleted_is_not_found_and_goes_with_a_merge():
         same(found(folder, "*:*"), ["a", "c", "d"])
 
 
+def test_documents_that_are_alike_are_put_beside_each_other():
+    """Of sixteen kinds, mixed: most come beside one of their own, and all is found as before."""
+    rng = random.Random(SEED)
+    kinds = [kind for kind in range(16) for _ in range(100)]
+    rng.shuffle(kinds)
+    docs = [{"id": "%d-%d" % (kind, i), "n": i, "k": "k%d" % rng.randrange(300),
+             "text": " ".join(rng.sample(["w%dx%d" % (kind, j) for j in range(8)], 7) + ["sea"] * rng.randrange(1, 9))}
+            for i, kind in enumerate(kinds)]
+    with tempfile.TemporaryDirectory() as folder:
+        asked = ("w3x1 w4x2", '"sea sea"', "+sea +w7x7", "k:k7", "n:[100 TO 120]", "w1x1 -w1x2", "*:*")
+
+        def look():
+            result = []
+            for text in asked:
+                lines = query(folder, "--query", text, "--hits", "1000", "--sort", "n").splitlines()
+                result.append((lines[:-1], lines[-1].split(",")[0]))
+            return result
+
+        index(folder, docs[:700])
+        index(folder, docs[700:], "--no-merge")
+        index(folder, [docs[5], docs[900]], "--no-merge")
+        before = look()
+        index(folder, [], "--reorder")
+        same(len([name for name in files(folder) if name.endswith(".segment")]), 3)
+        assert look() == before
+        index(folder, [], "--merge-to", "1", "--reorder")
+        same([name for name in files(folder) if name.endswith(".live")], [])
+        assert look() == before
+        index(folder, [], "--check")
+        order = [int(name.split("-")[0]) for name in found(folder, "*:*", "--hits", "1000")]
+        alike = sum(one == other for one, other in zip(order, order[1:]))
+        assert alike > 850 > sum(one == other for one, other in zip(kinds, kinds[1:])) * 5, alike
+        index(folder, [], "--reorder")
+        assert look() == before
+
+
 def test_a_document_takes_the_place_of_one_with_its_id():
     with tempfile.TemporaryDirectory() as folder:
         index(folder, SONGS, "--no-merge")
