@@ -311,8 +311,8 @@ static uint32_t read_moved(struct merge *merge, const struct part *part)
 
     merge->moved_keys.len = merge->moved_freqs.len = merge->moved_firsts.len =
         0;
-    uint64_t *keys =
-        (void *)buf_reserve(&merge->moved_keys, 2 * all * sizeof(uint64_t));
+    uint64_t *keys = (void *)buf_reserve(&merge->moved_keys,
+                                         (size_t)2 * all * sizeof(uint64_t));
     uint32_t *freqs = reserve_u32(&merge->moved_freqs, all);
     uint32_t *firsts = reserve_u32(&merge->moved_firsts, all);
     for (uint32_t i = 0; postings_doc(postings) != POSTINGS_END; i++) {

@@ -32,7 +32,8 @@ struct graph {
     float *left_biases, *right_biases; /* to the right, of those */
     uint32_t *met; /* the terms of which there are any; met_count */
     uint32_t met_count;
-    uint64_t *keys; /* by place; also where documents are put in order */
+    uint64_t *keys;  /* by place */
+    uint32_t *moved; /* documents, by their next places */
 };
 
 /* ---- who has what */
@@ -254,10 +255,9 @@ static uint32_t exchange(struct graph *graph, uint32_t *docs, uint32_t half,
             change_side(graph, docs[i], graph->right, graph->left);
             moved++;
         }
-        graph->keys[i] = (uint64_t)at[right]++ << 32 | docs[i];
+        graph->moved[at[right]++] = docs[i];
     }
-    for (uint32_t i = 0; i < count; i++)
-        docs[graph->keys[i] >> 32] = (uint32_t)graph->keys[i];
+    memcpy(docs, graph->moved, count * sizeof(docs[0]));
     return moved;
 }
 
@@ -274,11 +274,11 @@ static uint64_t edges_of(const struct graph *graph, const uint32_t *docs,
 static void swap_halves(struct graph *graph, uint32_t *docs, uint32_t half,
                         uint32_t count)
 {
-    uint32_t *copy = (uint32_t *)graph->keys;
+    uint32_t rest = count - half;
 
-    memcpy(copy, docs + half, (count - half) * sizeof(docs[0]));
-    memcpy(copy + (count - half), docs, half * sizeof(docs[0]));
-    memcpy(docs, copy, count * sizeof(docs[0]));
+    memcpy(graph->moved, docs + half, rest * sizeof(docs[0]));
+    memcpy(graph->moved + rest, docs, half * sizeof(docs[0]));
+    memcpy(docs, graph->moved, count * sizeof(docs[0]));
 }
 
 static void split(struct graph *graph, uint32_t *docs, uint32_t count)
@@ -314,6 +314,8 @@ static void init_halves(struct graph *graph)
     graph->met = mem_alloc(MEM_JOB, size);
     graph->keys =
         mem_alloc(MEM_JOB, (graph->docs + 1) * sizeof(graph->keys[0]));
+    graph->moved =
+        mem_alloc(MEM_JOB, (graph->docs + 1) * sizeof(graph->moved[0]));
     graph->logs =
         mem_alloc(MEM_JOB, (graph->docs + 2) * sizeof(graph->logs[0]));
     graph->logs[0] = 0;
@@ -332,6 +334,7 @@ static void deinit(struct graph *graph)
     mem_free(graph->right_biases);
     mem_free(graph->met);
     mem_free(graph->keys);
+    mem_free(graph->moved);
 }
 
 /* A halving that is not even makes the next ones' ranges differ by a document
