@@ -2,7 +2,8 @@
  * intersection.c - see intersection.h.
  *
  *   take_block() -- the lead's documents that can still come in --> look_up()
- *   in one term after the other --> top_add_all()
+ *   in one required term after the other --> leave_out() by the excluded ones
+ *   --> add() of the optional ones --> top_add_all()
  */
 #include <assert.h>
 #include <string.h>
@@ -11,8 +12,9 @@
 #include "search/query/match.h"
 
 struct intersected {
-    struct clause **clauses; /* the rarest first, the optional ones last */
-    size_t count, required;
+    struct clause **clauses; /* the rarest first */
+    size_t required, scored; /* scored: with the optional ones */
+    size_t count;            /* and with the excluded ones */
     struct top *top;
     double needed;                      /* bound of those that are required */
     double rests[INTERSECTION_MAX + 1]; /* bounds of the terms from it on */
@@ -38,8 +40,8 @@ static void put_in_order(struct clause **clauses, size_t count)
 /* Of the documents from on up to last. */
 static void set_rests(struct intersected *all, uint32_t from, uint32_t last)
 {
-    all->rests[all->count] = all->needed = 0;
-    for (size_t i = all->count; i-- > 0;) {
+    all->rests[all->scored] = all->needed = 0;
+    for (size_t i = all->scored; i-- > 0;) {
         double bound = (double)clause_bound_up_to(all->clauses[i], from, last) *
                        SCORE_ROUNDING;
         all->rests[i] = all->rests[i + 1] + bound;
@@ -95,6 +97,28 @@ static void add(struct intersected *all, size_t which)
     all->found = kept;
 }
 
+/* Those that have an excluded term go. */
+static void leave_out(struct intersected *all, size_t which)
+{
+    struct postings *postings = &all->clauses[which]->postings;
+    bool has[LIST_BLOCK] = {false};
+    size_t kept = 0;
+
+    for (size_t from = 0; from < all->found;) {
+        size_t found =
+            match_block(&all->match, postings, all->docs, all->found, &from);
+        for (size_t i = 0; i < found; i++)
+            has[all->match.which[i]] = true;
+    }
+    for (size_t i = 0; i < all->found; i++) {
+        double score = all->scores[i];
+        all->docs[kept] = all->docs[i];
+        all->scores[kept] = score;
+        kept += !has[i];
+    }
+    all->found = kept;
+}
+
 static void look_up(struct intersected *all, size_t which)
 {
     struct clause *clause = all->clauses[which];
@@ -140,7 +164,7 @@ static uint32_t next_optional(struct intersected *all)
     uint32_t doc = postings_doc(&all->clauses[0]->postings);
     uint32_t next = POSTINGS_END;
 
-    for (size_t i = all->required; i < all->count; i++) {
+    for (size_t i = all->required; i < all->scored; i++) {
         uint32_t found = postings_seek(&all->clauses[i]->postings, doc);
         next = found < next ? found : next;
     }
@@ -154,7 +178,7 @@ static void take_block(struct intersected *all)
     uint32_t last = lead->docs[lead->len - 1];
 
     set_rests(all, postings_doc(lead), last);
-    if (all->required < all->count &&
+    if (all->required < all->scored &&
         all->needed <= (double)top_bar(all->top)) {
         uint32_t next = next_optional(all);
         if (next > last) {
@@ -166,7 +190,9 @@ static void take_block(struct intersected *all)
         collect(all);
         for (size_t i = 1; i < all->required && all->found > 0; i++)
             look_up(all, i);
-        for (size_t i = all->required; i < all->count && all->found > 0; i++)
+        for (size_t i = all->scored; i < all->count && all->found > 0; i++)
+            leave_out(all, i);
+        for (size_t i = all->required; i < all->scored && all->found > 0; i++)
             add(all, i);
         top_add_all(all->top, all->docs, all->scores, all->found);
         all->top->seen += all->found;
@@ -174,18 +200,23 @@ static void take_block(struct intersected *all)
     postings_pass(lead, lead->len - lead->at);
 }
 
-void intersection_top(struct clause **clauses, size_t count, size_t required,
-                      struct top *top)
+static void init(struct intersected *all, const struct intersection *of)
+{
+    all->clauses = of->clauses;
+    all->required = of->required;
+    all->scored = of->required + of->optional;
+    all->count = all->scored + of->excluded;
+    assert(all->required > 0 && all->count <= INTERSECTION_MAX);
+    match_init(&all->match);
+    put_in_order(all->clauses, all->required);
+}
+
+void intersection_top(const struct intersection *of, struct top *top)
 {
     struct intersected all; /* not all of it need be set */
 
-    assert(required > 0 && required <= count && count <= INTERSECTION_MAX);
-    all.clauses = clauses;
-    all.count = count;
-    all.required = required;
+    init(&all, of);
     all.top = top;
-    match_init(&all.match);
-    put_in_order(clauses, required);
     while (!top_is_late(top) && align(&all))
         take_block(&all);
 }
@@ -194,37 +225,34 @@ void intersection_top(struct clause **clauses, size_t count, size_t required,
 static size_t count_block(struct intersected *all)
 {
     const struct postings *lead = &all->clauses[0]->postings;
-    size_t count = lead->len - lead->at;
 
-    memcpy(all->docs, lead->docs + lead->at, count * sizeof(all->docs[0]));
-    for (size_t i = 1; i < all->count && count > 0; i++) {
+    all->found = lead->len - lead->at;
+    memcpy(all->docs, lead->docs + lead->at, all->found * sizeof(all->docs[0]));
+    for (size_t i = 1; i < all->required && all->found > 0; i++) {
         size_t kept = 0;
-        for (size_t from = 0; from < count;) {
+        for (size_t from = 0; from < all->found;) {
             size_t found = match_block(&all->match, &all->clauses[i]->postings,
-                                       all->docs, count, &from);
+                                       all->docs, all->found, &from);
             for (size_t j = 0; j < found; j++)
                 all->docs[kept++] = all->docs[all->match.which[j]];
         }
-        count = kept;
+        all->found = kept;
     }
-    return count;
+    for (size_t i = all->scored; i < all->count && all->found > 0; i++)
+        leave_out(all, i);
+    return all->found;
 }
 
-uint32_t intersection_count(struct clause **clauses, size_t count,
-                            struct top *top)
+uint32_t intersection_count(const struct intersection *of, struct top *top)
 {
     struct intersected all; /* as above */
     size_t found = 0;
 
-    assert(count > 0 && count <= INTERSECTION_MAX);
-    put_in_order(clauses, count);
-    if (count == 1)
-        return clauses[0]->postings.count;
-    all.clauses = clauses;
-    all.count = all.required = count;
-    match_init(&all.match);
+    if (of->required == 1 && !of->excluded)
+        return of->clauses[0]->postings.count;
+    init(&all, of);
     while (found <= top->count_most && !top_is_late(top) && align(&all)) {
-        struct postings *lead = &clauses[0]->postings;
+        struct postings *lead = &all.clauses[0]->postings;
         found += count_block(&all);
         postings_pass(lead, lead->len - lead->at);
     }

@@ -8,7 +8,8 @@
  *
  * Other terms may be optional: they add to the score of what has all the
  * others, and where those alone do not reach the threshold, the lead goes on to
- * the next document that has one of them.
+ * the next document that has one of them.  Or excluded: what has one of these
+ * is dropped, before the optional ones are looked at.
  */
 #pragma once
 
@@ -17,11 +18,13 @@
 
 #define INTERSECTION_MAX 1024 /* terms */
 
-/* clauses: 1 to INTERSECTION_MAX, at their first documents; used up.  Of these
-   the first so many are required (at least one), and are put in the order of
-   how many documents they have. */
-void intersection_top(struct clause **clauses, size_t count, size_t required,
-                      struct top *top);
-/* How many documents have all; as union_count(). */
-uint32_t intersection_count(struct clause **clauses, size_t count,
-                            struct top *top);
+/* At their first documents; used up, and put in the order of how many documents
+   they have.  What is required without a score has a weight of 0. */
+struct intersection {
+    struct clause **clauses;             /* in this order: */
+    size_t required, optional, excluded; /* required: 1 at least */
+};
+
+void intersection_top(const struct intersection *of, struct top *top);
+/* How many documents there are; as union_count(). */
+uint32_t intersection_count(const struct intersection *of, struct top *top);

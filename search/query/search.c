@@ -20,7 +20,7 @@ struct run {
     struct sorter *sorter; /* NULL: by score */
     struct aggs_run *aggs; /* NULL: none were asked for */
     struct clause *clauses[CLAUSES_MAX];
-    size_t clause_count, required; /* of ALL; the others are optional */
+    size_t clause_count, required, excluded; /* of ALL */
     struct window window;
     struct node_room *room;
 };
@@ -62,6 +62,27 @@ static bool has_none(const struct node *list)
     return false;
 }
 
+/* Of what must be there. */
+static enum shape shape_of_all(struct run *run, const struct node *root)
+{
+    if (has_none(root->lists[NODE_MUST]) || has_none(root->lists[NODE_FILTER]))
+        return SHAPE_NOTHING;
+    if (!gather(run, root->lists[NODE_FILTER], true))
+        return SHAPE_OTHER;
+    for (size_t i = 0; i < run->clause_count; i++)
+        run->clauses[i]->score.weight = 0;
+    if (!gather(run, root->lists[NODE_MUST], true))
+        return SHAPE_OTHER;
+    run->required = run->clause_count;
+    if (!gather(run, root->lists[NODE_SHOULD], false))
+        return SHAPE_OTHER;
+    run->excluded = run->clause_count;
+    if (!gather(run, root->lists[NODE_MUST_NOT], false))
+        return SHAPE_OTHER;
+    run->excluded = run->clause_count - run->excluded;
+    return SHAPE_ALL;
+}
+
 static enum shape shape_of(struct run *run, struct node *root)
 {
     const size_t *counts = root->counts;
@@ -76,34 +97,37 @@ static enum shape shape_of(struct run *run, struct node *root)
         run->clause_count = 1;
         return SHAPE_ANY;
     }
-    if (root->kind != NODE_BOOL || counts[NODE_FILTER] ||
-        counts[NODE_MUST_NOT] || root->is_counted)
+    if (root->kind != NODE_BOOL || root->is_counted)
         return SHAPE_OTHER;
-    if (counts[NODE_SHOULD] && !counts[NODE_MUST])
+    if (counts[NODE_MUST] || counts[NODE_FILTER])
+        return shape_of_all(run, root);
+    if (counts[NODE_SHOULD] && !counts[NODE_MUST_NOT])
         return !gather(run, root->lists[NODE_SHOULD], false) ? SHAPE_OTHER
                : run->clause_count                           ? SHAPE_ANY
                                                              : SHAPE_NOTHING;
-    if (!counts[NODE_MUST])
-        return SHAPE_OTHER;
-    if (has_none(root->lists[NODE_MUST]))
-        return SHAPE_NOTHING;
-    if (!gather(run, root->lists[NODE_MUST], true))
-        return SHAPE_OTHER;
-    run->required = run->clause_count;
-    return gather(run, root->lists[NODE_SHOULD], false) ? SHAPE_ALL
-                                                        : SHAPE_OTHER;
+    return SHAPE_OTHER;
 }
 
 /* ---- one segment */
 
+static struct intersection all_of(struct run *run)
+{
+    return (struct intersection){.clauses = run->clauses,
+                                 .required = run->required,
+                                 .optional = run->clause_count - run->required -
+                                             run->excluded,
+                                 .excluded = run->excluded};
+}
+
 static void find_shape(struct run *run, enum shape shape, struct node *root,
                        const struct reader *reader)
 {
+    struct intersection all = all_of(run);
+
     if (shape == SHAPE_ANY)
         union_top(run->clauses, run->clause_count, reader->docs, &run->top);
     else if (shape == SHAPE_ALL)
-        intersection_top(run->clauses, run->clause_count, run->required,
-                         &run->top);
+        intersection_top(&all, &run->top);
     else if (shape == SHAPE_PHRASE)
         phrase_top(root->phrase, &run->top);
 }
@@ -121,6 +145,7 @@ static uint64_t left_to_count(const struct run *run)
 static void count_shape(struct run *run, enum shape shape, struct node *root,
                         const struct reader *reader)
 {
+    struct intersection all = all_of(run);
     struct top *top = &run->top;
     uint64_t found = 0;
 
@@ -128,7 +153,7 @@ static void count_shape(struct run *run, enum shape shape, struct node *root,
     if (shape == SHAPE_ANY)
         found = union_count(run->clauses, run->clause_count, reader->docs, top);
     else if (shape == SHAPE_ALL)
-        found = intersection_count(run->clauses, run->required, top);
+        found = intersection_count(&all, top);
     else if (shape == SHAPE_PHRASE)
         found = phrase_count(root->phrase, top);
     run->result->total += found;

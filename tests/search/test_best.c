@@ -22,7 +22,9 @@ static struct top ask(struct corpus *corpus, bool all, size_t most,
     corpus_rewind(corpus, kernel);
     top_init(&top, corpus->found, most);
     if (all)
-        intersection_top(corpus->order, corpus->terms, corpus->terms, &top);
+        intersection_top(&(struct intersection){.clauses = corpus->order,
+                                                .required = corpus->terms},
+                         &top);
     else
         union_top(corpus->order, corpus->terms, CORPUS_DOCS, &top);
     top_sort(&top);
@@ -41,7 +43,10 @@ static void check(struct corpus *corpus, bool all,
     corpus_rewind(corpus, kernel);
     top_init(&counting, NULL, 0);
     uint32_t count =
-        all ? intersection_count(corpus->order, corpus->terms, &counting)
+        all ? intersection_count(
+                  &(struct intersection){.clauses = corpus->order,
+                                         .required = corpus->terms},
+                  &counting)
             : union_count(corpus->order, corpus->terms, CORPUS_DOCS, &counting);
     assert_int_equal(
         count, corpus_score(corpus, all ? corpus->terms : 1, CORPUS_DOCS));
@@ -134,7 +139,11 @@ static void test_counting_ends_when_it_is_late(void **state)
     }
     corpus_rewind(corpus, kernels[0]);
     assert_int_equal(union_count(corpus->order, 2, CORPUS_DOCS, &tops[0]), 0);
-    assert_int_equal(intersection_count(corpus->order, 2, &tops[1]), 0);
+    assert_int_equal(
+        intersection_count(
+            &(struct intersection){.clauses = corpus->order, .required = 2},
+            &tops[1]),
+        0);
     corpus->word_count = 2;
     corpus->words[1] = 1;
     corpus_phrase(corpus, kernels[0], (uint32_t[]){0, 1}, terms);
