@@ -62,16 +62,13 @@ static bool has_none(const struct node *list)
     return false;
 }
 
-/* Of what must be there. */
+/* Of what must be there; filters are terms that weigh nothing. */
 static enum shape shape_of_all(struct run *run, const struct node *root)
 {
     if (has_none(root->lists[NODE_MUST]) || has_none(root->lists[NODE_FILTER]))
         return SHAPE_NOTHING;
-    if (!gather(run, root->lists[NODE_FILTER], true))
-        return SHAPE_OTHER;
-    for (size_t i = 0; i < run->clause_count; i++)
-        run->clauses[i]->score.weight = 0;
-    if (!gather(run, root->lists[NODE_MUST], true))
+    if (!gather(run, root->lists[NODE_FILTER], true) ||
+        !gather(run, root->lists[NODE_MUST], true))
         return SHAPE_OTHER;
     run->required = run->clause_count;
     if (!gather(run, root->lists[NODE_SHOULD], false))

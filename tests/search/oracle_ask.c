@@ -72,14 +72,9 @@ static void ask_terms(struct asking *a)
     buf_printf(a->out, "}}");
 }
 
-static void ask_term(struct asking *a)
+/* Of a field: keyword, text or number. */
+static void ask_value(struct asking *a, long field)
 {
-    long field = at_most(3);
-
-    if (field == 3) {
-        ask_terms(a);
-        return;
-    }
     buf_printf(a->out, "{\"term\":{\"%c\":{\"value\":", "ktn"[field]);
     if (field == 0)
         buf_printf(a->out, "\"k%ld\"", at_most(ORACLE_KEYWORDS));
@@ -89,6 +84,16 @@ static void ask_term(struct asking *a)
         buf_printf(a->out, "%ld", at_most(50) - 10);
     put_boost(a);
     buf_printf(a->out, "}}}");
+}
+
+static void ask_term(struct asking *a)
+{
+    long field = at_most(3);
+
+    if (field == 3)
+        ask_terms(a);
+    else
+        ask_value(a, field);
 }
 
 static void ask_match(struct asking *a)
@@ -216,8 +221,9 @@ static void ask_all(struct asking *a)
 
 /* ---- of others */
 
+/* terms: all are terms with lists, the most that is passed over. */
 static void ask_list(struct asking *a, const char *name, size_t count,
-                     bool *comma)
+                     bool terms, bool *comma)
 {
     if (count == 0)
         return;
@@ -225,7 +231,10 @@ static void ask_list(struct asking *a, const char *name, size_t count,
     for (size_t i = 0; i < count; i++) {
         if (i)
             buf_append_char(a->out, ',');
-        ask(a);
+        if (terms)
+            ask_value(a, at_most(3) > 0);
+        else
+            ask(a);
     }
     buf_printf(a->out, "]");
     *comma = true;
@@ -234,13 +243,14 @@ static void ask_list(struct asking *a, const char *name, size_t count,
 static void ask_bool(struct asking *a)
 {
     bool comma = false;
+    bool terms = at_most(2) == 0;
     size_t should = (size_t)at_most(3);
 
     buf_printf(a->out, "{\"bool\":{");
-    ask_list(a, "must", at_most(2) ? (size_t)at_most(1) : 2, &comma);
-    ask_list(a, "filter", at_most(2) ? 0 : 1, &comma);
-    ask_list(a, "should", should, &comma);
-    ask_list(a, "must_not", at_most(2) ? 0 : 1, &comma);
+    ask_list(a, "must", at_most(2) ? (size_t)at_most(1) : 2, terms, &comma);
+    ask_list(a, "filter", at_most(2) ? 0 : 1, terms, &comma);
+    ask_list(a, "should", should, terms, &comma);
+    ask_list(a, "must_not", at_most(2) ? 0 : 1, terms, &comma);
     if (should && at_most(2) == 0)
         buf_printf(a->out, ",\"minimum_should_match\":%ld", at_most(2));
     buf_printf(a->out, "%s\"boost\":1.5}}", comma ? "," : "");
@@ -259,7 +269,7 @@ static void ask_dis_max(struct asking *a)
     bool comma = false;
 
     buf_printf(a->out, "{\"dis_max\":{");
-    ask_list(a, "queries", 1 + (size_t)at_most(2), &comma);
+    ask_list(a, "queries", 1 + (size_t)at_most(2), false, &comma);
     if (at_most(1))
         buf_printf(a->out, ",\"tie_breaker\":0.%ld", at_most(9));
     put_boost(a);
