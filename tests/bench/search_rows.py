@@ -22,7 +22,7 @@ TERMS = 20000 if QUICK else 1000000
 TYPOS = 20 if QUICK else 200
 OPENINGS = 5 if QUICK else 21
 TURNS = 1 if QUICK else 3  # of making an index
-GAMES = 1 if QUICK else 10
+GAME = ("--turns", "1", "--runs", "1") if QUICK else ()  # else as is usual
 SCHEMA = {"dynamic": False, "properties": {"text": {"type": "text"}}}
 UNITS = 2000 if QUICK else 50000  # documents of the service
 COLUMNS = [["mean µs", "mean_us"], ["p99 µs", "p99_us"], ["Xapian's mean", "xapian.mean_us"],
@@ -129,21 +129,26 @@ def merge(folder):
 
 
 def bench_indexing(bench, docs, size):
-    folder = os.path.join(WORK, "index")
-    took = {"one": [], "two": []}
+    """Of the documents in the order that they came in, and reordered: the folders of both."""
+    plain, folder = os.path.join(WORK, "plain"), os.path.join(WORK, "index")
+    took = {"one": [], "two": [], "reordered": []}
     for _ in range(TURNS):
-        took["two"].append(index(folder, docs, "--no-source", "--threads", "2"))
-        took["one"].append(index(folder, docs, "--no-source", core=0))
+        took["two"].append(index(plain, docs, "--no-source", "--threads", "2"))
+        took["one"].append(index(plain, docs, "--no-source", core=0))
+        took["reordered"].append(index(folder, docs, "--no-source", "--merge-to", "1", "--reorder", core=0))
     one = statistics.median(took["one"])
     bench.runs.append({"what": "seconds to index", **took})
     bench.row("indexing", "indexing with positions, one thread: text", ">= 40 MB/s", size / 1e6 / one, "MB/s",
               (">=", 40))
     bench.row("threads", "the same with two threads / one", ">= 1.7", one / statistics.median(took["two"]), "x",
               (">=", 1.7))
-    merge(folder)
-    bench.row("size", "index without stored text, one segment: % of the text", "<= 35", 100 * size_of(folder) / size,
+    bench.row("reordering", "the same with --reorder, one thread: text", ">= 40 MB/s",
+              size / 1e6 / statistics.median(took["reordered"]), "MB/s", (">=", 40))
+    merge(plain)
+    bench.row("size", "index without stored text, one segment: % of the text", "<= 35", 100 * size_of(plain) / size,
               "%", ("<=", 35))
-    return folder
+    bench.row("size_reordered", "the same with --reorder", "<= 35", 100 * size_of(folder) / size, "%", ("<=", 35))
+    return plain, folder
 
 
 def bench_opening(bench, folder):
@@ -161,7 +166,7 @@ def bench_opening(bench, folder):
 def play(bench, folder, queries, peers, *options):
     """{(command, class): {engine: figures}}"""
     path = os.path.join(WORK, "result.json")
-    command = [binary("search-load"), "--sbg", "--index", folder, "--queries", queries, "--runs", str(GAMES),
+    command = [binary("search-load"), "--sbg", "--index", folder, "--queries", queries, *GAME,
                "--peers", ";".join("%s=%s" % one for one in peers.items()), "--json", path, *options]
     done = subprocess.run(on_core(0, command), check=False, capture_output=True, text=True)
     print(done.stdout, done.stderr, flush=True)
@@ -200,7 +205,7 @@ ROWS = (("TOP_10", "union", "xapian", 30), ("TOP_10", "intersection", "xapian", 
         ("TOP_100", "intersection", "xapian", None), ("TOP_100", "phrase", "xapian", None),
         ("TOP_1000", "union", "xapian", None), ("TOP_1000", "intersection", "xapian", None),
         ("TOP_1000", "phrase", "xapian", None), ("TOP_10", "intersection_union", "xapian", None),
-        ("COUNT", "intersection_union", "xapian", None), ("COUNT", "negated", "xapian", None))
+        ("COUNT", "intersection_union", "xapian", None), ("TOP_10", "negated", "xapian", None), ("COUNT", "negated", "xapian", None))
 
 
 AIMS = (("TOP_10", "union"), ("TOP_10", "intersection"), ("TOP_10", "phrase"), ("COUNT", "union"),
@@ -235,20 +240,24 @@ def bench_game(bench, folder, docs, queries, size):
 
 # ---- what each way to find the best is worth
 
-STEPS = (("union-bounds", "TOP_10", "union"), ("first-look", "TOP_10", "union"),
+STEPS = (("reorder", "TOP_10", "union"), ("reorder", "TOP_10", "intersection"), ("reorder", "TOP_10", "phrase"),
+         ("reorder", "COUNT", "union"), ("reorder", "COUNT", "intersection"), ("reorder", "COUNT", "phrase"),
+         ("union-bounds", "TOP_10", "union"), ("first-look", "TOP_10", "union"),
          ("intersection-bounds", "TOP_10", "intersection"), ("phrase-bounds", "TOP_10", "phrase"),
          ("block-scores", "TOP_1000", "union"), ("block-scores", "TOP_10", "intersection"),
          ("counting", "COUNT", "union"), ("counting", "TOP_100_COUNT", "union"), ("simd", "TOP_10", "union"),
          ("simd", "COUNT", "intersection"), ("simd", "COUNT", "phrase"))
 
 
-def without(folder, what):
-    return "exec '%s' --sbg --index '%s' --field text --without %s" % (binary("search-query"), folder, what)
+def without(folder, what=None):
+    return "exec '%s' --sbg --index '%s' --field text%s" % (binary("search-query"), folder,
+                                                           " --without " + what if what else "")
 
 
-def bench_steps(bench, folder, docs, queries):
-    names = sorted({step[0] for step in STEPS})
-    table = play(bench, folder, queries, {name: without(folder, name) for name in names},
+def bench_steps(bench, plain, folder, docs, queries):
+    names = sorted({step[0] for step in STEPS} - {"reorder"})
+    table = play(bench, folder, queries,
+                 {"reorder": without(plain), **{name: without(folder, name) for name in names}},
                  "--commands", "COUNT,TOP_10,TOP_1000,TOP_100_COUNT")
     for name, command, kind in STEPS:
         step_row(bench, table, name, command, kind)
@@ -326,10 +335,10 @@ def bench_search(bench):
         kept(queries, make_queries)
         with open(docs + ".size", encoding="ascii") as file:
             size = int(file.read())
-        folder = bench_indexing(bench, docs, size)
+        plain, folder = bench_indexing(bench, docs, size)
         bench_opening(bench, folder)
         bench_game(bench, folder, docs, queries, size)
-        bench_steps(bench, folder, docs, queries)
+        bench_steps(bench, plain, folder, docs, queries)
     else:
         bench.row("game", "the search benchmark game, on $LAB_DATA's texts", "", None, "", None)
     bench_fuzzy(bench)
