@@ -89,11 +89,49 @@ void index_make(struct service *service, struct request *req, struct span name,
     schema_deinit(&schema);
 }
 
-/* As text, like Elasticsearch's; NULL: fine, else which one is not. */
-static const char *take_settings(json_t *from, json_t *into)
+/* A number and a unit, "-1" for never: false: it is no such text. */
+static bool read_time(const char *text, uint64_t *ms)
 {
-    static const char *const known[] = {
-        "number_of_shards", "number_of_replicas", "refresh_interval", NULL};
+    static const struct {
+        const char *name;
+        uint64_t ms;
+    } units[] = {
+        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    size_t digits = strspn(text, "0123456789");
+
+    *ms = UINT64_MAX;
+    if (strcmp(text, "-1") == 0)
+        return true;
+    if (digits > 9 || !span_to_u64((struct span){text, digits}, UINT32_MAX, ms))
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (strcmp(text + digits, units[i].name) == 0) {
+            *ms *= units[i].ms;
+            return true;
+        }
+    return false;
+}
+
+enum setting { SHARDS, REPLICAS, REFRESH, SETTINGS };
+
+/* All indexes are refreshed as often, so none can ask for more. */
+static bool takes(const struct service *service, enum setting which,
+                  const char *text)
+{
+    uint64_t ms;
+
+    if (which == SHARDS)
+        return strcmp(text, "1") == 0;
+    return which != REFRESH || (read_time(text, &ms) &&
+                                ms >= (uint64_t)service->config->refresh_ms);
+}
+
+/* As text, like Elasticsearch's; NULL: fine, else which one is not. */
+static const char *take_settings(const struct service *service, json_t *from,
+                                 json_t *into)
+{
+    static const char *const known[SETTINGS] = {
+        "number_of_shards", "number_of_replicas", "refresh_interval"};
     const char *key;
     json_t *value;
 
@@ -104,14 +142,14 @@ static const char *take_settings(json_t *from, json_t *into)
         char text[64];
         size_t i = 0;
         if (strcmp(name, "index") == 0 && json_is_object(value)) {
-            wrong = take_settings(value, into);
+            wrong = take_settings(service, value, into);
             if (wrong)
                 return wrong;
             continue;
         }
-        while (known[i] && strcmp(known[i], name) != 0)
+        while (i < SETTINGS && strcmp(known[i], name) != 0)
             i++;
-        if (!known[i])
+        if (i == SETTINGS)
             return key;
         if (json_is_integer(value))
             snprintf(text, sizeof(text), "%lld",
@@ -120,8 +158,8 @@ static const char *take_settings(json_t *from, json_t *into)
             snprintf(text, sizeof(text), "%s", json_string_value(value));
         else
             return key;
-        if (i == 0 && strcmp(text, "1") != 0)
-            return key; /* one shard an index */
+        if (!takes(service, (enum setting)i, text))
+            return key;
         json_object_set_new(into, name, json_string(text));
     }
     return NULL;
@@ -208,7 +246,7 @@ static bool take_plan(struct job *job, json_t *settings, struct schema *schema)
             return false;
         }
         if (is_settings)
-            wrong = take_settings(value, settings);
+            wrong = take_settings(job->service, value, settings);
         if (wrong) {
             answer_refuse(req, ILLEGAL,
                           "unknown setting [%.100s], or a value that it does "

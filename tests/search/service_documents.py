@@ -78,6 +78,19 @@ def test_names_and_settings_that_cannot_be_are_refused(service):
     service.call("HEAD", "/a", status=404)
 
 
+def test_a_refresh_interval_is_kept_or_refused(service):
+    """All are refreshed once a second: who asks for no more than that has it."""
+    for asked in ("100ms", "0s", 0, 30, "30", "1w", "1.5s", "s", "-2", "", "9" * 12 + "s"):
+        for settings in ({"refresh_interval": asked}, {"index": {"refresh_interval": asked}}):
+            reason = service.refuse("PUT", "/a", 400, "illegal_argument_exception", {"settings": settings})
+            assert "[refresh_interval]" in reason, reason
+    for i, asked in enumerate(("1s", "1000ms", "30s", "1h", "2d", "-1", -1)):
+        service.call("PUT", "/a%d" % i, {"settings": {"index.refresh_interval": asked}})
+        same(service.call("GET", "/a%d/_settings" % i)["a%d" % i]["settings"]["index"]["refresh_interval"], str(asked))
+        service.put("a%d" % i, 1, {"n": 1}, query="?refresh=wait_for")
+        same(service.count("a%d" % i), 1)
+
+
 def test_a_mapping_grows_and_does_not_change(service):
     service.call("PUT", "/a", MAPPING)
     same(service.call("PUT", "/a/_mapping", {"properties": {"tag": {"type": "keyword"}}}), {"acknowledged": True})
