@@ -112,16 +112,29 @@ static bool check_kinds(struct check *check)
 
 /* ---- a term */
 
-static bool is_bounded(const struct check *check, uint32_t freq, uint8_t norm)
+static bool bound(const struct list_impact *impacts, size_t count,
+                  uint32_t freq, uint8_t norm)
 {
-    const struct list_impact *impacts;
-    size_t count =
-        postings_impacts(&check->postings, check->postings.block, &impacts);
-
     for (size_t i = 0; i < count; i++)
         if (norm_length(impacts[i].freq) >= freq && impacts[i].norm <= norm)
             return true;
     return false;
+}
+
+/* By its block, and by its group. */
+static bool is_bounded(const struct check *check, uint32_t freq, uint8_t norm)
+{
+    const struct postings *postings = &check->postings;
+    const struct list_impact *impacts;
+    size_t count = postings_impacts(postings, postings->block, &impacts);
+
+    if (!bound(impacts, count, freq, norm))
+        return false;
+    if (postings->group_count == 0)
+        return true;
+    count = postings_group_impacts(postings, postings->block / LIST_GROUP,
+                                   &impacts);
+    return bound(impacts, count, freq, norm);
 }
 
 static bool check_positions(struct check *check, uint32_t first, uint32_t freq)

@@ -7,9 +7,11 @@
  *
  *   count     of impacts: 32 bits
  *   blocks    a struct list_block each
- *   impacts   of each block, those pairs of frequency and norm that no other
- *             document of it beats in both: its best score is one of theirs,
- *             whatever the length of the average document (S. Ding, T. Suel:
+ *   groups    of LIST_GROUP blocks each, if there are several, 32 bits: the
+ *             number of its first impact
+ *   impacts   of each block, then of each group, those pairs of frequency and
+ * norm that no other document of it beats in both: its best score is one of
+ * theirs, whatever the length of the average document (S. Ding, T. Suel:
  *             "Faster Top-k Document Retrieval Using Block-Max Indexes", 2011,
  *             keep the score itself)
  *   documents of a full block: gaps, packed; or, where that is not longer or
@@ -36,7 +38,8 @@
 #include "search/index/patched.h"
 
 #define LIST_BLOCK BITS_BLOCK
-#define LIST_SET 64 /* instead of a width: its documents are a set of bits */
+#define LIST_GROUP 16 /* blocks */
+#define LIST_SET 64   /* instead of a width: its documents are a set of bits */
 #define LIST_SET_WORDS 8 /* a set that is no longer is one in any case */
 
 struct list_block {
@@ -82,6 +85,12 @@ static inline size_t list_set_words(uint32_t behind, uint32_t last)
 static inline size_t list_blocks(size_t count)
 {
     return count < LIST_BLOCK ? 0 : (count + LIST_BLOCK - 1) / LIST_BLOCK;
+}
+
+/* Of so many blocks; their impacts bound what is in any of a group's. */
+static inline size_t list_groups(size_t blocks)
+{
+    return blocks > LIST_GROUP ? (blocks + LIST_GROUP - 1) / LIST_GROUP : 0;
 }
 
 void list_write(struct buf *out, const struct list_source *source);

@@ -17,13 +17,12 @@ static size_t block_length(size_t count, size_t from)
 
 /* The most often of each norm; a smaller norm is a shorter document. */
 static void append_impacts(struct buf *out, const struct list_source *source,
-                           size_t from)
+                           size_t from, size_t to)
 {
     uint8_t most[NORMS] = {0};
-    size_t len = block_length(source->count, from);
     uint8_t best = 0;
 
-    for (size_t i = from; i < from + len; i++) {
+    for (size_t i = from; i < to && i < source->count; i++) {
         uint8_t freq = norm_above(source->freqs[i]);
         uint8_t norm = source->norms[source->docs[i]];
         if (freq > most[norm])
@@ -35,6 +34,24 @@ static void append_impacts(struct buf *out, const struct list_source *source,
         best = most[norm];
         buf_append_char(out, (char)best);
         buf_append_char(out, (char)norm);
+    }
+}
+
+static uint32_t count_impacts(const struct buf *impacts)
+{
+    return (uint32_t)(impacts->len / sizeof(struct list_impact));
+}
+
+static void append_groups(struct buf *out, struct buf *impacts,
+                          const struct list_source *source)
+{
+    size_t count = list_groups(list_blocks(source->count));
+    size_t docs = LIST_GROUP * LIST_BLOCK;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t first = count_impacts(impacts);
+        append_impacts(impacts, source, i * docs, (i + 1) * docs);
+        buf_append_bytes(out, &first, sizeof(first));
     }
 }
 
@@ -117,12 +134,11 @@ void list_write(struct buf *out, const struct list_source *source)
     buf_init(&bits, out->tag);
     for (size_t from = 0; from < source->count; from += LIST_BLOCK) {
         size_t len = block_length(source->count, from);
-        struct list_block block = {
-            .last = source->docs[from + len - 1],
-            .bits = (uint32_t)bits.len,
-            .impacts = (uint32_t)(impacts.len / sizeof(struct list_impact)),
-            .places = places};
-        append_impacts(&impacts, source, from);
+        struct list_block block = {.last = source->docs[from + len - 1],
+                                   .bits = (uint32_t)bits.len,
+                                   .impacts = count_impacts(&impacts),
+                                   .places = places};
+        append_impacts(&impacts, source, from, from + LIST_BLOCK);
         if (len == LIST_BLOCK)
             append_full(&bits, source, from, &block);
         else
@@ -130,7 +146,8 @@ void list_write(struct buf *out, const struct list_source *source)
         buf_append_bytes(&blocks, &block, sizeof(block));
         places += sum_of(source->freqs + from, len);
     }
-    uint32_t count = (uint32_t)(impacts.len / sizeof(struct list_impact));
+    append_groups(&blocks, &impacts, source);
+    uint32_t count = count_impacts(&impacts);
     buf_append_bytes(out, &count, sizeof(count));
     buf_append(out, buf_span(&blocks));
     buf_append(out, buf_span(&impacts));

@@ -20,7 +20,7 @@
 #include "common/span.h"
 
 #define SEGMENT_MAGIC "drawnseg"
-#define SEGMENT_VERSION 1
+#define SEGMENT_VERSION 2
 #define SEGMENT_ALIGN 64
 #define SEGMENT_CHUNK 65536
 #define SEGMENT_SECTIONS_MAX 65536

@@ -282,6 +282,21 @@ static bool walk_list_block(struct walk *walk, const struct list_block *block,
            walk_patched(walk, block->freqs);
 }
 
+/* Each has some impacts, behind those of the last block. */
+static const char *look_at_groups(const unsigned char *table, size_t groups,
+                                  uint32_t before, uint32_t impacts)
+{
+    for (size_t i = 0; i < groups; i++) {
+        uint32_t first;
+        memcpy(&first, table + i * sizeof(first), sizeof(first));
+        if (first <= before || first >= impacts)
+            return "a group without impacts";
+        before = first;
+    }
+    return NULL;
+}
+
+/* table: of blocks, then of groups. */
 static const char *walk_blocks(struct walk *walk, const unsigned char *blocks,
                                uint32_t impacts, uint32_t count, uint32_t docs)
 {
@@ -302,7 +317,11 @@ static const char *walk_blocks(struct walk *walk, const unsigned char *blocks,
             return "a block that cannot be read";
         before = block;
     }
-    return left(walk) ? "it is longer than its blocks" : NULL;
+    if (left(walk))
+        return "it is longer than its blocks";
+    return look_at_groups(blocks + list_blocks(count) * sizeof(before),
+                          list_groups(list_blocks(count)), before.impacts,
+                          impacts);
 }
 
 const char *sound_list(struct span bytes, uint32_t count, uint32_t docs)
@@ -315,7 +334,8 @@ const char *sound_list(struct span bytes, uint32_t count, uint32_t docs)
         return walk_short(&walk, count, 0, docs) ? NULL : "it cannot be read";
     const unsigned char *head = skip(&walk, sizeof(impacts));
     const unsigned char *table =
-        skip(&walk, blocks * sizeof(struct list_block));
+        skip(&walk, blocks * sizeof(struct list_block) +
+                        list_groups(blocks) * sizeof(uint32_t));
     if (table)
         memcpy(&impacts, head, sizeof(impacts));
     if (!skip(&walk, impacts * sizeof(struct list_impact)))

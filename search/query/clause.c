@@ -2,13 +2,16 @@
 #include "search/query/clause.h"
 
 #define NO_BLOCK UINT32_MAX
-#define LOOKED_AT 8 /* blocks; more of them: any document's bound */
+/* Blocks, then as many groups; after these, any document's bound. */
+#define LOOKED_AT 8
 
 void clause_init(struct clause *clause, const uint8_t *norms)
 {
     clause->norms = norms;
     clause->bound_block = NO_BLOCK;
     clause->bound = 0;
+    clause->bound_group = NO_BLOCK;
+    clause->group_bound = 0;
     clause->from_block = 0;
     clause->one_by_one = false;
 }
@@ -95,6 +98,37 @@ static float bound_of(struct clause *clause, uint32_t block)
     return clause->bound;
 }
 
+static float bound_of_group(struct clause *clause, uint32_t group)
+{
+    const struct list_impact *impacts;
+
+    if (group == clause->bound_group)
+        return clause->group_bound;
+    size_t count = postings_group_impacts(&clause->postings, group, &impacts);
+    clause->bound_group = group;
+    clause->group_bound = score_bound(&clause->score, impacts, count);
+    return clause->group_bound;
+}
+
+/* Of a block; or of all that is left of its group, if that is wanted or one by
+   one would be too many: then *block is the last one of it. */
+static float bound_from(struct clause *clause, uint32_t *block, uint32_t last,
+                        bool too_many)
+{
+    const struct postings *postings = &clause->postings;
+    uint32_t group = *block / LIST_GROUP;
+    uint32_t end = (group + 1) * LIST_GROUP - 1;
+
+    if (end >= postings->block_count)
+        end = postings->block_count - 1;
+    if (!too_many && (postings->group_count == 0 || end == *block ||
+                      postings_block_last(postings, end) > last))
+        return bound_of(clause, *block);
+    *block = end;
+    return postings->group_count ? bound_of_group(clause, group)
+                                 : clause->score.weight;
+}
+
 /* The block that from is in, or would be, and its last document. */
 static bool find_block(struct clause *clause, uint32_t from, uint32_t *block,
                        uint32_t *last)
@@ -137,9 +171,9 @@ float clause_bound_up_to(struct clause *clause, uint32_t from, uint32_t last)
     for (unsigned i = 1; end < last; i++) {
         if (postings->block_count == 0 || ++block == postings->block_count)
             return best;
-        if (i == LOOKED_AT)
+        if (i == 2 * LOOKED_AT)
             return clause->score.weight;
-        float bound = bound_of(clause, block);
+        float bound = bound_from(clause, &block, last, i >= LOOKED_AT);
         best = bound > best ? bound : best;
         end = postings_block_last(postings, block);
     }

@@ -14,6 +14,8 @@ struct clause {
     uint32_t from_block;  /* that was found last; none before it is asked for */
     uint32_t bound_block; /* that bound is of */
     float bound;
+    uint32_t bound_group; /* that group_bound is of */
+    float group_bound;
     bool one_by_one; /* ablation.h: a score at a time */
 };
 

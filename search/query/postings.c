@@ -157,7 +157,7 @@ static void load(struct postings *postings, uint32_t block)
 
 static void init_short(struct postings *postings)
 {
-    postings->block_count = 0;
+    postings->block_count = postings->group_count = 0;
     postings->block = 0;
     postings->at = 0;
     postings->len = postings->count;
@@ -181,7 +181,10 @@ void postings_init(struct postings *postings, const struct bits_kernel *kernel,
     }
     postings->impact_count = read_u32(at);
     postings->blocks = at + sizeof(uint32_t);
-    postings->impacts = entry_of(postings, postings->block_count);
+    postings->group_count = (uint32_t)list_groups(postings->block_count);
+    postings->groups = entry_of(postings, postings->block_count);
+    postings->impacts =
+        postings->groups + postings->group_count * sizeof(uint32_t);
     postings->bits =
         postings->impacts + postings->impact_count * sizeof(struct list_impact);
     load(postings, 0);
@@ -404,14 +407,34 @@ void postings_set(struct postings *postings, uint32_t from, uint32_t end,
 
 /* ---- bounds */
 
+/* Of a group the number of its first impact; past the last one their count. */
+static uint32_t group_at(const struct postings *postings, uint32_t group)
+{
+    return group < postings->group_count
+               ? read_u32(postings->groups + group * sizeof(uint32_t))
+               : postings->impact_count;
+}
+
+static size_t impacts_of(const struct postings *postings, uint32_t from,
+                         uint32_t to, const struct list_impact **impacts)
+{
+    *impacts = (const struct list_impact *)postings->impacts + from;
+    return to - from;
+}
+
 size_t postings_impacts(const struct postings *postings, uint32_t block,
                         const struct list_impact **impacts)
 {
-    uint32_t from = block_at(postings, block).impacts;
     uint32_t to = block + 1 < postings->block_count
                       ? block_at(postings, block + 1).impacts
-                      : postings->impact_count;
+                      : group_at(postings, 0);
 
-    *impacts = (const struct list_impact *)postings->impacts + from;
-    return to - from;
+    return impacts_of(postings, block_at(postings, block).impacts, to, impacts);
+}
+
+size_t postings_group_impacts(const struct postings *postings, uint32_t group,
+                              const struct list_impact **impacts)
+{
+    return impacts_of(postings, group_at(postings, group),
+                      group_at(postings, group + 1), impacts);
 }

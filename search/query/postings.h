@@ -15,9 +15,10 @@
 struct postings {
     const struct bits_kernel *kernel;
     const void *list; /* NULL: of a single document */
-    const unsigned char *blocks, *impacts, *bits;
+    const unsigned char *blocks, *groups, *impacts, *bits;
     uint32_t count, impact_count;
     uint32_t block_count; /* 0: a short list, all of which is here */
+    uint32_t group_count; /* 0: they have no bounds of their own */
     uint32_t block;       /* whose documents are here */
     uint32_t at, len;
     bool has_docs; /* else only the first and the last one of the block */
@@ -84,3 +85,6 @@ uint32_t postings_block_last(const struct postings *postings, uint32_t block);
 /* Its impacts, by norm; their number. */
 size_t postings_impacts(const struct postings *postings, uint32_t block,
                         const struct list_impact **impacts);
+/* The same of a group's: one bounds any of its blocks. */
+size_t postings_group_impacts(const struct postings *postings, uint32_t group,
+                              const struct list_impact **impacts);

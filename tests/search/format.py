@@ -80,7 +80,7 @@ class Segment:
         same(self.data[:8], b"drawnseg")
         foot = struct.unpack_from("<8sIIIIQQ", self.data, len(self.data) - 56)
         magic, version, count, self.docs, zero, sums, table = foot
-        same((magic, version, zero, sums % 64), (b"drawnseg", 1, 0, 0))
+        same((magic, version, zero, sums % 64), (b"drawnseg", 2, 0, 0))
         self.sections = {}
         for i in range(count):
             kind, field, offset, size = struct.unpack_from("<IIQQ", self.data, table + 24 * i)
@@ -139,7 +139,8 @@ class Segment:
             return short(data, 0, count, -1)
         found, blocks = [], (count + 255) // 256
         impacts = struct.unpack_from("<I", data)[0]
-        behind = 4 + 20 * blocks + 2 * impacts
+        groups = -(-blocks // 16) if blocks > 16 else 0
+        behind = 4 + 20 * blocks + 4 * groups + 2 * impacts
         for i in range(blocks):
             last, bits, _, places, width, *freq_widths = struct.unpack_from("<IIIIBBBB", data, 4 + 20 * i)
             same(places, sum(f for _, f in found))

@@ -13,12 +13,14 @@
 #include "tests/test.h"
 
 #define DOCS 1300
+#define GROUPED 4400 /* so many are in two groups of blocks */
 #define WHY 300
 
 #define FIELDS 4 /* t has a .keyword, that its words are */
 
 struct place {
     char dir[32], path[64], other[64];
+    uint32_t docs;
     struct segment *segment;
     struct reader *reader;
 };
@@ -36,7 +38,7 @@ static void put_document(struct buf *out, unsigned doc)
     buf_printf(out, "}");
 }
 
-static void build(const char *path)
+static void build(const char *path, unsigned docs)
 {
     struct buf source;
     char why[WHY];
@@ -51,7 +53,7 @@ static void build(const char *path)
         builder_create(path, &schema, &(struct builder_options){0});
     assert_non_null(builder);
     buf_init(&source, MEM_APP);
-    for (unsigned doc = 0; doc < DOCS; doc++) {
+    for (unsigned doc = 0; doc < docs; doc++) {
         int len = snprintf(id, sizeof(id), "id%u", doc);
         source.len = 0;
         put_document(&source, doc);
@@ -63,7 +65,7 @@ static void build(const char *path)
     schema_deinit(&schema);
 }
 
-static int setup(void **state)
+static int open_place(void **state, uint32_t docs)
 {
     struct place *place = calloc(1, sizeof(*place));
     char why[WHY];
@@ -73,13 +75,24 @@ static int setup(void **state)
     assert_non_null(mkdtemp(place->dir));
     snprintf(place->path, sizeof(place->path), "%s/a", place->dir);
     snprintf(place->other, sizeof(place->other), "%s/b", place->dir);
-    build(place->path);
+    place->docs = docs;
+    build(place->path, docs);
     place->segment = segment_open(place->path, why, sizeof(why));
     assert_non_null(place->segment);
     place->reader = reader_open(place->segment, NULL, 0);
     assert_non_null(place->reader);
     *state = place;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return open_place(state, DOCS);
+}
+
+static int setup_groups(void **state)
+{
+    return open_place(state, GROUPED);
 }
 
 static int teardown(void **state)
@@ -293,7 +306,7 @@ static void write_changed(const struct place *place,
         field_put_term(&put, SPAN("a"), &source);
         field_put_end(&put, &totals);
     }
-    assert_int_equal(segment_writer_finish(writer, DOCS), 0);
+    assert_int_equal(segment_writer_finish(writer, place->docs), 0);
 }
 
 static bool is_fine(const struct place *place, char *why)
@@ -337,6 +350,29 @@ static void test_what_is_as_it_was_is_fine(void **state)
     write_changed(*state, &(struct change){.kind = SEGMENT_TERMS, .times = 1});
     if (!is_fine(*state, why))
         fail_msg("%s", why);
+}
+
+/* "all" has 18 blocks, so groups are at 4 + 18 * 20, and, as each block has an
+   impact, theirs at 364 + 2 * 4 + 18 * 2. */
+static void test_what_is_planted_in_groups_is_named(void **state)
+{
+    static const struct plant planted[] = {
+        {SEGMENT_LISTS, FULL, "all", NULL, 364, PUT("\x11"),
+         "lists of [t]: [all]: a group without impacts"},
+        {SEGMENT_LISTS, FULL, "all", NULL, 368, PUT("\x12"),
+         "lists of [t]: [all]: a group without impacts"},
+        {SEGMENT_LISTS, FULL, "all", NULL, 368, PUT("\x14"),
+         "lists of [t]: [all]: a group without impacts"},
+        {SEGMENT_LISTS, FULL, "all", NULL, 408, PUT("\0"),
+         "lists of [t]: [all]: an impact that is no bound"},
+        {SEGMENT_LISTS, FULL, "all", NULL, 411, PUT("\xff"),
+         "lists of [t]: [all]: an impact that is no bound"},
+    };
+
+    test_what_is_as_it_was_is_fine(state);
+    for (size_t i = 0; i < COUNT(planted); i++)
+        assert_named(*state, &(struct change){.plant = &planted[i]},
+                     planted[i].why);
 }
 
 static void test_what_is_missing_or_twice_is_named(void **state)
@@ -396,6 +432,8 @@ int main(void)
         T(test_what_is_planted_is_named),
         T(test_what_is_missing_or_twice_is_named),
         T(test_lists_that_were_written_wrong_are_named),
+        cmocka_unit_test_setup_teardown(test_what_is_planted_in_groups_is_named,
+                                        setup_groups, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

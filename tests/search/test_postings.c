@@ -67,22 +67,38 @@ static void check_each(struct read *read, size_t term,
     (void)read;
 }
 
+/* Each document of a range has no more than one of them. */
+static void check_bounds(const struct list_source *list, size_t from, size_t to,
+                         const struct list_impact *impacts, size_t count)
+{
+    assert_in_range(count, 1, 256);
+    for (size_t i = from; i < list->count && i < to; i++) {
+        bool bounded = false;
+        for (size_t j = 0; j < count; j++)
+            bounded |= norm_length(impacts[j].freq) >= list->freqs[i] &&
+                       impacts[j].norm <= list->norms[list->docs[i]];
+        assert_true(bounded);
+    }
+}
+
 static void check_impacts(const struct postings *postings,
                           const struct list_source *list)
 {
     const struct list_impact *impacts;
+    size_t of_group = LIST_GROUP * LIST_BLOCK;
 
-    for (uint32_t block = 0; block < postings->block_count; block++) {
-        size_t count = postings_impacts(postings, block, &impacts);
-        assert_in_range(count, 1, 256);
-        for (size_t i = (size_t)block * LIST_BLOCK;
-             i < list->count && i < (size_t)(block + 1) * LIST_BLOCK; i++) {
-            bool bounded = false;
-            for (size_t j = 0; j < count; j++)
-                bounded |= norm_length(impacts[j].freq) >= list->freqs[i] &&
-                           impacts[j].norm <= list->norms[list->docs[i]];
-            assert_true(bounded);
-        }
+    for (uint32_t i = 0; i < postings->block_count; i++) {
+        size_t count = postings_impacts(postings, i, &impacts);
+        check_bounds(list, (size_t)i * LIST_BLOCK, (size_t)(i + 1) * LIST_BLOCK,
+                     impacts, count);
+    }
+    assert_int_equal(postings->group_count,
+                     postings->block_count > LIST_GROUP
+                         ? (postings->block_count - 1) / LIST_GROUP + 1
+                         : 0);
+    for (uint32_t i = 0; i < postings->group_count; i++) {
+        size_t count = postings_group_impacts(postings, i, &impacts);
+        check_bounds(list, i * of_group, (i + 1) * of_group, impacts, count);
     }
 }
 
