@@ -46,7 +46,7 @@ static void append_groups(struct buf *out, struct buf *impacts,
                           const struct list_source *source)
 {
     size_t count = list_groups(list_blocks(source->count));
-    size_t docs = LIST_GROUP * LIST_BLOCK;
+    size_t docs = (size_t)LIST_GROUP * LIST_BLOCK;
 
     for (size_t i = 0; i < count; i++) {
         uint32_t first = count_impacts(impacts);

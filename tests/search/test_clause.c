@@ -117,7 +117,8 @@ static void test_bounds_of_many_blocks_are_of_their_groups(void **state)
     buf_init(&bench.list, MEM_APP);
     list_write(&bench.list, &source);
     score_lengths_init(&bench.lengths, 1.2F, 0.75F, 100);
-    score_init(&bench.clause.score, &bench.lengths, 1, 2 * DOCS, DOCS);
+    score_init(&bench.clause.score, &bench.lengths, 1, (uint64_t)2 * DOCS,
+               DOCS);
     postings_init(&bench.clause.postings, kernels[0], bench.list.ptr, DOCS);
     clause_init(&bench.clause, bench.norms);
     float low = clause_score_of(&bench.clause, 0, 1);

@@ -85,7 +85,7 @@ static void check_impacts(const struct postings *postings,
                           const struct list_source *list)
 {
     const struct list_impact *impacts;
-    size_t of_group = LIST_GROUP * LIST_BLOCK;
+    size_t of_group = (size_t)LIST_GROUP * LIST_BLOCK;
 
     for (uint32_t i = 0; i < postings->block_count; i++) {
         size_t count = postings_impacts(postings, i, &impacts);
@@ -266,7 +266,7 @@ static void test_long_terms_are_kept_in_slabs(void **state)
         inverter_add(inverter, (struct span){text, sizeof(text)}, doc, 0);
     }
     assert_in_range(inverter_size(inverter), LONG_TERMS * sizeof(text),
-                    3 * LONG_TERMS * sizeof(text));
+                    (size_t)3 * LONG_TERMS * sizeof(text));
     inverter_each(inverter, on_long_term, &count);
     assert_int_equal(count, LONG_TERMS);
     inverter_destroy(inverter);
