@@ -35,10 +35,12 @@ void json_errors_add(struct json_errors *errors, const char *pointer,
     va_end(args);
 }
 
-/* jansson recurses: depth is looked at before it is let in. */
-static bool is_too_deep(struct span text)
+/* jansson recurses, and allocates each value: so its shape is looked at before
+   it is let in.  False: an error says what there is too much of. */
+static bool has_bounds(struct span text, struct json_errors *errors)
 {
     size_t depth = 0;
+    size_t values = 0;
     bool in_string = false;
 
     for (size_t i = 0; i < text.len; i++) {
@@ -51,10 +53,17 @@ static bool is_too_deep(struct span text)
             depth++;
         else if (!in_string && (c == ']' || c == '}') && depth > 0)
             depth--;
+        values += !in_string && (c == ',' || c == '[' || c == '{');
+        if (depth <= JSON_MAX_DEPTH && values <= JSON_MAX_VALUES)
+            continue;
         if (depth > JSON_MAX_DEPTH)
-            return true;
+            json_errors_add(errors, "", "nested deeper than %d levels",
+                            JSON_MAX_DEPTH);
+        else
+            json_errors_add(errors, "", "more than %d values", JSON_MAX_VALUES);
+        return false;
     }
-    return false;
+    return true;
 }
 
 /* Why nobody here can use what is JSON all the same; NULL: it is none. */
@@ -74,11 +83,8 @@ int json_read(struct span text, json_t **out, struct json_errors *errors)
     json_error_t error;
     json_t *document;
 
-    if (is_too_deep(text)) {
-        json_errors_add(errors, "", "nested deeper than %d levels",
-                        JSON_MAX_DEPTH);
+    if (!has_bounds(text, errors))
         return UV_EINVAL;
-    }
     document = json_loadb(text.ptr ? text.ptr : "", text.len,
                           JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     const char *why = document ? NULL : why_unusable(json_error_code(&error));

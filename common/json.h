@@ -1,9 +1,10 @@
 /*
  * json.h - JSON in (jansson reads) and JSON out (a small writer).
  *
- * Whole documents only.  Reading refuses duplicate keys, bad UTF-8, NUL and
- * nesting past JSON_MAX_DEPTH.  json_bind() takes an object apart by a table,
- * so that every route names the same mistakes in the same words.
+ * Whole documents only.  Reading refuses duplicate keys, bad UTF-8, NUL,
+ * nesting past JSON_MAX_DEPTH and more values than JSON_MAX_VALUES. json_bind()
+ * takes an object apart by a table, so that every route names the same mistakes
+ * in the same words.
  */
 #pragma once
 
@@ -13,6 +14,9 @@
 #include "common/span.h"
 
 #define JSON_MAX_DEPTH 64
+/* Each takes some 90 bytes, so a document of 3 bytes a value 30 times its own
+   size. */
+#define JSON_MAX_VALUES 1000000
 #define JSON_MAX_ERRORS 8 /* errors kept; later ones only count */
 
 /* Once, before anything else: what jansson allocates is counted. */
@@ -48,8 +52,9 @@ void json_errors_add_name(struct json_errors *errors, const char *name,
 
 /*
  * json_decref() *out.  UV_EINVAL and one error when text is no JSON, nests past
- * JSON_MAX_DEPTH or names a member twice; UV_ERANGE and one when it is JSON
- * with a number past 64 bits or a NUL in a string, which nobody here can use.
+ * JSON_MAX_DEPTH, has too many values or names a member twice; UV_ERANGE and
+ * one when it is JSON with a number past 64 bits or a NUL in a string, which
+ * nobody here can use.
  */
 int json_read(struct span text, json_t **out, struct json_errors *errors);
 

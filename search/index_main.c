@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "search/index/check.h"
+#include "search/index/files.h"
 #include "search/index/intake.h"
 #include "search/index/opened.h"
 
@@ -61,6 +62,7 @@ struct indexing {
     struct options options;
     struct manifest manifest;
     struct intake *intake;
+    int lock;              /* of the directory */
     uint64_t bytes, total; /* that were read; of the input, or 0 */
     uint64_t began_us, told_us;
     bool terminal;
@@ -166,8 +168,8 @@ static int check(struct indexing *indexing)
     char why[WHY] = "";
     const char *dir = indexing->options.index;
 
-    if (access(dir, X_OK) < 0)
-        return fail(dir, strerror(errno));
+    if (!manifest_is_there(dir))
+        return fail(dir, "there is no index");
     bool fine = opened_open(&opened, dir, why, WHY);
     for (size_t i = 0; fine && i < opened.manifest.count; i++) {
         fine = check_segment(opened.readers[i], &counts, why, WHY);
@@ -208,7 +210,11 @@ static int open_index(struct indexing *indexing)
 
     if (mkdir(dir, 0755) < 0 && errno != EEXIST)
         return fail(dir, strerror(errno));
-    if (!manifest_load(&indexing->manifest, dir, why, sizeof(why)))
+    indexing->lock = files_lock(dir);
+    if (indexing->lock < 0)
+        return fail(dir, errno == EWOULDBLOCK ? "another process writes it"
+                                              : strerror(errno));
+    if (!manifest_open(&indexing->manifest, dir, why, sizeof(why)))
         return fail("cannot read", why);
     return 0;
 }
@@ -225,10 +231,8 @@ static int run(struct indexing *indexing)
     if (fstat(input, &stat) == 0 && S_ISREG(stat.st_mode))
         indexing->total = (uint64_t)stat.st_size;
     int err = open_index(indexing);
-    if (!err) {
-        manifest_clean(&indexing->manifest, indexing->options.index);
+    if (!err)
         err = take_schema(indexing);
-    }
     if (!err)
         err = index_all(indexing, input);
     if (!standard)
@@ -239,7 +243,7 @@ static int run(struct indexing *indexing)
 int main(int argc, char **argv)
 {
     static const struct config_option *const tables[] = {option_table};
-    struct indexing indexing = {0};
+    struct indexing indexing = {.lock = -1};
     void *const outs[] = {&indexing.options};
     char reason[200];
 
@@ -256,5 +260,7 @@ int main(int argc, char **argv)
     }
     int err = indexing.options.check ? check(&indexing) : run(&indexing);
     manifest_deinit(&indexing.manifest);
+    if (indexing.lock >= 0)
+        close(indexing.lock);
     return err < 0 ? 1 : 0;
 }

@@ -89,6 +89,10 @@ static bool open_index(struct index *index, const struct options *options,
                  unknown.ptr);
         return false;
     }
+    if (!manifest_is_there(options->index)) {
+        snprintf(why, WHY, "there is no index");
+        return false;
+    }
     uint64_t began = clock_mono_us();
     if (!opened_open(&index->opened, options->index, why, WHY))
         return false;
@@ -198,6 +202,8 @@ static int64_t play(struct index *index, const struct options *options,
         number = command->count ? (int64_t)result.total : 1;
     else
         fprintf(stderr, "search-query: %s\n", error.reason);
+    if (opened_damage(&index->opened))
+        number = -1;
     arena_deinit(&arena);
     return number;
 }
@@ -364,6 +370,9 @@ int main(int argc, char **argv)
     }
     int status = open_index(&index, &options, why) ? answer(&index, &options)
                                                    : fail(options.index, why);
+    const char *damage = opened_damage(&index.opened);
+    if (damage) /* so what was shown may lack something */
+        status = fail(options.index, damage);
     close_index(&index);
     return status;
 }

@@ -8,6 +8,7 @@
 
 #include "common/hash.h"
 #include "common/log.h"
+#include "search/index/files.h"
 #include "search/indexes.h"
 #include "search/shard.h"
 
@@ -35,26 +36,38 @@ static char *dir_of(const struct app *app, struct arena *arena,
     return dir;
 }
 
+/* Its directory, which is made: false: why. */
+static bool lock(struct shard *shard, char *why, size_t why_size)
+{
+    bool made = mkdir(shard->dir, 0755) == 0 || errno == EEXIST;
+
+    if (made)
+        shard->lock = files_lock(shard->dir);
+    if (shard->lock < 0)
+        snprintf(why, why_size, "%s: %s", shard->dir,
+                 errno == EWOULDBLOCK ? "another process writes it"
+                                      : strerror(errno));
+    return shard->lock >= 0;
+}
+
 struct shard *shard_open(const struct app *app, struct span uuid, char *why,
                          size_t why_size)
 {
     struct shard *shard = mem_zalloc(MEM_JOB, sizeof(*shard));
 
     list_init(&shard->node);
+    shard->lock = -1;
     shard->app = app;
     arena_init(&shard->arena, MEM_JOB, 0);
     buf_init(&shard->deleted, MEM_JOB);
     begin_touched(shard);
     shard->dir = dir_of(app, &shard->arena, uuid);
     shard->uuid = strrchr(shard->dir, '/') + 1;
-    if (mkdir(shard->dir, 0755) < 0 && errno != EEXIST) {
-        snprintf(why, why_size, "%s: %s", shard->dir, strerror(errno));
-    } else if (manifest_load(&shard->manifest, shard->dir, why, why_size)) {
-        manifest_clean(&shard->manifest, shard->dir);
-        if (opened_open(&shard->opened, shard->dir, why, why_size)) {
-            shard->applied = shard_position(shard);
-            return shard;
-        }
+    if (lock(shard, why, why_size) &&
+        manifest_open(&shard->manifest, shard->dir, why, why_size) &&
+        opened_open(&shard->opened, shard->dir, why, why_size)) {
+        shard->applied = shard_position(shard);
+        return shard;
     }
     shard_close(shard);
     return NULL;
@@ -69,6 +82,8 @@ void shard_close(struct shard *shard)
     manifest_deinit(&shard->manifest);
     ids_writer_deinit(&shard->touched);
     buf_deinit(&shard->deleted);
+    if (shard->lock >= 0)
+        close(shard->lock);
     arena_deinit(&shard->arena);
     mem_free(shard);
 }

@@ -17,6 +17,7 @@ struct shard {
     const struct app *app;
     struct arena arena;
     char *uuid, *dir;
+    int lock;                 /* of the directory */
     struct span keys[3];      /* shard, log, recent; the indexer's */
     struct manifest manifest; /* its one writer's */
     struct opened opened;     /* as the manifest was saved */

@@ -9,5 +9,8 @@
 bool files_read(const char *path, struct buf *out);
 /* The file is there, and on the disk: 0 or errno. */
 int files_write(const char *path, struct span bytes);
+/* A directory is this process's alone until what is returned is closed; -1:
+   errno, EWOULDBLOCK where it is another's. */
+int files_lock(const char *dir);
 /* What was renamed in a directory stays so: 0 or errno. */
 int files_sync(const char *dir);

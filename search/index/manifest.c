@@ -10,6 +10,7 @@
 #include "search/index/manifest.h"
 
 #define VERSION 1
+#define NUMBER_MAX (INT64_C(1) << 53) /* of a generation, or a file */
 #define UNFINISHED MANIFEST_NAME ".unfinished"
 
 void manifest_init(struct manifest *manifest)
@@ -155,7 +156,8 @@ static bool take_all(struct manifest *manifest, const json_t *json)
     size_t i;
 
     if (json_integer_value(json_object_get(json, "version")) != VERSION ||
-        generation < 0 || next < 1 || !json_is_array(segments) || !position ||
+        generation < 0 || generation > NUMBER_MAX || next < 1 ||
+        next > NUMBER_MAX || !json_is_array(segments) || !position ||
         strlen(position) >= sizeof(manifest->position) ||
         !schema_take_list(&manifest->schema, json_object_get(json, "schema")) ||
         schema_unknown_analyzer(&manifest->schema))
@@ -304,7 +306,7 @@ static bool is_ours(const char *name)
              strncmp(dot, ".live", 5) == 0));
 }
 
-void manifest_clean(const struct manifest *manifest, const char *dir)
+static void clean(const struct manifest *manifest, const char *dir)
 {
     DIR *open = opendir(dir);
     char path[PATH_MAX];
@@ -318,4 +320,45 @@ void manifest_clean(const struct manifest *manifest, const char *dir)
     }
     if (open)
         closedir(open);
+}
+
+static bool has_segments(const char *dir)
+{
+    DIR *open = opendir(dir);
+    bool any = false;
+    struct dirent *entry;
+
+    while (open && !any && (entry = readdir(open))) {
+        const char *dot = strchr(entry->d_name, '.');
+        any = is_ours(entry->d_name) && dot && strcmp(dot, ".segment") == 0;
+    }
+    if (open)
+        closedir(open);
+    return any;
+}
+
+bool manifest_is_there(const char *dir)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, dir);
+    return access(path, F_OK) == 0;
+}
+
+bool manifest_open(struct manifest *manifest, const char *dir, char *why,
+                   size_t why_size)
+{
+    if (!manifest_load(manifest, dir, why, why_size))
+        return false;
+    bool there = manifest_is_there(dir);
+    if (!there && has_segments(dir)) {
+        snprintf(why, why_size, "%s: it has segments, but no manifest", dir);
+        return false;
+    }
+    int err = there ? 0 : manifest_save(manifest, dir);
+    if (err)
+        snprintf(why, why_size, "%s: %s", dir, strerror(err));
+    else
+        clean(manifest, dir);
+    return !err;
 }

@@ -44,6 +44,14 @@ void manifest_put(const struct manifest *manifest, struct buf *out);
 /* Of a directory; where there is none, the index is empty.  False: why. */
 bool manifest_load(struct manifest *manifest, const char *dir, char *why,
                    size_t why_size);
+bool manifest_is_there(const char *dir);
+/*
+ * The same for who writes the index, alone: files that are of no use to it
+ * (after a crash: what was not finished, or not told of) are removed.  Where
+ * there is none, one is made; but not for segments that have lost theirs.
+ */
+bool manifest_open(struct manifest *manifest, const char *dir, char *why,
+                   size_t why_size);
 /* The next generation is on the disk, and counts: 0 or errno; EFBIG: it has too
    many segments or documents.  Files that it has no more are removed. */
 int manifest_save(struct manifest *manifest, const char *dir);
@@ -62,7 +70,3 @@ void manifest_replace(struct manifest *manifest, size_t from, size_t count,
 void manifest_live_name(const struct manifest *manifest, const char *file,
                         char name[MANIFEST_FILE_MAX]);
 void manifest_set_live(struct manifest *manifest, size_t i, const char *name);
-
-/* Files of a directory that are of no use to it, after a crash: what was not
-   finished, or not told of.  Nothing is being made there. */
-void manifest_clean(const struct manifest *manifest, const char *dir);

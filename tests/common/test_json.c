@@ -89,6 +89,32 @@ static void test_json_read_bounds_depth(void **state)
     json_decref(document);
 }
 
+static void test_json_read_bounds_values(void **state)
+{
+    size_t len = 2 * (JSON_MAX_VALUES + 1);
+    char *text = malloc(len + 1);
+    struct json_errors errors;
+    json_t *document;
+    (void)state;
+
+    for (size_t i = 0; i < len; i += 2)
+        memcpy(text + i, ",1", 2);
+    text[0] = '[';
+    memcpy(text + len - 2, "]", 2); /* as many values as there may be */
+    assert_int_equal(parse(text, &document, &errors), 0);
+    assert_int_equal(json_array_size(document), JSON_MAX_VALUES);
+    json_decref(document);
+    memcpy(text + len - 2, ",1", 2);
+    text[len] = '\0';
+    assert_int_equal(parse(text, &document, &errors), UV_EINVAL);
+    assert_string_equal(errors.at[0].detail, "more than 1000000 values");
+    text[0] = '"'; /* commas inside a string are text */
+    memcpy(text + len - 2, "1\"", 2);
+    assert_int_equal(parse(text, &document, &errors), 0);
+    json_decref(document);
+    free(text);
+}
+
 static void test_json_bind_names_each_mistake(void **state)
 {
     static const struct {
@@ -242,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_json_read_refuses_what_is_none),
         cmocka_unit_test(test_json_read_tells_what_is_of_no_use),
         cmocka_unit_test(test_json_read_bounds_depth),
+        cmocka_unit_test(test_json_read_bounds_values),
         cmocka_unit_test(test_json_bind_names_each_mistake),
         cmocka_unit_test(test_json_bind_says_which_are_right),
         cmocka_unit_test(test_json_bind_takes_apart),

@@ -10,7 +10,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
 # pylint: disable=wrong-import-position
-from lab import SOAK, run, same  # noqa: E402
+from lab import SOAK, eventually, run, same  # noqa: E402
 
 BUILD = os.path.join(os.environ["LAB_BUILD"], "search")
 SEED = 6
@@ -166,11 +166,11 @@ def test_a_document_takes_the_place_of_one_with_its_id():
         index(folder, SONGS, "--no-merge")
         index(folder, [{"id": "b", "title": "one"}, {"id": "e", "title": "sea"}, {"id": "b", "title": "shore"}],
               "--no-merge")
-        same(files(folder), ["1-2.live", "1.segment", "2-2.live", "2.segment", "manifest"])
+        same(files(folder), ["1-3.live", "1.segment", "2-3.live", "2.segment", "manifest"])
         same(sorted(found(folder, "*:*")), ["a", "b", "c", "e"])
         same((found(folder, "sea"), found(folder, "one"), found(folder, "shore")), (["e", "a"], [], ["b"]))
         index(folder, [{"id": "a", "title": "sand"}], "--no-merge")
-        same(files(folder), ["1-3.live", "1.segment", "2-2.live", "2.segment", "3.segment", "manifest"])
+        same(files(folder), ["1-4.live", "1.segment", "2-3.live", "2.segment", "3.segment", "manifest"])
         same(found(folder, "sea"), ["e"])
         index(folder, [], "--merge-to", "1")
         same(files(folder), ["4.segment", "manifest"])
@@ -245,6 +245,8 @@ def test_a_crash_leaves_what_the_last_manifest_says():
             os.mkdir(folder)
             for _ in range(2):  # the second time there is something to replace
                 killed += kill_at(folder, random.randrange(60), *(["--merge-to", "1"] if n % 2 else [])) < 0
+                if "manifest" not in files(folder):
+                    continue  # not even the first one
                 index(folder, [], "--check")
                 for name, line in versions(folder).items():
                     same(VERSIONS[int(line)]["id"], name)
@@ -255,6 +257,35 @@ def test_a_crash_leaves_what_the_last_manifest_says():
                 used = json.load(file)["segments"]
             same(files(folder), sorted(s[key] for s in used for key in ("file", "live") if key in s) + ["manifest"])
     assert killed, "it was never killed"
+
+
+def test_segments_without_their_manifest_are_left_alone():
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, SONGS)
+        os.rename(folder + "/manifest", folder + "/elsewhere")
+        for options in ((), ("--reorder",), ("--merge-to", "1")):
+            assert "it has segments, but no manifest" in index(folder, SONGS, *options, status=1)
+        assert "there is no index" in index(folder, [], "--check", status=1)
+        assert "there is no index" in query(folder, "--query", "sea", status=1)
+        os.rename(folder + "/elsewhere", folder + "/manifest")
+        index(folder, [], "--check")
+        same(found(folder, "sea"), ["b", "a"])
+        assert "there is no index" in query(folder + "/none", "--query", "sea", status=1)
+
+
+def test_two_do_not_write_one_index():
+    with tempfile.TemporaryDirectory() as folder:
+        with subprocess.Popen([BUILD + "/search-index", "--index", folder], stdin=subprocess.PIPE, text=True,
+                              stderr=subprocess.PIPE) as first:
+            eventually(lambda: files(folder) == ["manifest"], "the first one's manifest")
+            for options in ((), ("--reorder",)):
+                assert "another process writes it" in index(folder, SONGS, *options, status=1)
+            first.stdin.write(json.dumps(SONGS[0]) + "\n")
+            first.stdin.close()
+            first.wait()
+        same(found(folder, "*:*"), ["a"])
+        index(folder, SONGS[1:])
+        same(sorted(found(folder, "*:*")), ["a", "b", "c"])
 
 
 def test_protocol_of_the_game():
@@ -288,6 +319,20 @@ def test_damage_is_refused_by_name():
         assert "no manifest" in index(folder, SONGS, status=1)
 
 
+def test_damage_that_is_met_on_the_way_is_told():
+    """Its sum is looked at when it is read: what was shown then lacks it."""
+    with tempfile.TemporaryDirectory() as folder:
+        index(folder, VERSIONS, "--merge-to", "1")
+        path = folder + "/" + next(name for name in files(folder) if name.endswith(".segment"))
+        with open(path, "rb") as file:
+            whole = file.read()
+        at = whole.rindex(b"i0i719")  # the ids
+        with open(path, "wb") as file:
+            file.write(whole[:at] + b"I" + whole[at + 1:])
+        err = query(folder, "--query", "text:w1", status=1)
+        assert path in err and "are damaged" in err, err
+
+
 def test_what_would_be_too_large_is_refused():
     fields = {"f%d" % n: {"type": "text"} for n in range(900)}
     words = " ".join("w%d" % n for n in range(1000))
@@ -317,6 +362,7 @@ def test_a_manifest_that_would_be_written_over_is_refused():
             manifest = json.load(file)
         segment = manifest["segments"][0]
         for change in ({"next": 1}, {"segments": [segment, segment]}, {"generation": -1},
+                       {"generation": 2**62}, {"next": 2**62},
                        {"segments": [{**segment, "file": "../1.segment"}]},
                        {"segments": [{**segment, "live": "1-x.live"}]}):
             with open(folder + "/manifest", "w", encoding="ascii") as file:
