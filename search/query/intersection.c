@@ -16,7 +16,8 @@ struct intersected {
     size_t required, scored; /* scored: with the optional ones */
     size_t count;            /* and with the excluded ones */
     struct top *top;
-    double needed;                      /* bound of those that are required */
+    double needed; /* bound of those that are required, in the lead's block */
+    double needed_anywhere;             /* the same in any block */
     double rests[INTERSECTION_MAX + 1]; /* bounds of the terms from it on */
     uint32_t docs[LIST_BLOCK + 1];      /* candidates */
     double scores[LIST_BLOCK + 1];
@@ -178,15 +179,14 @@ static void take_block(struct intersected *all)
     uint32_t last = lead->docs[lead->len - 1];
 
     set_rests(all, postings_doc(lead), last);
-    if (all->required < all->scored &&
-        all->needed <= (double)top_bar(all->top)) {
-        uint32_t next = next_optional(all);
-        if (next > last) {
-            postings_seek(lead, next);
-            return;
-        }
+    bool alone =
+        all->required == all->scored || all->needed > (double)top_bar(all->top);
+    uint32_t next = alone ? 0 : next_optional(all);
+    if (next > last && all->needed_anywhere <= (double)top_bar(all->top)) {
+        postings_seek(lead, next);
+        return;
     }
-    if (least_of(all, 0) < 0) {
+    if (next <= last && least_of(all, 0) < 0) {
         collect(all);
         for (size_t i = 1; i < all->required && all->found > 0; i++)
             look_up(all, i);
@@ -207,6 +207,10 @@ static void init(struct intersected *all, const struct intersection *of)
     all->scored = of->required + of->optional;
     all->count = all->scored + of->excluded;
     assert(all->required > 0 && all->count <= INTERSECTION_MAX);
+    all->needed_anywhere = 0;
+    for (size_t i = 0; i < all->required; i++)
+        all->needed_anywhere +=
+            (double)all->clauses[i]->score.weight * SCORE_ROUNDING;
     match_init(&all->match);
     put_in_order(all->clauses, all->required);
 }

@@ -7,9 +7,11 @@
  * up with the next term only while it can still come in.
  *
  * Other terms may be optional: they add to the score of what has all the
- * others, and where those alone do not reach the threshold, the lead goes on to
- * the next document that has one of them.  Or excluded: what has one of these
- * is dropped, before the optional ones are looked at.
+ * others.  Where those alone do not reach the threshold in a block of the
+ * lead's, it is passed over unless it has a document that has one of them;
+ * where they do not in any block, the lead goes on to the next such document.
+ * Or excluded: what has one of these is dropped, before the optional ones are
+ * looked at.
  */
 #pragma once
 

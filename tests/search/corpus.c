@@ -118,6 +118,45 @@ void corpus_rewind(struct corpus *corpus, const struct bits_kernel *kernel)
     }
 }
 
+/* Of some terms, by document: how many it has, and what they are worth. */
+static void sum_up(const struct corpus *corpus, size_t from, size_t to,
+                   size_t *had, double *sums)
+{
+    for (size_t term = from; term < to; term++)
+        for (size_t i = 0; i < corpus->lists[term].count; i++) {
+            uint32_t doc = corpus->lists[term].docs[i];
+            had[doc]++;
+            sums[doc] += (double)score_of(&corpus->clauses[term].score,
+                                          (float)corpus->lists[term].freqs[i],
+                                          corpus->norms[doc]);
+        }
+}
+
+size_t corpus_score_all(struct corpus *corpus, size_t required, size_t excluded,
+                        size_t most)
+{
+    static double sums[CORPUS_DOCS];
+    static double unused[CORPUS_DOCS];
+    static size_t all[CORPUS_DOCS];
+    static size_t any[CORPUS_DOCS];
+    size_t scored = corpus->terms - excluded;
+    struct top top;
+
+    memset(sums, 0, sizeof(sums));
+    memset(all, 0, sizeof(all));
+    memset(any, 0, sizeof(any));
+    sum_up(corpus, 0, required, all, sums);
+    sum_up(corpus, required, scored, any, sums);
+    memset(any, 0, sizeof(any));
+    sum_up(corpus, scored, corpus->terms, any, unused);
+    top_init(&top, corpus->expected, CORPUS_DOCS);
+    for (uint32_t doc = 0; doc < CORPUS_DOCS; doc++)
+        if (all[doc] == required && any[doc] == 0)
+            top_add(&top, doc, (float)sums[doc]);
+    top_sort(&top);
+    return top.count < most ? top.count : most;
+}
+
 size_t corpus_score(struct corpus *corpus, size_t at_least, size_t most)
 {
     static double sums[CORPUS_DOCS];
@@ -126,14 +165,7 @@ size_t corpus_score(struct corpus *corpus, size_t at_least, size_t most)
 
     memset(sums, 0, sizeof(sums));
     memset(had, 0, sizeof(had));
-    for (size_t term = 0; term < corpus->terms; term++)
-        for (size_t i = 0; i < corpus->lists[term].count; i++) {
-            uint32_t doc = corpus->lists[term].docs[i];
-            had[doc]++;
-            sums[doc] += (double)score_of(&corpus->clauses[term].score,
-                                          (float)corpus->lists[term].freqs[i],
-                                          corpus->norms[doc]);
-        }
+    sum_up(corpus, 0, corpus->terms, had, sums);
     top_init(&top, corpus->expected, CORPUS_DOCS);
     for (uint32_t doc = 0; doc < CORPUS_DOCS; doc++)
         if (had[doc] >= at_least)

@@ -49,6 +49,10 @@ size_t corpus_score_phrase(struct corpus *corpus,
 /* Into expected, of documents that have at least so many terms; how many there
    are, which is not more than most. */
 size_t corpus_score(struct corpus *corpus, size_t at_least, size_t most);
+/* The same of those that have all of the first required terms, and none of the
+   last excluded ones. */
+size_t corpus_score_all(struct corpus *corpus, size_t required, size_t excluded,
+                        size_t most);
 /* found is expected. */
 void corpus_assert(const struct corpus *corpus, const struct top *top,
                    size_t expected);

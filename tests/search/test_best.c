@@ -123,6 +123,44 @@ static void test_best_of_a_phrase_are_those_of_all(void **state)
     free(corpus);
 }
 
+/* Terms that must be there, that may, and that must not. */
+static void check_parts(struct corpus *corpus, const struct bits_kernel *kernel)
+{
+    size_t most = mosts[random() % (long)COUNT(mosts)];
+    struct intersection of = {.clauses = corpus->order};
+    struct top top;
+
+    of.required = 1 + (size_t)random() % corpus->terms;
+    of.optional = (size_t)random() % (corpus->terms - of.required + 1);
+    of.excluded = corpus->terms - of.required - of.optional;
+    corpus_rewind(corpus, kernel);
+    top_init(&top, corpus->found, most);
+    intersection_top(&of, &top);
+    top_sort(&top);
+    corpus_assert(corpus, &top,
+                  corpus_score_all(corpus, of.required, of.excluded, most));
+    corpus_rewind(corpus, kernel);
+    top_init(&top, NULL, 0);
+    assert_int_equal(
+        intersection_count(&of, &top),
+        corpus_score_all(corpus, of.required, of.excluded, CORPUS_DOCS));
+}
+
+static void test_parts_are_required_optional_and_excluded(void **state)
+{
+    const struct bits_kernel *kernels[2];
+    size_t count = bits_kernels(kernels);
+    struct corpus *corpus = calloc(1, sizeof(*corpus));
+
+    (void)state;
+    for (size_t i = 0; i < 4 * (size_t)RUNS; i++) {
+        corpus_make(corpus, 2 + (size_t)random() % 4, 10000);
+        check_parts(corpus, kernels[i % count]);
+        corpus_free(corpus);
+    }
+    free(corpus);
+}
+
 static void test_counting_ends_when_it_is_late(void **state)
 {
     static struct phrase_term terms[CORPUS_TERMS];
@@ -171,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_best_of_a_union_are_those_of_all),
         cmocka_unit_test(test_best_of_an_intersection_are_those_of_all),
         cmocka_unit_test(test_best_of_a_phrase_are_those_of_all),
+        cmocka_unit_test(test_parts_are_required_optional_and_excluded),
         cmocka_unit_test(test_counting_ends_when_it_is_late),
         cmocka_unit_test(test_nothing_is_kept_where_nothing_is_asked_for),
     };
