@@ -16,6 +16,7 @@
 #include "search/query/postings.h"
 
 #define GONE UINT32_MAX
+#define MOVED_BYTES (UINT64_C(64) << 20) /* of documents, in memory at once */
 
 /* A segment that is merged. */
 struct part {
@@ -48,6 +49,7 @@ struct merge {
     /* of the term */
     struct buf docs_of, freqs, steps; /* of uint32_t */
     uint64_t total;                   /* how often all have it */
+    struct buf source;
     /* of one of its segments, whose documents change places */
     struct buf moved_keys;                             /* of uint64_t */
     struct buf moved_freqs, moved_firsts, moved_steps; /* of uint32_t */
@@ -60,6 +62,12 @@ static void put(void *arg, struct span bytes)
     struct merge *merge = arg;
 
     segment_writer_put(merge->out, bytes);
+}
+
+static void look_for_cancel(struct merge *merge)
+{
+    if (merge->cancelled && atomic_load(merge->cancelled))
+        merge->err = UV_ECANCELED;
 }
 
 /* ---- documents */
@@ -94,23 +102,49 @@ static void number(struct merge *merge, struct part *part)
     }
 }
 
-/* Of a segment, one at a time. */
-static int move_sources(struct stored_writer *writer, struct part *part,
-                        bool empty)
+/*
+ * Sources of so many documents from a place on, put in order: they are read as
+ * they lie, so that a block of several is uncompressed once.   */
+static int move_some(struct merge *merge, struct stored_writer *writer,
+                     const struct part *part, uint32_t from, uint32_t count)
 {
-    struct buf source;
+    uint32_t first = part->numbers[part->order[0]];
+    struct span *sources = mem_alloc(MEM_JOB, count * sizeof(*sources));
+    struct arena arena;
     int err = 0;
 
-    buf_init(&source, MEM_JOB);
-    for (uint32_t i = 0; i < part->count && !err; i++) {
-        source.len = 0;
-        if (!empty)
-            err = reader_source(part->reader, part->order[i], &source);
+    arena_init(&arena, MEM_JOB, 0);
+    for (uint32_t doc = 0; doc < part->reader->docs && !err; doc++) {
+        uint32_t place = part->numbers[doc] - first - from;
+        if (part->numbers[doc] == GONE || place >= count)
+            continue;
+        merge->source.len = 0;
+        err = reader_source(part->reader, doc, &merge->source);
         if (!err)
-            stored_writer_add(writer, buf_span(&source));
+            sources[place] = arena_copy(&arena, buf_span(&merge->source));
     }
-    buf_deinit(&source);
+    for (uint32_t i = 0; i < count && !err; i++)
+        stored_writer_add(writer, sources[i]);
+    arena_deinit(&arena);
+    mem_free(sources);
     return err;
+}
+
+/* As many at a time as fit MOVED_BYTES, about. */
+static int move_sources(struct merge *merge, struct stored_writer *writer,
+                        const struct part *part, uint64_t bytes)
+{
+    uint64_t at_once =
+        (uint64_t)part->reader->docs * MOVED_BYTES / (bytes + 1) + 1;
+    int err = 0;
+
+    for (uint64_t from = 0; from < part->count && !err; from += at_once) {
+        uint64_t left = part->count - from;
+        err = move_some(merge, writer, part, (uint32_t)from,
+                        (uint32_t)(left < at_once ? left : at_once));
+        look_for_cancel(merge);
+    }
+    return err ? err : merge->err;
 }
 
 static int put_sources(struct merge *merge, struct stored_writer *writer,
@@ -121,7 +155,7 @@ static int put_sources(struct merge *merge, struct stored_writer *writer,
     if (!stored)
         return UV_EIO;
     if (merge->reorders)
-        return move_sources(writer, part, stored_is_empty(stored));
+        return move_sources(merge, writer, part, stored_bytes(stored));
     return stored_copy(writer, stored, part->reader->live);
 }
 
@@ -433,12 +467,6 @@ static void note_term(struct part *part, bool there)
     part->key = __builtin_bswap64(key);
 }
 
-static void look_for_cancel(struct merge *merge)
-{
-    if (merge->cancelled && atomic_load(merge->cancelled))
-        merge->err = UV_ECANCELED;
-}
-
 /* That of the first part, of all that have it. */
 static void put_term(struct merge *merge, struct field_put *out,
                      const struct part *first, struct buf *copy)
@@ -555,6 +583,7 @@ static void merge_all(struct merge *merge)
     buf_init(&merge->docs_of, MEM_JOB);
     buf_init(&merge->freqs, MEM_JOB);
     buf_init(&merge->steps, MEM_JOB);
+    buf_init(&merge->source, MEM_JOB);
     buf_init(&merge->moved_keys, MEM_JOB);
     buf_init(&merge->moved_freqs, MEM_JOB);
     buf_init(&merge->moved_firsts, MEM_JOB);
@@ -575,6 +604,7 @@ static void merge_all(struct merge *merge)
     buf_deinit(&merge->docs_of);
     buf_deinit(&merge->freqs);
     buf_deinit(&merge->steps);
+    buf_deinit(&merge->source);
     buf_deinit(&merge->moved_keys);
     buf_deinit(&merge->moved_freqs);
     buf_deinit(&merge->moved_firsts);

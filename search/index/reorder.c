@@ -32,8 +32,9 @@ struct graph {
     float *left_biases, *right_biases; /* to the right, of those */
     uint32_t *met; /* the terms of which there are any; met_count */
     uint32_t met_count;
-    uint64_t *keys;  /* by place */
-    uint32_t *moved; /* documents, by their next places */
+    uint64_t *keys;      /* by place */
+    uint64_t *left_keys; /* while one is looked for; and one behind them */
+    uint32_t *moved;     /* documents, by their next places */
 };
 
 /* ---- who has what */
@@ -209,24 +210,28 @@ static void set_keys(struct graph *graph, const uint32_t *docs, uint32_t from,
     }
 }
 
-/* The key that so many are below; digit by digit, as they are different. */
-static uint64_t select_key(const uint64_t *keys, uint32_t count, uint32_t below)
+/* The key that so many are below; digit by digit, as they are different, of
+   those that have the digits so far. */
+static uint64_t select_key(struct graph *graph, uint32_t count, uint32_t below)
 {
-    uint64_t key = 0;
-    uint64_t known = 0; /* bits */
+    const uint64_t *keys = graph->keys;
 
-    for (unsigned shift = 64; shift > 0;) {
+    for (unsigned shift = 56; count > 1; shift -= 8) {
         uint32_t having[256] = {0};
-        uint32_t digit = 0;
-        shift -= 8;
+        uint64_t digit = 0;
+        uint32_t kept = 0;
         for (uint32_t i = 0; i < count; i++)
-            having[keys[i] >> shift & 255] += (keys[i] & known) == key;
+            having[keys[i] >> shift & 255]++;
         while (below >= having[digit])
             below -= having[digit++];
-        key |= (uint64_t)digit << shift;
-        known |= UINT64_C(255) << shift;
+        for (uint32_t i = 0; i < count; i++) {
+            graph->left_keys[kept] = keys[i];
+            kept += (keys[i] >> shift & 255) == digit;
+        }
+        keys = graph->left_keys;
+        count = kept;
     }
-    return key;
+    return keys[0];
 }
 
 static void change_side(const struct graph *graph, uint32_t doc, uint32_t *from,
@@ -243,7 +248,7 @@ static void change_side(const struct graph *graph, uint32_t doc, uint32_t *from,
 static uint32_t exchange(struct graph *graph, uint32_t *docs, uint32_t half,
                          uint32_t count)
 {
-    uint64_t least = select_key(graph->keys, count, half);
+    uint64_t least = select_key(graph, count, half);
     uint32_t moved = 0;
     uint32_t at[2] = {0, half};
 
@@ -314,6 +319,8 @@ static void init_halves(struct graph *graph)
     graph->met = mem_alloc(MEM_JOB, size);
     graph->keys =
         mem_alloc(MEM_JOB, (graph->docs + 1) * sizeof(graph->keys[0]));
+    graph->left_keys =
+        mem_alloc(MEM_JOB, (graph->docs + 1) * sizeof(graph->keys[0]));
     graph->moved =
         mem_alloc(MEM_JOB, (graph->docs + 1) * sizeof(graph->moved[0]));
     graph->logs =
@@ -334,6 +341,7 @@ static void deinit(struct graph *graph)
     mem_free(graph->right_biases);
     mem_free(graph->met);
     mem_free(graph->keys);
+    mem_free(graph->left_keys);
     mem_free(graph->moved);
 }
 

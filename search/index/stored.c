@@ -189,13 +189,13 @@ int stored_read(struct stored *stored, uint32_t doc, struct buf *out)
     return err;
 }
 
-bool stored_is_empty(const struct stored *stored)
+uint64_t stored_bytes(const struct stored *stored)
 {
-    int64_t bytes = 0;
+    uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < stored->sizes.count; i++)
-        bytes += packed_get(&stored->sizes, i);
-    return bytes == first_of(stored, stored->sizes.count);
+        bytes += (uint64_t)packed_get(&stored->sizes, i);
+    return bytes;
 }
 
 /* ---- merging */

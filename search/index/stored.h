@@ -62,8 +62,8 @@ struct span stored_frame(const struct stored *stored, uint32_t doc);
 /* Of a document that there is, to out's end.  UV_EIO, out untouched: its block
    is not as the index says. */
 int stored_read(struct stored *stored, uint32_t doc, struct buf *out);
-/* By the index, all that there is of each document is its length, 0. */
-bool stored_is_empty(const struct stored *stored);
+/* By the index: of all documents and their lengths, uncompressed. */
+uint64_t stored_bytes(const struct stored *stored);
 
 /*
  * Add all documents that are live.  A block that has no other goes as it is,

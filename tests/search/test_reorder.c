@@ -170,7 +170,7 @@ static void test_the_same_becomes_of_the_same(void **state)
 static void test_few_stay_where_they_are(void **state)
 {
     static struct bench bench;
-    static const uint32_t some[] = {1, 2, 63, 64, 65, 129};
+    static const uint32_t some[] = {1, 2, 63, 64, 65, 129, 1023};
 
     (void)state;
     for (size_t i = 0; i < COUNT(some); i++) {

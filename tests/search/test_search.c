@@ -156,6 +156,9 @@ static void merge(struct index *index, struct oracle *oracle, bool reorders)
     struct live live;
     char path[60];
     uint32_t docs;
+    /* Of fewer documents no term counts. */
+    bool moves =
+        reorders && index->count == 1 && index->readers[0]->docs >= 1024;
 
     snprintf(path, sizeof(path), "%s/merged", index->dir);
     assert_int_equal(
@@ -171,7 +174,7 @@ static void merge(struct index *index, struct oracle *oracle, bool reorders)
     live_init(&live, docs);
     take_segment(index, path, live, 0);
     size_t moved = follow_order(index, oracle);
-    assert_true(reorders ? moved || docs < 1000 : !moved);
+    assert_true(moves ? moved > 0 : reorders || !moved);
     searcher_init(&index->searcher, &index->schema, index->readers, 1);
     index->searcher.kernel = kernel;
 }
@@ -402,7 +405,7 @@ static void try_corpus(struct index *index, struct oracle *oracle,
 
 static void run(size_t corpora, size_t queries)
 {
-    static const size_t sizes[] = {600, 40, 300, 600, 5, 300, 80, 1, 600, 120};
+    static const size_t sizes[] = {1500, 40, 300, 600, 5, 300, 80, 1, 600, 120};
     const struct bits_kernel *kernels[2];
     size_t kinds = bits_kernels(kernels);
     struct oracle *oracle = calloc(1, sizeof(*oracle));

@@ -271,23 +271,6 @@ static void test_blocks_are_as_the_index_says_or_not_read(void **state)
     buf_deinit(&out);
 }
 
-static void test_documents_may_all_be_empty(void **state)
-{
-    struct written written;
-    struct stored stored;
-
-    (void)state;
-    for (size_t last = 0; last < 2; last++) {
-        begin(&written);
-        for (uint32_t i = 0; i < 20000; i++)
-            stored_writer_add(&written.writer, SPAN(""));
-        stored_writer_add(&written.writer, (struct span){"x", last});
-        finish(&written, &stored, 20001);
-        assert_int_equal(stored_is_empty(&stored), last == 0);
-        end(&written, &stored);
-    }
-}
-
 static void test_damaged_block_does_not_hurt_others(void **state)
 {
     struct source *source = source_create(400, 500);
@@ -435,7 +418,6 @@ int main(void)
         cmocka_unit_test(test_blocks_leave_as_they_fill),
         cmocka_unit_test(test_sections_must_be_of_so_many_documents),
         cmocka_unit_test(test_blocks_are_as_the_index_says_or_not_read),
-        cmocka_unit_test(test_documents_may_all_be_empty),
         cmocka_unit_test(test_damaged_block_does_not_hurt_others),
         cmocka_unit_test(test_live_documents_are_copied),
         cmocka_unit_test(test_whole_blocks_are_not_compressed_again),
