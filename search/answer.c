@@ -118,7 +118,11 @@ struct answer_error answer_of(struct request *req, int err, struct span index)
     case UV_EIO:
         return (struct answer_error){
             503, "no_shard_available_action_exception",
-            "the index's files cannot be read, or are not what they were",
+            arena_printf(arena,
+                         "the files of index [%s] cannot be read, or are not "
+                         "what they were",
+                         name)
+                .ptr,
             name};
     default:
         failure = request_failure_of(err);

@@ -187,6 +187,11 @@ static void on_indexes(void *arg, int status, struct index **list, size_t count)
         status = UV_ENOENT;
     if (status == 0)
         status = indexes_allow(req, "search:read", list, count);
+    const struct index *broken = indexes_broken(list, count);
+    if (status == 0 && broken) {
+        status = UV_EIO;
+        asking->ask.name = arena_copy(&asking->arena, span_str(broken->name));
+    }
     if (status == 0 && count == 1) {
         asking->index = index_hold(list[0]);
         asking->searcher = view_take(list[0]->view);

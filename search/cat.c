@@ -12,7 +12,9 @@ struct cat {
     struct request *req;
     void (*put)(struct cat *cat, struct buf *out);
     struct index **list;
-    size_t count;
+    size_t count, broken; /* broken: how many of them */
+    int status;
+    struct span wrong; /* the index that there is no answer without */
 };
 
 static uint64_t size_of(const struct index *index)
@@ -35,6 +37,20 @@ static uint64_t all_docs(const struct index *index)
     return docs;
 }
 
+/* Into the list go those that the caller may read. */
+static void take(struct cat *cat, struct index **list, size_t count)
+{
+    cat->list = list;
+    for (size_t i = 0; i < count; i++)
+        if (request_allows(cat->req, SPAN("search:read"),
+                           span_str(list[i]->name))) {
+            cat->broken += list[i]->broken;
+            list[cat->count++] = list[i];
+        } else {
+            index_drop(list[i]);
+        }
+}
+
 static void on_listed(void *arg, int status, struct index **list, size_t count)
 {
     struct cat *cat = arg;
@@ -48,20 +64,18 @@ static void on_listed(void *arg, int status, struct index **list, size_t count)
         answer_fail(req, status, name);
         return;
     }
-    cat->list = list;
-    for (size_t i = 0; i < count; i++)
-        if (request_allows(req, SPAN("search:read"), span_str(list[i]->name)))
-            list[cat->count++] = list[i];
-        else
-            index_drop(list[i]);
+    take(cat, list, count);
     buf_init(&text, MEM_REQUEST);
     cat->put(cat, &text);
     for (size_t i = 0; i < cat->count; i++)
         index_drop(list[i]);
-    if (text.len && text.ptr[0] != '{' && text.ptr[0] != '[')
-        request_reply(req, 200, "text/plain; charset=UTF-8", buf_span(&text));
+    if (cat->wrong.ptr)
+        answer_fail(req, UV_EIO, cat->wrong);
+    else if (text.len && text.ptr[0] != '{' && text.ptr[0] != '[')
+        request_reply(req, cat->status, "text/plain; charset=UTF-8",
+                      buf_span(&text));
     else
-        answer_json(req, 200, buf_span(&text));
+        answer_json(req, cat->status, buf_span(&text));
     buf_deinit(&text);
 }
 
@@ -76,6 +90,7 @@ static void list(struct request *req, struct service *service,
 
     cat->req = req;
     cat->put = put;
+    cat->status = 200;
     if (!answer_takes(req, params) ||
         !answer_allows(req, "search:read", request_param(req, "index")))
         return;
@@ -192,19 +207,24 @@ static void put_indices(struct cat *cat, struct buf *out)
     for (size_t i = 0; i < cat->count; i++) {
         const struct index *index = cat->list[i];
         struct row *row = &rows[i];
-        struct span size = size_text(cat->req, size_of(index));
-        uint64_t docs = index->view->docs;
-        put_cell(row, "health", SPAN("green"));
+        struct span docs = SPAN("");
+        struct span deleted = SPAN("");
+        struct span size = SPAN("");
+        if (!index->broken) {
+            uint64_t live = index->view->docs;
+            docs = arena_printf(arena, "%llu", (unsigned long long)live);
+            deleted = arena_printf(
+                arena, "%llu", (unsigned long long)(all_docs(index) - live));
+            size = size_text(cat->req, size_of(index));
+        }
+        put_cell(row, "health", index->broken ? SPAN("red") : SPAN("green"));
         put_cell(row, "status", SPAN("open"));
         put_cell(row, "index", arena_copy(arena, span_str(index->name)));
         put_cell(row, "uuid", arena_copy(arena, span_str(index->uuid)));
         put_cell(row, "pri", SPAN("1"));
         put_cell(row, "rep", SPAN("0"));
-        put_cell(row, "docs.count",
-                 arena_printf(arena, "%llu", (unsigned long long)docs));
-        put_cell(row, "docs.deleted",
-                 arena_printf(arena, "%llu",
-                              (unsigned long long)(all_docs(index) - docs)));
+        put_cell(row, "docs.count", docs);
+        put_cell(row, "docs.deleted", deleted);
         put_cell(row, "store.size", size);
         put_cell(row, "pri.store.size", size);
     }
@@ -222,6 +242,11 @@ static void put_counted(struct cat *cat, struct buf *out)
     struct row row = {.count = 0};
     uint64_t docs = 0;
 
+    if (cat->broken) { /* too few would be no count */
+        const struct index *broken = indexes_broken(cat->list, cat->count);
+        cat->wrong = arena_copy(arena, span_str(broken->name));
+        return;
+    }
     for (size_t i = 0; i < cat->count; i++)
         docs += cat->list[i]->view->docs;
     put_cell(&row, "epoch",
@@ -236,23 +261,28 @@ void cat_count(struct request *req, void *arg)
     list(req, arg, put_counted);
 }
 
+static const char *health_of(const struct cat *cat)
+{
+    return cat->broken ? "red" : "green";
+}
+
 static void put_cat_health(struct cat *cat, struct buf *out)
 {
     struct arena *arena = request_arena(cat->req);
-    struct span shards = arena_printf(arena, "%zu", cat->count);
+    struct span shards = arena_printf(arena, "%zu", cat->count - cat->broken);
     struct row row = {.count = 0};
 
     put_cell(&row, "epoch",
              arena_printf(arena, "%lld", (long long)clock_wall_ms() / 1000));
     put_cell(&row, "cluster", SPAN("search"));
-    put_cell(&row, "status", SPAN("green"));
+    put_cell(&row, "status", span_str(health_of(cat)));
     put_cell(&row, "node.total", SPAN("1"));
     put_cell(&row, "node.data", SPAN("1"));
     put_cell(&row, "shards", shards);
     put_cell(&row, "pri", shards);
     put_cell(&row, "relo", SPAN("0"));
     put_cell(&row, "init", SPAN("0"));
-    put_cell(&row, "unassign", SPAN("0"));
+    put_cell(&row, "unassign", arena_printf(arena, "%zu", cat->broken));
     put_table(cat->req, &row, 1, out);
 }
 
@@ -261,20 +291,29 @@ void cat_health(struct request *req, void *arg)
     list(req, arg, put_cat_health);
 }
 
+/* Waiting would not mend an index: who wants a better state has waited. */
 static void put_health(struct cat *cat, struct buf *out)
 {
+    struct span wanted = request_query(cat->req, "wait_for_status");
+    bool late = cat->broken && wanted.len && !span_eq(wanted, SPAN("red"));
+    size_t active = cat->count - cat->broken;
+
+    if (late)
+        cat->status = 408;
     buf_printf(out,
-               "{\"cluster_name\":\"search\",\"status\":\"green\","
-               "\"timed_out\":false,\"number_of_nodes\":1,"
+               "{\"cluster_name\":\"search\",\"status\":\"%s\","
+               "\"timed_out\":%s,\"number_of_nodes\":1,"
                "\"number_of_data_nodes\":1,\"active_primary_shards\":%zu,"
                "\"active_shards\":%zu,\"relocating_shards\":0,"
-               "\"initializing_shards\":0,\"unassigned_shards\":0,"
+               "\"initializing_shards\":0,\"unassigned_shards\":%zu,"
                "\"delayed_unassigned_shards\":0,"
                "\"number_of_pending_tasks\":0,"
                "\"number_of_in_flight_fetch\":0,"
                "\"task_max_waiting_in_queue_millis\":0,"
-               "\"active_shards_percent_as_number\":100.0}",
-               cat->count, cat->count);
+               "\"active_shards_percent_as_number\":%.1f}",
+               health_of(cat), late ? "true" : "false", active, active,
+               cat->broken,
+               cat->count ? 100 * (double)active / (double)cat->count : 100);
 }
 
 void cluster_health(struct request *req, void *arg)
@@ -308,10 +347,14 @@ static void put_segment(struct json_writer *w, const struct opened *opened,
 
 static void put_segments(struct json_writer *w, const struct index *index)
 {
-    const struct opened *opened = &index->view->opened;
-    size_t count = opened->manifest.count;
+    const struct opened *opened = index->broken ? NULL : &index->view->opened;
+    size_t count = opened ? opened->manifest.count : 0;
 
     json_put_name(w, span_str(index->name));
+    if (!opened) {
+        json_put_raw(w, SPAN("{\"shards\":{}}"));
+        return;
+    }
     json_put_raw(w, SPAN("{\"shards\":{\"0\":[{\"num_committed_segments\":"));
     buf_printf(w->out, "%zu,\"num_search_segments\":%zu,\"segments\":", count,
                count);
@@ -329,7 +372,11 @@ static void put_all_segments(struct cat *cat, struct buf *out)
 
     json_put_open(&w, '{');
     json_put_key(&w, "_shards");
-    json_put_raw(&w, SPAN("{\"total\":1,\"successful\":1,\"failed\":0}"));
+    json_put_raw(&w, arena_printf(request_arena(cat->req),
+                                  "{\"total\":%zu,\"successful\":%zu,"
+                                  "\"failed\":%zu}",
+                                  cat->count, cat->count - cat->broken,
+                                  cat->broken));
     json_put_key(&w, "indices");
     json_put_open(&w, '{');
     for (size_t i = 0; i < cat->count; i++)

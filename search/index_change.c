@@ -243,8 +243,8 @@ static void get_next(struct listing *listing)
     if (listing->status < 0 || listing->count == listing->most)
         end_listing(listing);
     else
-        index_get(listing->indexes, listing->names[listing->count++], on_got,
-                  listing);
+        index_get_any(listing->indexes, listing->names[listing->count++],
+                      on_got, listing);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -280,6 +280,14 @@ void indexes_list(struct indexes *indexes, struct span expression,
     listing->names = arena_alloc(&listing->arena, sizeof(struct span));
     listing->names[0] = arena_copy(&listing->arena, expression);
     indexes_know(indexes, on_known, listing);
+}
+
+const struct index *indexes_broken(struct index *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i]->broken)
+            return list[i];
+    return NULL;
 }
 
 int indexes_allow(const struct request *req, const char *scope,

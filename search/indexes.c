@@ -7,12 +7,13 @@
  *
  * Failure modes: word of a change is lost with its link (nothing that was known
  * counts then), an index is deleted while it is used (whoever holds it goes on
- * with what there was; its shard says that it is gone).
+ * with what there was; its shard says that it is gone), its files cannot be
+ * read (it is broken, which is logged once; whoever describes or deletes it has
+ * it all the same, and each look at it tries again).
  */
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/key.h"
 #include "common/log.h"
 #include "search/indexes.h"
 #include "search/scripts.h"
@@ -38,7 +39,7 @@ struct lookup {
     void (*known)(void *arg, int status); /* instead */
     void *arg;
     unsigned tries;
-    bool loaded;
+    bool loaded, any; /* any: a broken one, too */
     char text[NAMES_MAX + 1];
 };
 
@@ -69,15 +70,6 @@ static char *arena_text(struct arena *arena, struct span text)
     return copy;
 }
 
-void index_name_keys(struct arena *arena, struct span uuid,
-                     struct span keys[INDEX_KEYS])
-{
-    static const char *const types[INDEX_KEYS] = {"shard", "log", "recent"};
-
-    for (size_t i = 0; i < INDEX_KEYS; i++)
-        keys[i] = key_name(arena, SERVICE_PREFIX, types[i], uuid, uuid);
-}
-
 static struct index *add(struct indexes *indexes, struct span name,
                          struct span about)
 {
@@ -95,6 +87,7 @@ static struct index *add(struct indexes *indexes, struct span name,
     index->about =
         arena_copy(&index->arena, span_skip(about, INDEX_UUID_LEN + 1));
     index_name_keys(&index->arena, span_str(index->uuid), index->keys);
+    schema_init(&index->schema);
     list_init(&index->waiters);
     list_append(&indexes->all, &index->node);
     return index;
@@ -111,8 +104,7 @@ void index_drop(struct index *index)
     if (!index || --index->hold > 0)
         return;
     view_unref(index->view);
-    if (index->mapping_version)
-        schema_deinit(&index->schema);
+    schema_deinit(&index->schema);
     arena_deinit(&index->arena);
     mem_free(index);
 }
@@ -159,61 +151,32 @@ static void forget(struct index *index)
 
 /* ---- mappings and views */
 
-void index_schema_init(struct schema *schema)
+/* Said once.  why: NULL: it can be read. */
+static void mark(struct index *index, const char *why)
 {
-    schema_init(schema);
-    schema_add(schema, SCHEMA_SEQ_NO, SCHEMA_LONG);
-    schema_add(schema, SCHEMA_VERSION, SCHEMA_LONG);
-}
-
-struct span index_put_mapping(struct arena *arena, const struct schema *schema)
-{
-    struct buf text;
-    struct json_writer w = {.out = &text};
-
-    buf_init(&text, MEM_JOB);
-    json_put_open(&w, '{');
-    json_put_key(&w, "dynamic");
-    json_put_bool(&w, schema->dynamic);
-    json_put_key(&w, "fields");
-    schema_put_list(schema, &w);
-    json_put_close(&w, '}');
-    struct span copy = arena_copy(arena, buf_span(&text));
-    buf_deinit(&text);
-    return copy;
-}
-
-bool index_read_mapping(struct schema *schema, struct span json)
-{
-    struct json_errors errors;
-    json_t *node = NULL;
-    bool fine = false;
-
-    json_errors_init(&errors);
-    schema_init(schema);
-    if (json_read(json, &node, &errors) == 0) {
-        fine = schema_take_list(schema, json_object_get(node, "fields"));
-        schema->dynamic = json_is_true(json_object_get(node, "dynamic"));
-    }
-    json_decref(node);
-    if (!fine)
-        schema_deinit(schema);
-    return fine;
+    if (why && !index->broken)
+        log_write(LOG_ERROR, "index cannot be read",
+                  LOG_STR("index", index->name), LOG_STR("reason", why));
+    else if (!why && index->broken)
+        log_write(LOG_INFO, "index can be read again",
+                  LOG_STR("index", index->name));
+    index->broken = why != NULL;
 }
 
 bool index_take_mapping(struct index *index, struct span version,
                         struct span json)
 {
     struct schema schema;
-    uint64_t number;
+    uint64_t number = 0;
 
-    if (!span_to_u64(version, INT64_MAX, &number) || number == 0)
+    span_to_u64(version, INT64_MAX, &number);
+    if (number == 0 || (number != index->mapping_version &&
+                        !index_read_mapping(&schema, json))) {
+        mark(index, "its mapping is none");
         return false;
+    }
     if (number != index->mapping_version) {
-        if (!index_read_mapping(&schema, json))
-            return false;
-        if (index->mapping_version)
-            schema_deinit(&index->schema);
+        schema_deinit(&index->schema);
         index->schema = schema;
         index->mapping_version = number;
     }
@@ -227,21 +190,22 @@ bool index_refresh_view(struct index *index)
     struct view *view = view_open(index->dir, older, &index->schema, why);
 
     if (!view) {
-        log_write(LOG_ERROR, "index cannot be read",
-                  LOG_STR("index", index->name), LOG_STR("reason", why));
+        mark(index, why);
         return false;
     }
+    bool lost = view->opened.manifest.generation < index->needed;
+    mark(index, lost ? "its files are older than its log" : NULL);
     if (older && view->schema.count == older->schema.count &&
         view->schema.dynamic == older->schema.dynamic &&
         view->opened.manifest.generation == older->opened.manifest.generation) {
         older->manifest = view->manifest;
         view_unref(view); /* it is the same */
-        return true;
+        return !lost;
     }
     index->view = view;
     view_unref(older);
     wake(index);
-    return true;
+    return !lost;
 }
 
 void index_wait(struct index *index, uint64_t position,
@@ -310,6 +274,14 @@ static void end_lookup(struct lookup *lookup, int status, struct index *index)
         was.known(was.arg, status);
     else
         was.cb(was.arg, status, index);
+}
+
+static void end_found(struct lookup *lookup, struct index *index)
+{
+    if (index->broken && !lookup->any)
+        end_lookup(lookup, UV_EIO, NULL);
+    else
+        end_lookup(lookup, 0, index_hold(index));
 }
 
 /* Its mapping is to be asked for. */
@@ -404,14 +376,15 @@ static void load(struct lookup *lookup)
 static void ask_mapping(struct lookup *lookup, struct index *index)
 {
     struct span argv[] = {SPAN("HMGET"), index->keys[INDEX_SHARD],
-                          SPAN("mapping_version"), SPAN("mapping")};
+                          SPAN("mapping_version"), SPAN("mapping"),
+                          SPAN("generation")};
 
     lookup->index = index_hold(index);
     index->asked = true;
     int err = redis_send(lookup->indexes->service->redis,
                          &(struct redis_call){.key = index->keys[INDEX_SHARD],
                                               .argv = argv,
-                                              .argc = 4,
+                                              .argc = 5,
                                               .repeatable = true,
                                               .cb = on_mapping,
                                               .arg = lookup});
@@ -426,7 +399,7 @@ static void on_mapping(void *arg, int status, const struct redisReply *reply)
 
     lookup->index = NULL;
     if (status == 0 &&
-        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2))
+        (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3))
         status = UV_EPROTO;
     if (status < 0) {
         end_lookup(lookup, status, NULL);
@@ -438,12 +411,12 @@ static void on_mapping(void *arg, int status, const struct redisReply *reply)
             step(lookup);
         else
             end_lookup(lookup, UV_ENOENT, NULL);
-    } else if (!index_take_mapping(index, service_text(reply->element[0]),
-                                   service_text(reply->element[1]))) {
-        end_lookup(lookup, UV_EIO, NULL);
     } else {
-        index->mapped = index->asked;
-        end_lookup(lookup, 0, index_hold(index));
+        span_to_u64(service_text(reply->element[2]), INT64_MAX, &index->needed);
+        bool fine = index_take_mapping(index, service_text(reply->element[0]),
+                                       service_text(reply->element[1]));
+        index->mapped = index->asked && fine;
+        end_found(lookup, index);
     }
     index_drop(index);
 }
@@ -457,22 +430,23 @@ static void step(struct lookup *lookup)
         return;
     }
     index = find(lookup->indexes, lookup->name);
-    if (lookup->known)
+    if (lookup->known) {
         end_lookup(lookup, 0, NULL);
-    else if (!index && !lookup->loaded)
+    } else if (!index && !lookup->loaded) {
         load(lookup);
-    else if (!index)
+    } else if (!index) {
         end_lookup(lookup, UV_ENOENT, NULL);
-    else if (!index->mapped)
+    } else if (!index->mapped) {
         ask_mapping(lookup, index);
-    else if (!view_is_current(index->view) && !index_refresh_view(index))
-        end_lookup(lookup, UV_EIO, NULL);
-    else
-        end_lookup(lookup, 0, index_hold(index));
+    } else {
+        if (index->broken || !view_is_current(index->view))
+            index_refresh_view(index);
+        end_found(lookup, index);
+    }
 }
 
-void index_get(struct indexes *indexes, struct span name, index_cb cb,
-               void *arg)
+static void get(struct indexes *indexes, struct span name, bool any,
+                index_cb cb, void *arg)
 {
     struct lookup *lookup;
 
@@ -482,12 +456,25 @@ void index_get(struct indexes *indexes, struct span name, index_cb cb,
     }
     lookup = mem_zalloc(MEM_JOB, sizeof(*lookup));
     lookup->indexes = indexes;
+    lookup->any = any;
     lookup->cb = cb;
     lookup->arg = arg;
     memcpy(lookup->text, name.ptr, name.len);
     lookup->name = (struct span){lookup->text, name.len};
     list_init(&lookup->node);
     step(lookup);
+}
+
+void index_get(struct indexes *indexes, struct span name, index_cb cb,
+               void *arg)
+{
+    get(indexes, name, false, cb, arg);
+}
+
+void index_get_any(struct indexes *indexes, struct span name, index_cb cb,
+                   void *arg)
+{
+    get(indexes, name, true, cb, arg);
 }
 
 void indexes_know(struct indexes *indexes, void (*cb)(void *arg, int status),

@@ -23,11 +23,13 @@ struct index {
     char uuid[INDEX_UUID_LEN + 1];
     struct span about;              /* what names.lua keeps of it */
     struct span keys[3];            /* index_name_keys() */
-    struct schema schema;           /* if it is mapped */
-    struct view *view;              /* if it is mapped */
+    struct schema schema;           /* empty until it is mapped */
+    struct view *view;              /* if it is mapped; NULL: broken so far */
     uint64_t mapping_version, hold; /* hold: who uses it */
+    uint64_t needed;                /* the generation that Redis counts on */
     struct list waiters;
     bool mapped, asked, gone; /* asked: for its mapping, and no word came */
+    bool broken;              /* its files cannot be read, or are too old */
 };
 
 enum { INDEX_SHARD, INDEX_LOG, INDEX_RECENT, INDEX_KEYS };
@@ -45,8 +47,8 @@ void indexes_doubt(struct indexes *indexes);
 
 /*
  * status: 0, and the index, mapped and with a view, which index_drop() lets go
- * of; UV_ENOENT: there is none; UV_EIO: its files cannot be read; or what Redis
- * said.  May run inside the call.
+ * of; UV_ENOENT: there is none; UV_EIO: it is broken; or what Redis said.  May
+ * run inside the call.
  */
 typedef void (*index_cb)(void *arg, int status, struct index *index);
 void index_get(struct indexes *indexes, struct span name, index_cb cb,
@@ -54,12 +56,14 @@ void index_get(struct indexes *indexes, struct span name, index_cb cb,
 struct index *index_hold(struct index *index);
 void index_drop(struct index *index);
 
-/* All that match, by their names; each is to be dropped; the list is borrowed.
-   status as above. */
+/* All that match, by their names; broken ones, too; each is to be dropped; the
+   list is borrowed.  status: 0, or what Redis said. */
 typedef void (*indexes_cb)(void *arg, int status, struct index **list,
                            size_t count);
 void indexes_list(struct indexes *indexes, struct span expression,
                   indexes_cb cb, void *arg);
+/* Of those the first that is broken, or NULL. */
+const struct index *indexes_broken(struct index *const *list, size_t count);
 /* May the caller, with each of them?  0 or UV_EACCES.  A scope that covers an
    expression as text may not cover what it stands for. */
 int indexes_allow(const struct request *req, const char *scope,
@@ -79,6 +83,9 @@ void index_delete(struct index *index, void (*cb)(void *arg, int status),
                   void *arg);
 
 /* For index_change.c. */
+/* As index_get(), but of a broken one, too, which may have no view. */
+void index_get_any(struct indexes *indexes, struct span name, index_cb cb,
+                   void *arg);
 struct service *indexes_service(const struct indexes *indexes);
 void indexes_changed(struct indexes *indexes);
 /* Once it is known which indexes there are. */
@@ -99,7 +106,7 @@ bool index_take_mapping(struct index *index, struct span version,
 /* Somebody changed it. */
 void index_tell_mapping(struct index *index);
 
-/* Open what is published now: false: it cannot be. */
+/* Open what is published now: false: it is broken. */
 bool index_refresh_view(struct index *index);
 /* Once all before the position is in the view.  status: 0, UV_ETIMEDOUT, or
    UV_ENOENT: the index is gone.  May run inside the call. */

@@ -19,6 +19,7 @@ struct job {
     struct index **list; /* that are being worked on */
     size_t count, left;
     int status;
+    struct span wrong; /* the one of them that the status is of, if it is one */
 };
 
 static struct job *begin(struct request *req, struct service *service,
@@ -49,7 +50,7 @@ static struct job *begin(struct request *req, struct service *service,
 static void fail(struct job *job, int status)
 {
     json_decref(job->body);
-    answer_fail(job->req, status, job->name);
+    answer_fail(job->req, status, job->wrong.ptr ? job->wrong : job->name);
 }
 
 /* ---- making */
@@ -470,7 +471,7 @@ static void each_done(void *arg, int status)
 {
     struct job *job = arg;
 
-    if (status < 0 && status != UV_ENOENT)
+    if (status < 0 && status != UV_ENOENT && job->status == 0)
         job->status = status;
     if (--job->left > 0)
         return;
@@ -539,7 +540,13 @@ struct refresh {
 
 static void on_refreshed(void *arg, int status)
 {
-    each_done(arg, status);
+    struct refresh *refresh = arg;
+    struct job *job = refresh->job;
+
+    if (status == UV_EIO && !job->wrong.ptr && job->status == 0)
+        job->wrong =
+            arena_copy(request_arena(job->req), span_str(refresh->index->name));
+    each_done(job, status);
 }
 
 static void on_position(void *arg, int status, const struct redisReply *reply)
@@ -550,9 +557,9 @@ static void on_position(void *arg, int status, const struct redisReply *reply)
     if (status == 0 && reply->type == REDIS_REPLY_STRING &&
         span_to_u64(service_text(reply), INT64_MAX, &position)) {
         index_hurry(refresh->index);
-        index_wait(refresh->index, position, on_refreshed, refresh->job);
+        index_wait(refresh->index, position, on_refreshed, refresh);
     } else {
-        each_done(refresh->job, status < 0 ? status : UV_ENOENT);
+        on_refreshed(refresh, status < 0 ? status : UV_ENOENT);
     }
 }
 
@@ -567,6 +574,10 @@ static void on_to_refresh(void *arg, int status, struct index **list,
         struct refresh *refresh =
             arena_alloc(request_arena(job->req), sizeof(*refresh));
         *refresh = (struct refresh){job, job->list[i]};
+        if (job->list[i]->broken) {
+            on_refreshed(refresh, UV_EIO);
+            continue;
+        }
         struct span argv[] = {SPAN("HGET"), job->list[i]->keys[INDEX_SHARD],
                               SPAN("seq")};
         int err = redis_send(

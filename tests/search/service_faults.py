@@ -10,7 +10,7 @@ import random
 import signal
 import threading
 
-from kit import LIVE, SOAK, WORKERS, Redis, eventually, free_port, main, same, start
+from kit import LIVE, SOAK, WORKERS, Redis, eventually, free_port, main, same, start, write_file
 
 ROUNDS = 10 if SOAK else 2
 IDS = 5  # of each writer
@@ -282,9 +282,83 @@ def test_files_that_are_gone_are_said_to_be(directory):
     server.refuse("GET", "/a/_doc/1", 503, "no_shard_available_action_exception")
     server.refuse("PUT", "/a/_doc/2", 503, "no_shard_available_action_exception", {"n": 2})
     eventually(lambda: server.logged("files of an index are older than its log"), "word of it")
+    server.refuse("GET", "/a/_search", 503, "no_shard_available_action_exception")
+    same(server.call("GET", "/_cluster/health")["status"], "red")
     server.close()
     kept.close()
     os.rename(directory + "-gone", os.path.join(directory, "gone"))
+
+
+def test_an_index_whose_files_cannot_be_read_stands_alone(directory):
+    """What is told of it is told, it can be deleted, and the others do not suffer."""
+    kept = store()
+    server = start(kept, directory)
+    server.call("PUT", "/gone", {"mappings": {"properties": {"n": {"type": "long"}}}})
+    uuid = server.call("GET", "/gone")["gone"]["settings"]["index"]["uuid"]
+    for name in ("books", "gone"):
+        server.put(name, 1, {"n": 1}, query="?refresh=true")
+    server.close()
+    files = os.path.join(directory, uuid)
+    for name in os.listdir(files):
+        if name.endswith(".segment"):
+            os.unlink(os.path.join(files, name))
+    server = start(kept, directory)
+    kind = "no_shard_available_action_exception"
+    for method, path, body in (("GET", "/gone/_doc/1", None), ("PUT", "/gone/_doc/2", {"n": 2}),
+                               ("GET", "/gone/_search", None), ("GET", "/_search", None), ("GET", "/g*/_count", None),
+                               ("GET", "/_cat/count", None), ("POST", "/_refresh", None)):
+        error = server.call(method, path, body, 503)["error"]
+        same((error["type"], error["index"]), (kind, "gone"), path)
+        assert "[gone]" in error["reason"], error
+    rows = server.call("GET", "/_cat/indices?format=json")
+    same([(row["index"], row["health"], row["docs.count"], row["store.size"] != "") for row in rows],
+         [("books", "green", "1", True), ("gone", "red", "", False)])
+    health = server.call("GET", "/_cluster/health")
+    same([health[key] for key in ("status", "timed_out", "active_shards", "unassigned_shards",
+                                  "active_shards_percent_as_number")], ["red", False, 1, 1, 50.0])
+    same(server.call("GET", "/_cluster/health?wait_for_status=yellow", status=408)["timed_out"], True)
+    same(server.call("GET", "/_cluster/health/books?wait_for_status=green")["status"], "green")
+    same([server.call("GET", "/_cat/health?format=json")[0][key] for key in ("status", "shards", "unassign")],
+         ["red", "1", "1"])
+    same(server.call("GET", "/_mapping")["gone"], {"mappings": {"properties": {"n": {"type": "long"}}}})
+    segments = server.call("GET", "/_segments")
+    same((list(segments["indices"]), segments["_shards"]),
+         (["books", "gone"], {"total": 2, "successful": 1, "failed": 1}))
+    same(segments["indices"]["gone"], {"shards": {}})
+    same(server.count("books"), 1)
+    same(server.put("books", 2, {"n": 2}, query="?refresh=true")["forced_refresh"], True)
+    for path in ("/gone/_search", "/_cat/indices") * 4:
+        server.request("GET", path)
+    assert 1 <= len(server.logged("index cannot be read")) <= int(WORKERS), server.log()
+    same(server.call("DELETE", "/gone"), {"acknowledged": True})
+    server.call("HEAD", "/gone", status=404)
+    same(server.call("GET", "/_cluster/health")["status"], "green")
+    eventually(lambda: uuid not in os.listdir(directory), "no files")
+    eventually(lambda: not [key for key in kept.cli("KEYS", "se:*") if uuid in key], "no keys")
+    same(server.put("gone", 1, {"n": 1}, 201, "?refresh=true")["_version"], 1)
+    server.close()
+    kept.close()
+
+
+def test_an_index_that_can_be_read_again_is_used_again(directory):
+    kept = store()
+    server = start(kept, directory)
+    server.put("a", 1, {"n": 1}, query="?refresh=true")
+    uuid = server.call("GET", "/a")["a"]["settings"]["index"]["uuid"]
+    server.close()
+    manifest = os.path.join(directory, uuid, "manifest")
+    os.rename(manifest, manifest + ".good")
+    write_file(os.path.dirname(manifest), "manifest", "nonsense")
+    server = start(kept, directory)
+    server.refuse("GET", "/a/_search", 503, "no_shard_available_action_exception")
+    eventually(lambda: server.logged("index cannot be opened"), "word of it")
+    os.rename(manifest + ".good", manifest)
+    same(server.count("a"), 1)
+    same(server.put("a", 2, {"n": 2}, 201, "?refresh=true")["forced_refresh"], True)
+    same(server.count("a"), 2)
+    eventually(lambda: server.count("a") == 2 and server.logged("index can be read again"), "word of it")
+    server.close()
+    kept.close()
 
 
 main(__name__)
