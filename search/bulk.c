@@ -22,11 +22,12 @@ static const char *const action_names[ACTIONS] = {"index", "create", "delete",
                                                   "update"};
 
 struct group {
+    struct bulk *bulk; /* while it is refreshed */
     struct span name;
     struct append append;
-    size_t room, at; /* of ops; at: that was answered */
-    int status;      /* there is no index */
-    bool made;
+    size_t room, at;      /* of ops; at: that was answered */
+    int status;           /* there is no index */
+    bool made, refreshed; /* refreshed: because it was to be soon */
 };
 
 struct bulk {
@@ -39,7 +40,7 @@ struct bulk {
     unsigned char *of;      /* its group */
     size_t count, cap;
     uint64_t began_us;
-    bool waits, soon;
+    bool waits, soon, late; /* late: some cannot be found yet */
 };
 
 static void run_next(struct bulk *bulk);
@@ -284,7 +285,7 @@ static void put_item(struct bulk *bulk, struct json_writer *w, size_t i)
     json_put_key(w, action_names[bulk->actions[i]]);
     json_put_open(w, '{');
     if (!failed(bulk, group, op, &error)) {
-        append_put(w, &group->append, op, bulk->soon);
+        append_put(w, &group->append, op, group->refreshed);
         json_put_key(w, "status");
         json_put_int(w, append_status(op));
     } else {
@@ -344,33 +345,47 @@ static void answer(struct bulk *bulk)
         put_item(bulk, &w, i);
     json_put_close(&w, ']');
     json_put_close(&w, '}');
+    if (bulk->late)
+        write_warn(req);
     free_bulk(bulk);
     answer_json(req, 200, buf_span(&text));
     buf_deinit(&text);
+}
+
+/* One of them; one more is counted until all have begun. */
+static void end_refresh(struct bulk *bulk)
+{
+    if (--bulk->left == 0)
+        answer(bulk);
 }
 
 static void refresh(struct bulk *bulk)
 {
     bulk->left = bulk->group_count + 1;
     for (size_t i = 0; i < bulk->group_count; i++) {
-        struct append *append = &bulk->groups[i].append;
+        struct group *group = &bulk->groups[i];
+        struct append *append = &group->append;
+        group->bulk = bulk;
         if (append->index && bulk->soon)
             index_hurry(append->index);
         if (append->index)
-            index_wait(append->index, append->position, on_refreshed, bulk);
+            index_wait(append->index, append->position, bulk->req, on_refreshed,
+                       group);
         else
-            on_refreshed(bulk, 0);
+            end_refresh(bulk);
     }
-    on_refreshed(bulk, 0);
+    end_refresh(bulk);
 }
 
+/* What was written stays so, whether it can be found yet or not. */
 static void on_refreshed(void *arg, int status)
 {
-    struct bulk *bulk = arg;
+    struct group *group = arg;
+    struct bulk *bulk = group->bulk;
 
-    (void)status; /* what was written is, and says so */
-    if (--bulk->left == 0)
-        answer(bulk);
+    group->refreshed = bulk->soon && status == 0;
+    bulk->late |= status == UV_ETIMEDOUT;
+    end_refresh(bulk);
 }
 
 static void run_next(struct bulk *bulk)

@@ -18,8 +18,8 @@
 #include "search/indexes.h"
 #include "search/scripts.h"
 
-#define POLL_MS 50 /* while somebody waits for a view */
-#define WAIT_US 12000000
+#define POLL_MS 50    /* while somebody waits for a view */
+#define SPARE_MS 3000 /* of a request's time, for its answer */
 #define TRIES 3
 
 struct indexes {
@@ -209,9 +209,11 @@ bool index_refresh_view(struct index *index)
 }
 
 void index_wait(struct index *index, uint64_t position,
-                void (*cb)(void *arg, int status), void *arg)
+                const struct request *req, void (*cb)(void *arg, int status),
+                void *arg)
 {
     struct indexes *indexes = index->indexes;
+    uint64_t left = request_time_left(req);
     struct waiter *waiter;
 
     if (index->view->position >= position) {
@@ -219,8 +221,9 @@ void index_wait(struct index *index, uint64_t position,
         return;
     }
     waiter = mem_alloc(MEM_JOB, sizeof(*waiter));
+    left = left > SPARE_MS ? left - SPARE_MS : 0;
     *waiter = (struct waiter){.position = position,
-                              .until_us = clock_mono_us() + WAIT_US,
+                              .until_us = clock_mono_us() + left * 1000,
                               .cb = cb,
                               .arg = arg};
     list_append(&index->waiters, &waiter->node);

@@ -108,9 +108,11 @@ void index_tell_mapping(struct index *index);
 
 /* Open what is published now: false: it is broken. */
 bool index_refresh_view(struct index *index);
-/* Once all before the position is in the view.  status: 0, UV_ETIMEDOUT, or
-   UV_ENOENT: the index is gone.  May run inside the call. */
+/* Once all before the position is in the view.  status: 0, UV_ETIMEDOUT, while
+   the request still has time for an answer, or UV_ENOENT: the index is gone.
+   May run inside the call. */
 void index_wait(struct index *index, uint64_t position,
-                void (*cb)(void *arg, int status), void *arg);
+                const struct request *req, void (*cb)(void *arg, int status),
+                void *arg);
 /* The indexer is not to wait for its interval. */
 void index_hurry(struct index *index);

@@ -557,7 +557,8 @@ static void on_position(void *arg, int status, const struct redisReply *reply)
     if (status == 0 && reply->type == REDIS_REPLY_STRING &&
         span_to_u64(service_text(reply), INT64_MAX, &position)) {
         index_hurry(refresh->index);
-        index_wait(refresh->index, position, on_refreshed, refresh);
+        index_wait(refresh->index, position, refresh->job->req, on_refreshed,
+                   refresh);
     } else {
         on_refreshed(refresh, status < 0 ? status : UV_ENOENT);
     }

@@ -10,3 +10,5 @@ void index_make(struct service *service, struct request *req, struct span name,
 void answer_bad_name(struct request *req, struct span name, const char *why);
 /* ?refresh=: false: answered. */
 bool write_takes_refresh(struct request *req, bool *waits, bool *soon);
+/* What was written cannot be found yet, which the answer is to say. */
+void write_warn(struct request *req);

@@ -23,7 +23,8 @@ struct write {
     json_t *update; /* the body of _update */
     unsigned tries;
     bool made, noop, soon, waits;
-    bool told; /* which state _update is of */
+    bool refreshed; /* because it was to be soon */
+    bool told;      /* which state _update is of */
 };
 
 static void on_index(void *arg, int status, struct index *index);
@@ -62,6 +63,14 @@ bool write_takes_refresh(struct request *req, bool *waits, bool *soon)
                   "Unknown value for refresh: [%.*s].", (int)text.len,
                   text.ptr);
     return false;
+}
+
+void write_warn(struct request *req)
+{
+    request_add_header(req, "Warning",
+                       SPAN("299 drawn-to-scale \"what was written is kept, "
+                            "but no search finds it yet: no refresh came in "
+                            "time\""));
 }
 
 static bool take_version(struct write *write)
@@ -214,7 +223,7 @@ static void answer(struct write *write)
     if (write->noop)
         append_put_noop(&w, &write->append, &write->op);
     else
-        append_put(&w, &write->append, &write->op, write->soon);
+        append_put(&w, &write->append, &write->op, write->refreshed);
     json_put_close(&w, '}');
     end_write(write);
     answer_json(req, status, buf_span(&text));
@@ -247,8 +256,8 @@ static void on_written(void *arg)
     if (write->soon)
         index_hurry(write->append.index);
     if (write->waits)
-        index_wait(write->append.index, write->append.position, on_refreshed,
-                   write);
+        index_wait(write->append.index, write->append.position, req,
+                   on_refreshed, write);
     else
         answer(write);
 }
@@ -258,10 +267,10 @@ static void on_refreshed(void *arg, int status)
 {
     struct write *write = arg;
 
+    write->refreshed = write->soon && status == 0;
     if (status == UV_ETIMEDOUT)
-        fail(write, status);
-    else
-        answer(write);
+        write_warn(write->req);
+    answer(write);
 }
 
 /* ---- _update */

@@ -361,4 +361,39 @@ def test_an_index_that_can_be_read_again_is_used_again(directory):
     kept.close()
 
 
+def test_a_write_that_no_refresh_follows_is_done(directory):
+    """It is in the log, whether the indexer comes to it or not; the answer says that it cannot be found yet."""
+    kept = store()
+    server = start(kept, directory)
+    server.put("a", 0, {"n": 0}, query="?refresh=true")
+    indexer = eventually(server.indexer, "an indexer")
+    os.kill(indexer, signal.SIGSTOP)
+    line = '{"index":{"_id":"%s"}}\n{"n":1}\n'
+    asked = [("PUT", "/a/_doc/1?refresh=true", {"n": 1}), ("PUT", "/a/_doc/2?refresh=wait_for", {"n": 1}),
+             ("DELETE", "/a/_doc/0?refresh=true", None), ("POST", "/a/_bulk?refresh=true", line % 3 + line % 4),
+             ("POST", "/a/_refresh", None)]
+    answers = [None] * len(asked)
+
+    def ask(i):
+        method, path, body = asked[i]
+        answers[i] = server.request(method, path, body, {"Content-Type": "application/x-ndjson"} if i == 3 else None)
+    threads = [threading.Thread(target=ask, args=(i,), daemon=True) for i in range(len(asked))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.kill(indexer, signal.SIGCONT)
+    same([answer.status for answer in answers], [201, 201, 200, 200, 503], answers)
+    same([item["index"]["status"] for item in answers[3].json["items"]], [201, 201])
+    same(answers[3].json["errors"], False)
+    for answer in answers[:4]:
+        assert "forced_refresh" not in answer.text, answer
+        assert answer.headers["warning"].startswith('299 drawn-to-scale "'), answer
+    again = server.request("PUT", "/a/_doc/1?refresh=true", {"n": 2})
+    same((again.json["forced_refresh"], again.json["_version"], again.headers.get("warning")), (True, 2, None))
+    same(server.count("a"), 4)
+    server.close()
+    kept.close()
+
+
 main(__name__)
