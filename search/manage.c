@@ -1,11 +1,9 @@
 /*
  * manage.c - indexes: made, described, changed, deleted, refreshed.
  */
-#include <stdio.h>
-
+#include "search/manage.h"
 #include "common/clock.h"
 #include "search/append.h"
-#include "search/manage.h"
 
 #define ILLEGAL "illegal_argument_exception"
 
@@ -90,82 +88,6 @@ void index_make(struct service *service, struct request *req, struct span name,
     schema_deinit(&schema);
 }
 
-/* A number and a unit, "-1" for never: false: it is no such text. */
-static bool read_time(const char *text, uint64_t *ms)
-{
-    static const struct {
-        const char *name;
-        uint64_t ms;
-    } units[] = {
-        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    size_t digits = strspn(text, "0123456789");
-
-    *ms = UINT64_MAX;
-    if (strcmp(text, "-1") == 0)
-        return true;
-    if (digits > 9 || !span_to_u64((struct span){text, digits}, UINT32_MAX, ms))
-        return false;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (strcmp(text + digits, units[i].name) == 0) {
-            *ms *= units[i].ms;
-            return true;
-        }
-    return false;
-}
-
-enum setting { SHARDS, REPLICAS, REFRESH, SETTINGS };
-
-/* All indexes are refreshed as often, so none can ask for more. */
-static bool takes(const struct service *service, enum setting which,
-                  const char *text)
-{
-    uint64_t ms;
-
-    if (which == SHARDS)
-        return strcmp(text, "1") == 0;
-    return which != REFRESH || (read_time(text, &ms) &&
-                                ms >= (uint64_t)service->config->refresh_ms);
-}
-
-/* As text, like Elasticsearch's; NULL: fine, else which one is not. */
-static const char *take_settings(const struct service *service, json_t *from,
-                                 json_t *into)
-{
-    static const char *const known[SETTINGS] = {
-        "number_of_shards", "number_of_replicas", "refresh_interval"};
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(from, key, value)
-    {
-        const char *name = strncmp(key, "index.", 6) == 0 ? key + 6 : key;
-        const char *wrong = NULL;
-        char text[64];
-        size_t i = 0;
-        if (strcmp(name, "index") == 0 && json_is_object(value)) {
-            wrong = take_settings(service, value, into);
-            if (wrong)
-                return wrong;
-            continue;
-        }
-        while (i < SETTINGS && strcmp(known[i], name) != 0)
-            i++;
-        if (i == SETTINGS)
-            return key;
-        if (json_is_integer(value))
-            snprintf(text, sizeof(text), "%lld",
-                     (long long)json_integer_value(value));
-        else if (json_is_string(value) && json_string_length(value) < 32)
-            snprintf(text, sizeof(text), "%s", json_string_value(value));
-        else
-            return key;
-        if (!takes(service, (enum setting)i, text))
-            return key;
-        json_object_set_new(into, name, json_string(text));
-    }
-    return NULL;
-}
-
 static bool take_mapping(struct request *req, const json_t *mapping,
                          struct schema *schema)
 {
@@ -174,6 +96,8 @@ static bool take_mapping(struct request *req, const json_t *mapping,
     json_t *value;
 
     json_errors_init(&errors);
+    if (!json_is_object(mapping))
+        json_errors_add(&errors, "", "[mappings] is no object");
     json_object_foreach((json_t *)(uintptr_t)mapping, key, value)
     {
         if (strcmp(key, "properties") != 0 && strcmp(key, "dynamic") != 0)
@@ -232,7 +156,6 @@ static void on_made(void *arg, int status)
 static bool take_plan(struct job *job, json_t *settings, struct schema *schema)
 {
     struct request *req = job->req;
-    const char *wrong = NULL;
     const char *key;
     json_t *value;
 
@@ -241,20 +164,14 @@ static bool take_plan(struct job *job, json_t *settings, struct schema *schema)
         bool is_settings = strcmp(key, "settings") == 0;
         bool is_mappings = strcmp(key, "mappings") == 0;
         if (!is_settings && !is_mappings &&
-            !(strcmp(key, "aliases") == 0 && json_object_size(value) == 0)) {
+            !(strcmp(key, "aliases") == 0 && json_is_object(value) &&
+              json_object_size(value) == 0)) {
             answer_refuse(req, "parse_exception",
                           "unknown key [%.100s] for create index", key);
             return false;
         }
-        if (is_settings)
-            wrong = take_settings(job->service, value, settings);
-        if (wrong) {
-            answer_refuse(req, ILLEGAL,
-                          "unknown setting [%.100s], or a value that it does "
-                          "not take",
-                          wrong);
+        if (is_settings && !settings_take(req, job->service, value, settings))
             return false;
-        }
         if (is_mappings && !take_mapping(req, value, schema))
             return false;
     }

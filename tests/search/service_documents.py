@@ -71,6 +71,10 @@ def test_names_and_settings_that_cannot_be_are_refused(service):
         assert why in reason, reason
     for body, kind in (({"settings": {"number_of_shards": 2}}, "illegal_argument_exception"),
                        ({"settings": {"analysis": {}}}, "illegal_argument_exception"),
+                       ({"settings": 5}, "illegal_argument_exception"),
+                       ({"settings": ["x"]}, "illegal_argument_exception"),
+                       ({"settings": {"index": 5}}, "illegal_argument_exception"), ({"aliases": 5}, "parse_exception"),
+                       ({"mappings": 5}, "mapper_parsing_exception"),
                        ({"what": 1}, "parse_exception"), ({"mappings": {"_source": {}}}, "mapper_parsing_exception"),
                        ({"mappings": {"properties": {"a": {"type": "x"}}}}, "mapper_parsing_exception"),
                        ({"mappings": {"properties": {"_version": {"type": "long"}}}}, "mapper_parsing_exception")):
@@ -83,12 +87,23 @@ def test_a_refresh_interval_is_kept_or_refused(service):
     for asked in ("9ms", "0s", 0, 30, "30", "1w", "1.5s", "s", "-2", "", "9" * 12 + "s"):
         for settings in ({"refresh_interval": asked}, {"index": {"refresh_interval": asked}}):
             reason = service.refuse("PUT", "/a", 400, "illegal_argument_exception", {"settings": settings})
-            assert "[refresh_interval]" in reason, reason
+            same(reason, "[refresh_interval] is a time, at least the service's, 50ms, or -1")
     for i, asked in enumerate(("1s", "1000ms", "30s", "1h", "2d", "-1", -1)):
         service.call("PUT", "/a%d" % i, {"settings": {"index.refresh_interval": asked}})
         same(service.call("GET", "/a%d/_settings" % i)["a%d" % i]["settings"]["index"]["refresh_interval"], str(asked))
         service.put("a%d" % i, 1, {"n": 1}, query="?refresh=wait_for")
         same(service.count("a%d" % i), 1)
+
+
+def test_replicas_are_a_number(service):
+    for asked in ("banana", -1, "-1", "", "1.5", 1.5, True, None, "9" * 40):
+        reason = service.refuse("PUT", "/a", 400, "illegal_argument_exception",
+                                {"settings": {"number_of_replicas": asked}})
+        assert "[number_of_replicas]" in reason, reason
+    for i, asked in enumerate((0, "0", 2)):
+        service.call("PUT", "/a%d" % i, {"settings": {"index": {"number_of_replicas": asked}}})
+        about = service.call("GET", "/a%d/_settings" % i)["a%d" % i]["settings"]["index"]
+        same(about["number_of_replicas"], str(asked))
 
 
 def test_a_mapping_grows_and_does_not_change(service):
