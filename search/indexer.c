@@ -298,14 +298,14 @@ static bool apply(struct indexer *indexer, const struct redisReply *reply)
 
     for (size_t i = 0; i < reply->elements; i++) {
         if (!read_entry(reply->element[i], &entry)) {
-            log_write(LOG_ERROR, "the log has an entry that is none",
-                      LOG_STR("shard", shard->uuid));
+            indexer_ails(indexer, span_str(shard->uuid),
+                         "no segment can be made",
+                         "the log has an entry that is none");
             return false;
         }
         if (!shard_apply(shard, &entry)) {
-            log_write(LOG_ERROR, "no segment can be begun",
-                      LOG_STR("shard", shard->uuid),
-                      LOG_STR("reason", strerror(errno)));
+            indexer_ails(indexer, span_str(shard->uuid),
+                         "no segment can be begun", strerror(errno));
             return false;
         }
         bytes += entry.source.len;
@@ -336,9 +336,8 @@ static void on_entries(void *arg, int status, const struct redisReply *reply)
 /* Back to what is on the disk. */
 static void begin_again(struct indexer *indexer, struct shard *shard, int err)
 {
-    log_write(LOG_ERROR, "an index cannot be written",
-              LOG_STR("shard", shard->uuid),
-              LOG_STR("reason", err > 0 ? strerror(err) : "a file is damaged"));
+    indexer_ails(indexer, span_str(shard->uuid), "an index cannot be written",
+                 err > 0 ? strerror(err) : "a file is damaged");
     if (shard == indexer->merging) {
         merger_cancel(shard->merger);
         shard->failed = true;
@@ -371,6 +370,7 @@ static void trim(struct indexer *indexer)
     struct shard *shard = indexer->current;
     struct arena arena;
 
+    indexer_is_well(indexer, span_str(shard->uuid));
     if (shard->trimmed) {
         begin_merge(indexer);
         next_shard(indexer);
@@ -484,6 +484,7 @@ static void *indexer_open(struct app *app)
     indexer->redis = app_redis(app);
     indexer->config = app_config(app);
     indexer->lock = -1;
+    buf_init(&indexer->ailing, MEM_APP);
     list_init(&indexer->shards);
     list_init(&indexer->done);
     indexer->documents = metrics_cell(
@@ -524,6 +525,7 @@ static void indexer_close(void *state)
             LIST_ENTRY(indexer->shards.next, struct shard, node));
     if (indexer->lock >= 0)
         close(indexer->lock);
+    buf_deinit(&indexer->ailing);
     mem_free(indexer);
 }
 

@@ -20,6 +20,7 @@ struct indexer {
     struct wheel_timer timer;
     uv_work_t work;
     struct shard *merging; /* that the pool works on */
+    struct buf ailing;     /* uuids of shards that it has been said of */
     int merge_err, lock;
     bool busy, again, closing;
     void (*on_drained)(void *arg);
@@ -31,3 +32,7 @@ struct indexer {
 void indexer_take_names(struct indexer *indexer,
                         const struct redisReply *reply);
 void indexer_close_shard(struct shard *shard);
+/* Said once, until the shard has been through a pass. */
+void indexer_ails(struct indexer *indexer, struct span uuid, const char *what,
+                  const char *why);
+void indexer_is_well(struct indexer *indexer, struct span uuid);

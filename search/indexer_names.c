@@ -3,6 +3,47 @@
 #include "search/indexer_internal.h"
 #include "search/indexes.h"
 
+/* ---- what is wrong with a shard is the same in each pass */
+
+/* Where it is among those that ail; NULL: nowhere. */
+static char *find_ailing(const struct indexer *indexer, struct span uuid)
+{
+    for (size_t at = 0; at < indexer->ailing.len; at += INDEX_UUID_LEN)
+        if (memcmp(indexer->ailing.ptr + at, uuid.ptr, INDEX_UUID_LEN) == 0)
+            return indexer->ailing.ptr + at;
+    return NULL;
+}
+
+static bool forget_ailing(struct indexer *indexer, struct span uuid)
+{
+    struct buf *ailing = &indexer->ailing;
+    char *at = find_ailing(indexer, uuid);
+
+    if (!at)
+        return false;
+    ailing->len -= INDEX_UUID_LEN;
+    memmove(at, ailing->ptr + ailing->len, INDEX_UUID_LEN);
+    return true;
+}
+
+void indexer_ails(struct indexer *indexer, struct span uuid, const char *what,
+                  const char *why)
+{
+    if (find_ailing(indexer, uuid))
+        return;
+    buf_append(&indexer->ailing, uuid);
+    log_write(LOG_ERROR, what, LOG_TEXT("shard", uuid), LOG_STR("reason", why));
+}
+
+void indexer_is_well(struct indexer *indexer, struct span uuid)
+{
+    if (forget_ailing(indexer, uuid))
+        log_write(LOG_INFO, "an index can be written again",
+                  LOG_TEXT("shard", uuid));
+}
+
+/* ---- shards */
+
 static struct shard *find(struct indexer *indexer, struct span uuid)
 {
     for (struct list *n = indexer->shards.next; n != &indexer->shards;
@@ -20,8 +61,7 @@ static void open_shard(struct indexer *indexer, struct span uuid)
     struct shard *shard = shard_open(indexer->app, uuid, why, sizeof(why));
 
     if (!shard) {
-        log_write(LOG_ERROR, "index cannot be opened", LOG_TEXT("shard", uuid),
-                  LOG_STR("reason", why));
+        indexer_ails(indexer, uuid, "index cannot be opened", why);
         return;
     }
     index_name_keys(&shard->arena, uuid, shard->keys);
@@ -52,6 +92,7 @@ static void remove_dropped(struct indexer *indexer, struct span field)
     }
     if (shard)
         indexer_close_shard(shard);
+    forget_ailing(indexer, uuid);
     app_crash_point(indexer->app, "indexer-dropping");
     shard_remove(indexer->app, uuid);
     arena_init(&arena, MEM_JOB, 0);
