@@ -48,7 +48,9 @@ static const struct config_option option_table[] = {
      MANIFEST_SEGMENTS_MAX,
      "segments that there are in the end, at most; 0: as many as there are"},
     {"reorder", CONFIG_BOOLEAN, OPTION(reorder), "false", 0, 1,
-     "in the end, put documents with words in common beside each other"},
+     "in the end, put documents with words in common beside each other, in "
+     "each "
+     "segment; takes up to 1 GiB more"},
     {"source", CONFIG_BOOLEAN, OPTION(source), "true", 0, 1,
      "leave the documents out, as they came"},
     {"values", CONFIG_BOOLEAN, OPTION(values), "true", 0, 1,

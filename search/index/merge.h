@@ -16,8 +16,8 @@ struct merge_source {
 };
 
 /*
- * Documents in the order of the segments, and of each in its own, unless it is
- * reordered.  0, or errno,
+ * Documents in the order of the segments, and of each in its own, or reordered.
+ * 0, or errno,
  * EFBIG when they are too many for one, UV_EIO when one of them is damaged (it
  * says where), or UV_ECANCELED; then nothing is there.
  */

@@ -14,7 +14,7 @@
 #include "search/query/union.h"
 
 #define LOOKED_AT 8 /* blocks of the rarest term, before all else */
-#define ENOUGH 16   /* documents, for each that is asked for */
+#define ENOUGH 16   /* of its documents, for each that is asked for */
 /* Where a term cannot add more than that of what is needed, its blocks' bounds
    are not worth looking up. */
 #define LITTLE 0.05F
@@ -50,7 +50,8 @@ _Static_assert(PIECE >= 2 * LIST_BLOCK, "room for two blocks, merged");
 
 /*
  * The last document of the window: of the terms that were essential in the one
- * before, no block ends in it.  Terms that are used up go.
+ * before, or are by the last split(), no block ends in it.  Terms that are used
+ * up go.
  */
 static uint32_t end_window(struct united *united, uint32_t from)
 {
@@ -288,7 +289,7 @@ static void complete(struct united *united)
 
 static void take_pieces(struct united *united, uint32_t from, uint32_t end)
 {
-    for (uint32_t to; from < end; from = to) {
+    for (uint32_t to; from < end && !top_is_late(united->top); from = to) {
         to = end - from < PIECE ? end : from + PIECE;
         collect(united, from, to);
         complete(united);
@@ -329,9 +330,9 @@ static void take_merged(struct united *united, uint32_t from, uint32_t end)
 }
 
 /*
- * What the first documents of the rarest term that has enough of them get from
- * it alone is what the best get at least: so nothing that is worse is looked at
- * from the beginning.
+ * What the first documents of the rarest term that has as many as are asked for
+ * get from it alone is what the best get at least: so nothing that is worse is
+ * looked at from the beginning.
  */
 static void set_least(struct united *united)
 {
@@ -394,16 +395,6 @@ static void take_windows(struct united *united, uint32_t docs)
     }
 }
 
-/* Without bounds all terms are essential, wherever their blocks end. */
-static void take_all(struct united *united, uint32_t docs)
-{
-    for (uint32_t from = 0, to; from < docs && !top_is_late(united->top);
-         from = to) {
-        to = docs - from < PIECE ? docs : from + PIECE;
-        take_pieces(united, from, to);
-    }
-}
-
 void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
                struct top *top)
 {
@@ -419,8 +410,8 @@ void union_top(struct clause *const *clauses, size_t count, uint32_t docs,
     for (size_t i = 0; i < count; i++)
         united->terms[i] = (struct bounded){.clause = clauses[i]};
     set_least(united);
-    if (top->passes_none)
-        take_all(united, docs);
+    if (top->passes_none) /* all are essential, wherever their blocks end */
+        take_pieces(united, 0, docs);
     else
         take_windows(united, docs);
     mem_free(united);

@@ -82,8 +82,10 @@ void corpus_make(struct corpus *corpus, size_t terms, uint32_t most_every)
     corpus->terms = terms;
     for (size_t doc = 0; doc < CORPUS_DOCS; doc++)
         corpus->norms[doc] = (uint8_t)(5 + 10 * at_most(6));
-    for (size_t term = 0; term < terms; term++)
+    for (size_t term = 0; term < terms; term++) {
+        corpus->boosts[term] = at_most(5) ? 1 : at_most(1) ? 50 : 0.02F;
         make_list(corpus, &corpus->lists[term], most_every);
+    }
 }
 
 static void free_list(struct corpus_list *list)
@@ -106,8 +108,8 @@ void corpus_rewind(struct corpus *corpus, const struct bits_kernel *kernel)
         struct clause *clause = &corpus->clauses[term];
         const struct corpus_list *list = &corpus->lists[term];
         corpus->order[term] = clause;
-        score_init(&clause->score, &corpus->lengths, 1, CORPUS_DOCS,
-                   list->count);
+        score_init(&clause->score, &corpus->lengths, corpus->boosts[term],
+                   CORPUS_DOCS, list->count);
         if (list->count == 1)
             postings_init_single(&clause->postings, kernel, list->docs[0],
                                  list->freqs[0]);

@@ -25,6 +25,7 @@ struct corpus {
     uint8_t norms[CORPUS_DOCS];
     struct score_lengths lengths;
     struct corpus_list lists[CORPUS_TERMS];
+    float boosts[CORPUS_TERMS];
     size_t terms;
     struct clause clauses[CORPUS_TERMS];
     struct clause *order[CORPUS_TERMS]; /* of the clauses; may be changed */

@@ -8,9 +8,10 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
 import threading
 
-from kit import LIVE, SOAK, WORKERS, Redis, eventually, free_port, main, same, start, write_file
+from kit import BUILD, LIVE, SOAK, WORKERS, Redis, eventually, free_port, main, same, start, write_file
 
 ROUNDS = 10 if SOAK else 2
 IDS = 5  # of each writer
@@ -265,6 +266,27 @@ def test_indexes_deleted_under_writers(directory):
     server.request("DELETE", "/a")
     eventually(lambda: sorted(os.listdir(directory)) == ["indexer", "lock"], "no files")
     eventually(lambda: kept.cli("KEYS", "se:*") == [], "no keys")
+    server.close()
+    kept.close()
+
+
+def test_nobody_writes_beside_the_indexer(directory):
+    kept = store()
+    server = start(kept, directory)
+    server.put("a", 1, {"n": 1}, query="?refresh=true")
+    folder = os.path.join(directory, next(name for name in os.listdir(directory) if name not in ("indexer", "lock")))
+    program = [os.path.join(BUILD, "search", "search-index"), "--index", folder]
+    for options, status in ((["--reorder"], 1), ([], 1), (["--check"], 0)):
+        done = subprocess.run(program + options, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        same(done.returncode, status, done.stderr)
+        assert status == 0 or "another process writes it" in done.stderr, done.stderr
+    server.put("a", 2, {"n": 2}, query="?refresh=true")
+    same(server.count("a"), 2)
+    server.close()
+    same(subprocess.run(program + ["--reorder"], stdin=subprocess.DEVNULL, check=False).returncode, 0)
+    server = start(kept, directory)
+    server.put("a", 3, {"n": 3}, query="?refresh=true")
+    same(server.count("a"), 3)
     server.close()
     kept.close()
 
