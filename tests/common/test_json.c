@@ -91,7 +91,7 @@ static void test_json_read_bounds_depth(void **state)
 
 static void test_json_read_bounds_values(void **state)
 {
-    size_t len = 2 * (JSON_MAX_VALUES + 1);
+    size_t len = (size_t)2 * (JSON_MAX_VALUES + 1);
     char *text = malloc(len + 1);
     struct json_errors errors;
     json_t *document;

@@ -53,7 +53,8 @@ static int teardown(void **state)
 static void change(struct bench *bench, const char *ids, int64_t version,
                    const char *gone)
 {
-    char file[MANIFEST_FILE_MAX], path[PATH_MAX];
+    char file[MANIFEST_FILE_MAX];
+    char path[PATH_MAX];
     struct span spans[10];
     struct opened opened;
     struct replace_change what = {.gone = spans, .gone_count = strlen(gone)};
@@ -85,16 +86,16 @@ static void assert_live(struct opened *opened, const char *expected)
     char text[200] = "";
     size_t len = 0;
 
-    for (char id = 'a'; id <= 'f'; id++)
+    for (const char *id = "abcdef"; *id; id++)
         for (size_t i = 0; i < opened->manifest.count; i++) {
             struct reader *reader = opened->readers[i];
-            uint32_t doc = reader_find(reader, (struct span){&id, 1});
+            uint32_t doc = reader_find(reader, (struct span){id, 1});
             const struct values *values = reader_values(reader, 0);
             if (doc == UINT32_MAX)
                 continue;
             assert_int_equal(values_count(values, doc), 1);
             len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%c%d",
-                                    len ? " " : "", id,
+                                    len ? " " : "", *id,
                                     (int)values_get(values, doc, 0));
         }
     assert_string_equal(text, expected);
@@ -135,7 +136,8 @@ static void test_what_is_gone_is_gone_everywhere(void **state)
 static void test_an_older_one_lends_what_is_the_same(void **state)
 {
     struct bench *bench = *state;
-    struct opened older, opened;
+    struct opened older;
+    struct opened opened;
 
     change(bench, "abc", 1, "");
     change(bench, "cd", 2, "");
