@@ -341,6 +341,8 @@ const char *append_refuse_id(struct span id)
         return "if _id is specified it must not be empty";
     if (id.len > IDS_LENGTH_MAX)
         return "id is too long, must be no longer than 512 bytes";
+    if (memchr(id.ptr, '\0', id.len))
+        return "id must not have a NUL";
     return span_is_utf8(id) ? NULL : "id must be UTF-8";
 }
 

@@ -98,7 +98,7 @@ def search(text, **body):
 
 def main():
     call("DELETE", "/packages", show=False)
-    step("An index, with a mapping. What is not mapped gets a field by what its first value is.",
+    step("An index, with a mapping, instead of any that had this name. What is not mapped gets a field by what its first value is.",
          "PUT", "/packages", {"mappings": MAPPING})
     say("All packages that this machine could install (apt-cache dumpavail), by _bulk, %d at a time. Each bulk is "
         "answered when the log in Redis has it; one process makes segments of the log." % CHUNK)
@@ -122,7 +122,7 @@ def main():
            sort=[{"kib": "desc"}], _source=["name", "kib"])
     search("Why a document has its score: BM25, taken apart.", query={"match": {"description": "redis"}}, size=1,
            _source=["name"], explain=True)
-    step("One document changes: a version more.", "PUT", "/packages/_doc/lab?refresh=true",
+    step("One document more.", "PUT", "/packages/_doc/lab?refresh=true",
          {"name": "lab", "title": "lab", "section": "editors", "description": "a laboratory of system design"})
     step("It is found at once, as the write waited for it.", "GET", "/packages/_search?q=%2Blaboratory+%2Bdesign")
     step("A mistake is named.", "POST", "/packages/_search", {"query": {"foo": {}}})

@@ -225,6 +225,7 @@ def test_ids_may_be_anything(service):
         same(service.call("PUT", path, {"n": 1}, 201)["_id"], name)
         same(service.call("GET", path)["_id"], name)
     service.refuse("PUT", "/a/_doc/" + "x" * 513, 400, "mapper_parsing_exception", {"n": 1})
+    service.refuse("PUT", "/a/_doc/a%00b", 400, "mapper_parsing_exception", {"n": 1})
     made = service.call("POST", "/a/_doc", {"n": 2}, 201)["_id"]
     same(service.call("GET", "/a/_source/" + made), {"n": 2})
     service.put("a", 7, {"n": 7})
