@@ -404,8 +404,10 @@ def test_a_write_that_no_refresh_follows_is_done(directory):
         method, path, body = asked[i]
         answers[i] = server.request(method, path, body, {"Content-Type": "application/x-ndjson"} if i == 3 else None)
     threads = [threading.Thread(target=ask, args=(i,), daemon=True) for i in range(len(asked))]
-    for thread in threads:
+    for thread in threads[:-1]:
         thread.start()
+    eventually(lambda: sum(kept.cli("XLEN", key) for key in kept.cli("KEYS", "se:log:*")) >= 5, "all five in the log")
+    threads[-1].start()
     for thread in threads:
         thread.join()
     os.kill(indexer, signal.SIGCONT)
