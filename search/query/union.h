@@ -4,10 +4,10 @@
  * Block-max MaxScore over windows (H. Turtle, J. Flood: "Query Evaluation:
  * Strategies and Optimizations", 1995; K. Chakrabarti, S. Chaudhuri, V. Ganti:
  * "Interval-Based Pruning for Top-k Processing over Compressed Lists", 2011).
- * A window is as long as no essential term's block ends in it; each term has one
- * bound in it.  The terms of the smallest bounds whose sum is not above the threshold
- * bring no document by themselves: they are looked up for those that the others
- * bring, and for no more than can still come in.
+ * A window is as long as no essential term's block ends in it; each term has
+ * one bound in it.  The terms of the smallest bounds whose sum is not above the
+ * threshold bring no document by themselves: they are looked up for those that
+ * the others bring, and for no more than can still come in.
  */
 #pragma once
 
