@@ -14,7 +14,6 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "search/index/check.h"
-#include "search/index/files.h"
 #include "search/index/intake.h"
 #include "search/index/opened.h"
 
@@ -48,9 +47,8 @@ static const struct config_option option_table[] = {
      MANIFEST_SEGMENTS_MAX,
      "segments that there are in the end, at most; 0: as many as there are"},
     {"reorder", CONFIG_BOOLEAN, OPTION(reorder), "false", 0, 1,
-     "in the end, put documents with words in common beside each other, in "
-     "each "
-     "segment; takes up to 1 GiB more"},
+     "put documents with words in common beside each other in the end; takes "
+     "up to 1 GiB more"},
     {"source", CONFIG_BOOLEAN, OPTION(source), "true", 0, 1,
      "leave the documents out, as they came"},
     {"values", CONFIG_BOOLEAN, OPTION(values), "true", 0, 1,
@@ -210,15 +208,8 @@ static int open_index(struct indexing *indexing)
     const char *dir = indexing->options.index;
     char why[WHY];
 
-    if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-        return fail(dir, strerror(errno));
-    indexing->lock = files_lock(dir);
-    if (indexing->lock < 0)
-        return fail(dir, errno == EWOULDBLOCK ? "another process writes it"
-                                              : strerror(errno));
-    if (!manifest_open(&indexing->manifest, dir, why, sizeof(why)))
-        return fail("cannot read", why);
-    return 0;
+    indexing->lock = manifest_open(&indexing->manifest, dir, why, sizeof(why));
+    return indexing->lock < 0 ? fail("cannot open", why) : 0;
 }
 
 static int run(struct indexing *indexing)

@@ -8,7 +8,6 @@
 
 #include "common/hash.h"
 #include "common/log.h"
-#include "search/index/files.h"
 #include "search/indexes.h"
 #include "search/shard.h"
 
@@ -36,35 +35,20 @@ static char *dir_of(const struct app *app, struct arena *arena,
     return dir;
 }
 
-/* Its directory, which is made: false: why. */
-static bool lock(struct shard *shard, char *why, size_t why_size)
-{
-    bool made = mkdir(shard->dir, 0755) == 0 || errno == EEXIST;
-
-    if (made)
-        shard->lock = files_lock(shard->dir);
-    if (shard->lock < 0)
-        snprintf(why, why_size, "%s: %s", shard->dir,
-                 errno == EWOULDBLOCK ? "another process writes it"
-                                      : strerror(errno));
-    return shard->lock >= 0;
-}
-
 struct shard *shard_open(const struct app *app, struct span uuid, char *why,
                          size_t why_size)
 {
     struct shard *shard = mem_zalloc(MEM_JOB, sizeof(*shard));
 
     list_init(&shard->node);
-    shard->lock = -1;
     shard->app = app;
     arena_init(&shard->arena, MEM_JOB, 0);
     buf_init(&shard->deleted, MEM_JOB);
     begin_touched(shard);
     shard->dir = dir_of(app, &shard->arena, uuid);
     shard->uuid = strrchr(shard->dir, '/') + 1;
-    if (lock(shard, why, why_size) &&
-        manifest_open(&shard->manifest, shard->dir, why, why_size) &&
+    shard->lock = manifest_open(&shard->manifest, shard->dir, why, why_size);
+    if (shard->lock >= 0 &&
         opened_open(&shard->opened, shard->dir, why, why_size)) {
         shard->applied = shard_position(shard);
         return shard;

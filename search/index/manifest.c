@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "search/index/files.h"
@@ -345,8 +346,9 @@ bool manifest_is_there(const char *dir)
     return access(path, F_OK) == 0;
 }
 
-bool manifest_open(struct manifest *manifest, const char *dir, char *why,
-                   size_t why_size)
+/* Of a directory that is this process's.  False: why. */
+static bool begin(struct manifest *manifest, const char *dir, char *why,
+                  size_t why_size)
 {
     if (!manifest_load(manifest, dir, why, why_size))
         return false;
@@ -361,4 +363,21 @@ bool manifest_open(struct manifest *manifest, const char *dir, char *why,
     else
         clean(manifest, dir);
     return !err;
+}
+
+int manifest_open(struct manifest *manifest, const char *dir, char *why,
+                  size_t why_size)
+{
+    bool made = mkdir(dir, 0755) == 0 || errno == EEXIST;
+    int lock = made ? files_lock(dir) : -1;
+
+    if (lock < 0) {
+        snprintf(why, why_size, "%s: %s", dir,
+                 errno == EWOULDBLOCK ? "another process writes it"
+                                      : strerror(errno));
+    } else if (!begin(manifest, dir, why, why_size)) {
+        close(lock);
+        lock = -1;
+    }
+    return lock;
 }

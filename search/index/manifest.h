@@ -46,12 +46,13 @@ bool manifest_load(struct manifest *manifest, const char *dir, char *why,
                    size_t why_size);
 bool manifest_is_there(const char *dir);
 /*
- * The same for who writes the index, alone: files that are of no use to it
- * (after a crash: what was not finished, or not told of) are removed.  Where
- * there is none, one is made; but not for segments that have lost theirs.
+ * The same for who writes the index, alone while what is returned is open: the
+ * directory is made, and files that are of no use to it (after a crash: what
+ * was not finished, or not told of) are removed.  Where there is no manifest,
+ * one is made; but not for segments that have lost theirs.  -1: why.
  */
-bool manifest_open(struct manifest *manifest, const char *dir, char *why,
-                   size_t why_size);
+int manifest_open(struct manifest *manifest, const char *dir, char *why,
+                  size_t why_size);
 /* The next generation is on the disk, and counts: 0 or errno; EFBIG: it has too
    many segments or documents.  Files that it has no more are removed. */
 int manifest_save(struct manifest *manifest, const char *dir);

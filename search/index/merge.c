@@ -9,65 +9,14 @@
 #include <uv.h>
 
 #include "common/hash.h"
-#include "search/index/field_put.h"
-#include "search/index/merge.h"
+#include "search/index/merge_internal.h"
 #include "search/index/reorder.h"
-#include "search/query/places.h"
-#include "search/query/postings.h"
-
-#define GONE UINT32_MAX
-#define MOVED_BYTES (UINT64_C(64) << 20) /* of documents, in memory at once */
-
-/* A segment that is merged. */
-struct part {
-    struct reader *reader;
-    uint32_t *numbers; /* of each document its new one, or GONE */
-    uint32_t *order;   /* those that are not gone, by new number; count */
-    uint32_t count;
-    bool whole; /* none is gone, or has another place */
-    /* of the field that is being merged */
-    const struct field *field;  /* NULL: it has none */
-    struct dict_cursor *cursor; /* NULL: it has no more */
-    uint64_t key; /* the first bytes of its term, the first one the highest */
-};
-
-struct merge {
-    const struct schema *schema;
-    const atomic_bool *cancelled;
-    bool reorders;
-    const struct bits_kernel *kernel;
-    struct segment_writer *out;
-    struct part *parts;
-    size_t count;
-    uint32_t docs;
-    uint64_t seed;
-    int err;
-    /* of the field */
-    struct buf norms;
-    unsigned char *having; /* a bit for each document that has it (bitmap.h) */
-    struct field_totals totals;
-    /* of the term */
-    struct buf docs_of, freqs, steps; /* of uint32_t */
-    uint64_t total;                   /* how often all have it */
-    struct buf source;
-    /* of one of its segments, whose documents change places */
-    struct buf moved_keys;                             /* of uint64_t */
-    struct buf moved_freqs, moved_firsts, moved_steps; /* of uint32_t */
-    struct postings postings;
-    struct places places;
-};
 
 static void put(void *arg, struct span bytes)
 {
     struct merge *merge = arg;
 
     segment_writer_put(merge->out, bytes);
-}
-
-static void look_for_cancel(struct merge *merge)
-{
-    if (merge->cancelled && atomic_load(merge->cancelled))
-        merge->err = UV_ECANCELED;
 }
 
 /* ---- documents */
@@ -102,51 +51,6 @@ static void number(struct merge *merge, struct part *part)
     }
 }
 
-/*
- * Sources of so many documents from a place on, put in order: they are read as
- * they lie, so that a block of several is uncompressed once.   */
-static int move_some(struct merge *merge, struct stored_writer *writer,
-                     const struct part *part, uint32_t from, uint32_t count)
-{
-    uint32_t first = part->numbers[part->order[0]];
-    struct span *sources = mem_alloc(MEM_JOB, count * sizeof(*sources));
-    struct arena arena;
-    int err = 0;
-
-    arena_init(&arena, MEM_JOB, 0);
-    for (uint32_t doc = 0; doc < part->reader->docs && !err; doc++) {
-        uint32_t place = part->numbers[doc] - first - from;
-        if (part->numbers[doc] == GONE || place >= count)
-            continue;
-        merge->source.len = 0;
-        err = reader_source(part->reader, doc, &merge->source);
-        if (!err)
-            sources[place] = arena_copy(&arena, buf_span(&merge->source));
-    }
-    for (uint32_t i = 0; i < count && !err; i++)
-        stored_writer_add(writer, sources[i]);
-    arena_deinit(&arena);
-    mem_free(sources);
-    return err;
-}
-
-/* As many at a time as fit MOVED_BYTES, about. */
-static int move_sources(struct merge *merge, struct stored_writer *writer,
-                        const struct part *part, uint64_t bytes)
-{
-    uint64_t at_once =
-        (uint64_t)part->reader->docs * MOVED_BYTES / (bytes + 1) + 1;
-    int err = 0;
-
-    for (uint64_t from = 0; from < part->count && !err; from += at_once) {
-        uint64_t left = part->count - from;
-        err = move_some(merge, writer, part, (uint32_t)from,
-                        (uint32_t)(left < at_once ? left : at_once));
-        look_for_cancel(merge);
-    }
-    return err ? err : merge->err;
-}
-
 static int put_sources(struct merge *merge, struct stored_writer *writer,
                        struct part *part)
 {
@@ -155,7 +59,7 @@ static int put_sources(struct merge *merge, struct stored_writer *writer,
     if (!stored)
         return UV_EIO;
     if (merge->reorders)
-        return move_sources(merge, writer, part, stored_bytes(stored));
+        return merge_move_sources(merge, writer, part, stored_bytes(stored));
     return stored_copy(writer, stored, part->reader->live);
 }
 
@@ -262,14 +166,6 @@ static void copy_values(struct merge *merge, uint32_t field)
 
 /* ---- terms */
 
-static uint32_t *reserve_u32(struct buf *buf, uint32_t count)
-{
-    uint32_t *room = (void *)buf_reserve(buf, count * sizeof(*room));
-
-    buf_commit(buf, count * sizeof(*room));
-    return room;
-}
-
 /* Each document that the segment has and is not gone; by places its steps. */
 static void add_some(struct merge *merge, const struct part *part,
                      struct places *places)
@@ -286,7 +182,8 @@ static void add_some(struct merge *merge, const struct part *part,
             merge->total += freq;
         }
         if (doc != GONE && places)
-            places_steps(places, first, freq, reserve_u32(&merge->steps, freq));
+            places_steps(places, first, freq,
+                         merge_reserve(&merge->steps, freq));
         first += freq;
     }
 }
@@ -301,93 +198,16 @@ static void add_whole(struct merge *merge, const struct part *part,
     while (postings_doc(postings) != POSTINGS_END) {
         uint32_t at = postings->at;
         uint32_t count = postings->len - at;
-        uint32_t *docs = reserve_u32(&merge->docs_of, count);
+        uint32_t *docs = merge_reserve(&merge->docs_of, count);
         for (uint32_t i = 0; i < count; i++)
             docs[i] = postings->docs[at + i] + part->numbers[0];
-        memcpy(reserve_u32(&merge->freqs, count), postings_freqs(postings) + at,
-               count * sizeof(uint32_t));
+        memcpy(merge_reserve(&merge->freqs, count),
+               postings_freqs(postings) + at, count * sizeof(uint32_t));
         postings_pass(postings, count);
     }
     merge->total += total;
     if (places)
-        places_steps(places, 0, total, reserve_u32(&merge->steps, total));
-}
-
-/* By their high halves, digit by digit, the last one first; those that are the
-   same stay as they are. */
-static void sort_keys(uint64_t *keys, uint64_t *other, uint32_t count,
-                      uint32_t most)
-{
-    for (unsigned shift = 32; shift < 64 && most >> (shift - 32); shift += 8) {
-        uint32_t at[256] = {0};
-        uint32_t sum = 0;
-        for (uint32_t i = 0; i < count; i++)
-            at[keys[i] >> shift & 255]++;
-        for (unsigned i = 0; i < 256; i++) {
-            uint32_t having = at[i];
-            at[i] = sum;
-            sum += having;
-        }
-        for (uint32_t i = 0; i < count; i++)
-            other[at[keys[i] >> shift & 255]++] = keys[i];
-        memcpy(keys, other, count * sizeof(keys[0]));
-    }
-}
-
-/* What each has, and a key for it: its new number, then its place here; how
-   many are not gone.  So they can be put in order. */
-static uint32_t read_moved(struct merge *merge, const struct part *part)
-{
-    struct postings *postings = &merge->postings;
-    uint32_t all = part->cursor->entry.count;
-    uint32_t count = 0;
-    uint32_t first = 0;
-
-    merge->moved_keys.len = merge->moved_freqs.len = merge->moved_firsts.len =
-        0;
-    uint64_t *keys = (void *)buf_reserve(&merge->moved_keys,
-                                         (size_t)2 * all * sizeof(uint64_t));
-    uint32_t *freqs = reserve_u32(&merge->moved_freqs, all);
-    uint32_t *firsts = reserve_u32(&merge->moved_firsts, all);
-    for (uint32_t i = 0; postings_doc(postings) != POSTINGS_END; i++) {
-        uint32_t doc = part->numbers[postings_doc(postings)];
-        freqs[i] = postings_freq(postings);
-        firsts[i] = first;
-        first += freqs[i];
-        keys[count] = (uint64_t)doc << 32 | i;
-        count += doc != GONE;
-        postings_next(postings);
-    }
-    return count;
-}
-
-/* All of them, by their new numbers. */
-static void add_moved(struct merge *merge, const struct part *part,
-                      struct places *places)
-{
-    uint32_t total = (uint32_t)part->cursor->entry.total;
-    uint32_t count = read_moved(merge, part);
-    uint64_t *keys = (void *)merge->moved_keys.ptr;
-    const uint32_t *freqs = (const void *)merge->moved_freqs.ptr;
-    const uint32_t *firsts = (const void *)merge->moved_firsts.ptr;
-    uint32_t *docs = reserve_u32(&merge->docs_of, count);
-    uint32_t *often = reserve_u32(&merge->freqs, count);
-
-    sort_keys(keys, keys + count, count, merge->docs);
-    merge->moved_steps.len = 0;
-    if (places)
-        places_steps(places, 0, total, reserve_u32(&merge->moved_steps, total));
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t place = (uint32_t)keys[i];
-        docs[i] = (uint32_t)(keys[i] >> 32);
-        often[i] = freqs[place];
-        merge->total += often[i];
-        if (places)
-            buf_append_bytes(&merge->steps,
-                             merge->moved_steps.ptr +
-                                 firsts[place] * sizeof(uint32_t),
-                             often[i] * sizeof(uint32_t));
-    }
+        places_steps(places, 0, total, merge_reserve(&merge->steps, total));
 }
 
 /* Of the segment's documents that have it. */
@@ -413,7 +233,7 @@ static void add_documents(struct merge *merge, const struct part *part)
     if (part->whole)
         add_whole(merge, part, places);
     else if (merge->reorders)
-        add_moved(merge, part, places);
+        merge_add_moved(merge, part, places);
     else
         add_some(merge, part, places);
 }
@@ -546,7 +366,7 @@ static void merge_terms(struct merge *merge, uint32_t field)
                     buf_span(&merge->norms));
     while (!merge->err && (first = first_part(merge))) {
         put_term(merge, &out, first, &copy);
-        look_for_cancel(merge);
+        merge_look_for_cancel(merge);
     }
     merge->totals.docs += bitmap_count(merge->having, 0, merge->docs);
     field_put_end(&out, &merge->totals);
